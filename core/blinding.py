@@ -1,0 +1,56 @@
+"""Which answer stands left, and the one way back from the screen to the models."""
+
+from __future__ import annotations
+
+import hashlib
+
+from core.records import Choice, Seen
+
+_MEANT = {
+    (Seen.LEFT, 1): Choice.MODEL_1,
+    (Seen.LEFT, 2): Choice.MODEL_2,
+    (Seen.RIGHT, 1): Choice.MODEL_2,
+    (Seen.RIGHT, 2): Choice.MODEL_1,
+}
+_SEEN = {(choice, left): seen for (seen, left), choice in _MEANT.items()}
+
+
+def left_side(seed: str, pair_key: str, annotator: str, repeat: int = 0) -> int:
+    """Which model of a pair stands left for this annotator: 1 or 2, each with probability ½.
+
+    The side follows from the study's seed alone, so a pair served again after a crash stands
+    as it stood before. A marked repeat of a pair stands the other way round.
+
+    Args:
+        seed: the study's secret seed; an annotator never sees it.
+        pair_key: :attr:`core.records.Pair.key`.
+        repeat: 0 for the first time, 1 for the repeat, and so on.
+    """
+    material = "\x1f".join((seed, pair_key, annotator)).encode("utf-8", "surrogatepass")
+    coin = hashlib.sha256(material).digest()[0] & 1
+    return 1 + (coin ^ (repeat & 1))
+
+
+def meant(seen: Seen, left: int) -> Choice:
+    """Turn a choice as cast into a choice in model space.
+
+    Args:
+        left: 1 or 2, which model of the pair stood left.
+
+    Raises:
+        ValueError: if ``left`` is neither 1 nor 2.
+    """
+    if left not in (1, 2):
+        raise ValueError(f"left is {left!r}, not 1 or 2")
+    return _MEANT.get((seen, left)) or Choice(seen.value)
+
+
+def as_seen(choice: Choice, left: int) -> Seen:
+    """Turn a choice in model space into what it looked like on the screen.
+
+    Raises:
+        ValueError: if ``left`` is neither 1 nor 2.
+    """
+    if left not in (1, 2):
+        raise ValueError(f"left is {left!r}, not 1 or 2")
+    return _SEEN.get((choice, left)) or Seen(choice.value)

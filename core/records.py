@@ -1,0 +1,265 @@
+"""The vocabulary: what a study holds, as frozen values.
+
+Records name each other by natural keys (a question's key, a model's name), never by a
+database's row numbers, so that the same record means the same on every host.
+A pair is always canonical here: ``model_1 < model_2`` by code point.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+WHOLE_CONVERSATION = 0
+"""The turn number of a vote that judges the whole conversation; turns count from 1."""
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Choice(StrEnum):
+    """An outcome as stored, in model space. There is no fifth: a failure is not an outcome."""
+
+    MODEL_1 = "model_1"
+    MODEL_2 = "model_2"
+    TIE = "tie"
+    BOTH_BAD = "both_bad"
+
+
+class Seen(StrEnum):
+    """A choice as cast, in screen space."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    TIE = "tie"
+    BOTH_BAD = "both_bad"
+
+
+class VerdictStatus(StrEnum):
+    """What became of one call to a judge. Only ``OK`` carries a choice."""
+
+    OK = "ok"
+    UNPARSED = "unparsed"
+    REFUSED = "refused"
+    TRUNCATED = "truncated"
+    FILTERED = "filtered"
+    FAILED = "failed"
+
+
+class Combined(StrEnum):
+    """What a judge's two orders say together; derived each time, never stored.
+
+    ``REPORTED`` is a verdict that was imported without its orders. ``PENDING`` has one
+    order so far. ``FLIP`` is a win for the same side both times; ``HALF_FLIP`` is any other
+    disagreement of the two orders, such as a tie in one and a win in the other.
+    """
+
+    CONSISTENT = "consistent"
+    FLIP = "flip"
+    HALF_FLIP = "half_flip"
+    FAILURE = "failure"
+    PENDING = "pending"
+    REPORTED = "reported"
+
+
+class RulingStage(StrEnum):
+    """Whether a lead ruled before or after seeing who wrote and who voted what."""
+
+    BLIND = "blind"
+    UNMASKED = "unmasked"
+
+
+class RulingChoice(StrEnum):
+    """A lead's decision: the four outcomes, or that none can be given."""
+
+    MODEL_1 = "model_1"
+    MODEL_2 = "model_2"
+    TIE = "tie"
+    BOTH_BAD = "both_bad"
+    NOT_DECIDABLE = "not_decidable"
+    MORE_VOTES = "more_votes"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question of one or more turns.
+
+    ``references`` is empty or as long as ``turns``; a turn without a reference holds None.
+    """
+
+    key: str
+    turns: tuple[str, ...]
+    category: str | None = None
+    references: tuple[str | None, ...] = ()
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One model's answer to one question, turn by turn."""
+
+    question: str
+    model: str
+    turns: tuple[str, ...]
+    system_prompt: str | None = None
+    settings: Mapping[str, Any] = field(default=_NOTHING)
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pair:
+    """Two models' answers to one question, in canonical order.
+
+    Raises:
+        ValueError: if the models are equal or not in canonical order; use :meth:`of` to sort.
+    """
+
+    question: str
+    model_1: str
+    model_2: str
+
+    def __post_init__(self) -> None:
+        if self.model_1 >= self.model_2:
+            raise ValueError(f"not canonical: {self.model_1!r} >= {self.model_2!r}")
+
+    @classmethod
+    def of(cls, question: str, model_a: str, model_b: str) -> tuple[Pair, bool]:
+        """Sort two models into a pair; the flag says whether they were swapped."""
+        if model_a > model_b:
+            return cls(question, model_b, model_a), True
+        return cls(question, model_a, model_b), False
+
+    @property
+    def key(self) -> str:
+        """An opaque name of the pair, equal on every host: 32 hex digits.
+
+        Votes are chained and merged by this key, so that the process an annotator votes in
+        never needs to read a model's name.
+        """
+        joined = "\x1f".join((self.question, self.model_1, self.model_2))
+        return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A human's vote, or the withdrawal of one.
+
+    Attributes:
+        id: made by the client; casting the same id twice records it once.
+        left: 1 or 2, which model of the pair stood left; None where nobody recorded it.
+        choice: None means that the vote named by ``supersedes`` is withdrawn.
+        active_seconds: time spent on the pair without idle time, in seconds.
+        at: ISO 8601, UTC; empty where unknown.
+    """
+
+    id: str
+    pair: Pair
+    turn: int
+    annotator: str
+    choice: Choice | None
+    identity: str = ""
+    left: int | None = None
+    supersedes: str | None = None
+    confidence: int | None = None
+    note: str = ""
+    flag: str = ""
+    active_seconds: float | None = None
+    at: str = ""
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A judge in one exact configuration; another prompt or parameter is another judge row."""
+
+    name: str
+    kind: str
+    model: str = ""
+    endpoint: str = ""
+    prompt: str = ""
+    prompt_hash: str = ""
+    parameters: Mapping[str, Any] = field(default=_NOTHING)
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One judge's word on one pair in one order.
+
+    ``left`` is 1 or 2, or None for a verdict that was reported without its orders.
+    ``scores`` are (left, right) as the judge gave them. ``latency`` is in seconds, ``cost``
+    in the judge's own currency unit.
+    """
+
+    id: str
+    pair: Pair
+    turn: int
+    judge: str
+    status: VerdictStatus
+    choice: Choice | None = None
+    left: int | None = None
+    repeat: int = 0
+    scores: tuple[float, float] | None = None
+    preference: float | None = None
+    label: str = ""
+    raw: str | None = None
+    reasoning: str | None = None
+    error: str = ""
+    prompt_hash: str = ""
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    latency: float | None = None
+    cost: float | None = None
+    attempts: int = 1
+    at: str = ""
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.choice is None) == (self.status is VerdictStatus.OK):
+            raise ValueError("a verdict carries a choice if and only if its status is ok")
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A lead's decision on one pair and turn."""
+
+    id: str
+    pair: Pair
+    turn: int
+    lead: str
+    stage: RulingStage
+    choice: RulingChoice
+    reason: str
+    left: int | None = None
+    shown: Mapping[str, Any] = field(default=_NOTHING)
+    queue_reason: str = ""
+    queue_probability: float | None = None
+    supersedes: str | None = None
+    identity: str = ""
+    at: str = ""
+
+
+Record = Question | Answer | Pair | Vote | Judge | Verdict | Ruling
+"""Anything a format reads and the store takes."""
+
+
+def combine(first: Choice | None, second: Choice | None) -> tuple[Combined, Choice | None]:
+    """What two orders of one judge say together, both in model space.
+
+    A None stands for a failed call. A flip or half-flip is not a preference: the combined
+    choice is a tie (as MT-bench scores it), and the kind keeps it apart from a said tie.
+
+    Returns:
+        The kind, and the choice it counts as; None for a failure.
+    """
+    if first is None or second is None:
+        return Combined.FAILURE, None
+    if first is second:
+        return Combined.CONSISTENT, first
+    wins = {Choice.MODEL_1, Choice.MODEL_2}
+    if first in wins and second in wins:
+        return Combined.FLIP, Choice.TIE
+    return Combined.HALF_FLIP, Choice.TIE
