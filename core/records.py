@@ -17,7 +17,9 @@ from typing import Any
 WHOLE_CONVERSATION = 0
 """The turn number of a vote that judges the whole conversation; turns count from 1."""
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+def _nothing() -> Mapping[str, Any]:
+    return MappingProxyType({})
 
 
 class Choice(StrEnum):
@@ -83,11 +85,27 @@ class RulingChoice(StrEnum):
     MORE_VOTES = "more_votes"
 
 
+class Role(StrEnum):
+    """What a person may do in a study."""
+
+    ANNOTATOR = "annotator"
+    LEAD = "lead"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One of the study's own settings, such as whether votes are per turn."""
+
+    key: str
+    value: Any
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question of one or more turns.
 
-    ``references`` is empty or as long as ``turns``; a turn without a reference holds None.
+    ``turns`` is empty where only the references are known yet. ``references`` is empty, or
+    holds a text or None for each turn.
     """
 
     key: str
@@ -99,13 +117,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One model's answer to one question, turn by turn."""
+    """One model's answer to one question, turn by turn; no turns where the text is unknown."""
 
     question: str
     model: str
     turns: tuple[str, ...]
     system_prompt: str | None = None
-    settings: Mapping[str, Any] = field(default=_NOTHING)
+    settings: Mapping[str, Any] = field(default_factory=_nothing)
     source: str | None = None
 
 
@@ -141,6 +159,17 @@ class Pair:
         """
         joined = "\x1f".join((self.question, self.model_1, self.model_2))
         return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotator:
+    """A person who votes, or a lead, or a simulated annotator, which is always called so."""
+
+    name: str
+    role: Role = Role.ANNOTATOR
+    group: str = ""
+    simulated: bool = False
+    attributes: Mapping[str, Any] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +210,7 @@ class Judge:
     endpoint: str = ""
     prompt: str = ""
     prompt_hash: str = ""
-    parameters: Mapping[str, Any] = field(default=_NOTHING)
+    parameters: Mapping[str, Any] = field(default_factory=_nothing)
     revision: str = ""
 
 
@@ -189,9 +218,11 @@ class Judge:
 class Verdict:
     """One judge's word on one pair in one order.
 
-    ``left`` is 1 or 2, or None for a verdict that was reported without its orders.
-    ``scores`` are (left, right) as the judge gave them. ``latency`` is in seconds, ``cost``
-    in the judge's own currency unit.
+    ``label`` is the verdict in the judge's own words, ``prompt`` and ``prompt_hash`` name what
+    it was asked with. ``left`` is 1 or 2, or None for a verdict that was reported without its
+    orders. ``scores`` are (left, right) as the judge gave them. ``latency`` is in seconds,
+    ``cost`` in the judge's own currency unit. ``supersedes`` names the verdict that a retry
+    replaces.
     """
 
     id: str
@@ -204,16 +235,18 @@ class Verdict:
     repeat: int = 0
     scores: tuple[float, float] | None = None
     preference: float | None = None
+    prompt: str = ""
+    prompt_hash: str = ""
     label: str = ""
     raw: str | None = None
     reasoning: str | None = None
     error: str = ""
-    prompt_hash: str = ""
     tokens_in: int | None = None
     tokens_out: int | None = None
     latency: float | None = None
     cost: float | None = None
     attempts: int = 1
+    supersedes: str | None = None
     at: str = ""
     source: str | None = None
 
@@ -234,15 +267,16 @@ class Ruling:
     choice: RulingChoice
     reason: str
     left: int | None = None
-    shown: Mapping[str, Any] = field(default=_NOTHING)
+    shown: Mapping[str, Any] = field(default_factory=_nothing)
     queue_reason: str = ""
     queue_probability: float | None = None
     supersedes: str | None = None
     identity: str = ""
     at: str = ""
+    source: str | None = None
 
 
-Record = Question | Answer | Pair | Vote | Judge | Verdict | Ruling
+Record = Setting | Question | Answer | Pair | Annotator | Vote | Judge | Verdict | Ruling
 """Anything a format reads and the store takes."""
 
 

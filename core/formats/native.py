@@ -1,0 +1,316 @@
+"""Tiebreak's own JSON Lines: one record a line, told apart by ``type``.
+
+``study`` · ``question`` · ``answer`` · ``pair`` · ``annotator`` · ``judge`` · ``vote`` ·
+``verdict`` · ``ruling``. A line may name its two models in either order: choices and sides are
+turned with them. What is written can be read back, and gives the same study.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from core.formats import Format, Located
+from core.formats.lines import Row, content_id, first_object, json_lines
+from core.records import (
+    Annotator,
+    Answer,
+    Choice,
+    Judge,
+    Pair,
+    Question,
+    Record,
+    Role,
+    Ruling,
+    RulingChoice,
+    RulingStage,
+    Setting,
+    Verdict,
+    VerdictStatus,
+    Vote,
+)
+
+_MAX_TURN = 64
+_CHOICES = {choice.value: choice for choice in Choice}
+_SIDES = {"model_1": 1, "model_2": 2}
+
+
+def _study(row: Row) -> Iterator[Record]:
+    for key, value in row.fields.items():
+        if key != "type":
+            yield Setting(key, value)
+
+
+def _question(row: Row) -> Iterator[Record]:
+    turns = row.texts("turns") if row.has("turns") else ()
+    references = row.texts_or_none("references")
+    if not turns and not references:
+        row.texts("turns")
+    if turns and len(references) > len(turns):
+        raise row.bad(
+            "references",
+            f"has {len(references)} entries for {len(turns)} turns",
+            "one reference, or null, for each turn",
+        )
+    yield Question(
+        row.name("id"), turns, row.optional("category"), references, row.optional("source")
+    )
+
+
+def _answer(row: Row) -> Iterator[Record]:
+    yield Answer(
+        row.name("question"),
+        row.name("model"),
+        row.texts("turns"),
+        row.optional("system_prompt"),
+        row.mapping("settings"),
+        row.optional("source"),
+    )
+
+
+def _pair_of(row: Row) -> tuple[Pair, bool]:
+    first, second = row.name("model_1"), row.name("model_2")
+    if first == second:
+        raise row.bad("model_2", f"is {second!r}, as is 'model_1'", "a pair has two models")
+    return Pair.of(row.name("question"), first, second)
+
+
+def _pair(row: Row) -> Iterator[Record]:
+    yield _pair_of(row)[0]
+
+
+def _annotator(row: Row) -> Iterator[Record]:
+    role = row.one_of("role", {r.value: r for r in Role}) if row.has("role") else Role.ANNOTATOR
+    yield Annotator(
+        row.name("name"),
+        role,
+        row.optional("group") or "",
+        bool(row.fields.get("simulated")),
+        row.mapping("attributes"),
+    )
+
+
+def _judge(row: Row) -> Iterator[Record]:
+    yield Judge(
+        row.name("name"),
+        row.optional("kind") or "imported",
+        row.optional("model") or "",
+        row.optional("endpoint") or "",
+        row.optional("prompt") or "",
+        row.optional("prompt_hash") or "",
+        row.mapping("parameters"),
+        row.optional("revision") or "",
+    )
+
+
+def _turned(value: str, swapped: bool) -> str:
+    return {"model_1": "model_2", "model_2": "model_1"}.get(value, value) if swapped else value
+
+
+def _choice(row: Row, field: str, allowed: Mapping[str, Any], swapped: bool) -> Any:
+    row.one_of(field, allowed)
+    return allowed[_turned(row.text(field), swapped)]
+
+
+def _left(row: Row, swapped: bool) -> int | None:
+    return _choice(row, "left", _SIDES, swapped) if row.has("left") else None
+
+
+def _event(row: Row, kind: str) -> tuple[str, Pair, bool, int]:
+    """What votes, verdicts and rulings have in common; an id is made where none is given."""
+    pair, swapped = _pair_of(row)
+    turn = row.whole("turn", 0, _MAX_TURN, default=1)
+    key = row.optional("id") or content_id(
+        "native", kind, json.dumps(row.fields, sort_keys=True, ensure_ascii=True)
+    )
+    return key, pair, swapped, turn
+
+
+def _vote(row: Row) -> Iterator[Record]:
+    key, pair, swapped, turn = _event(row, "vote")
+    is_withdrawal = row.fields.get("choice", "") is None and row.has("supersedes")
+    confidence = row.number("confidence", 0, 100)
+    yield Vote(
+        key,
+        pair,
+        turn,
+        row.name("annotator"),
+        None if is_withdrawal else _choice(row, "choice", _CHOICES, swapped),
+        row.optional("identity") or "",
+        _left(row, swapped),
+        row.optional("supersedes"),
+        None if confidence is None else int(confidence),
+        row.optional("note") or "",
+        row.optional("flag") or "",
+        row.number("active_seconds", 0, 1e9, whole=False),
+        row.optional("at") or "",
+    )
+
+
+def _verdict(row: Row) -> Iterator[Record]:
+    key, pair, swapped, turn = _event(row, "verdict")
+    status = (
+        row.one_of("status", {s.value: s for s in VerdictStatus})
+        if row.has("status")
+        else (VerdictStatus.OK)
+    )
+    is_ok = status is VerdictStatus.OK
+    if not is_ok and row.has("choice"):
+        raise row.bad("choice", f"is given, but the status is {status}", "a failure has no choice")
+    tokens_in, tokens_out = row.number("tokens_in", 0, 1e12), row.number("tokens_out", 0, 1e12)
+    yield Verdict(
+        key,
+        pair,
+        turn,
+        row.name("judge"),
+        status,
+        _choice(row, "choice", _CHOICES, swapped) if is_ok else None,
+        _left(row, swapped),
+        row.whole("repeat", 0, 10**6, default=0),
+        _scores(row),
+        row.number("preference", 0, 1, whole=False),
+        row.optional("prompt") or "",
+        row.optional("prompt_hash") or "",
+        row.optional("label") or "",
+        row.optional("raw"),
+        row.optional("reasoning"),
+        row.optional("error") or "",
+        None if tokens_in is None else int(tokens_in),
+        None if tokens_out is None else int(tokens_out),
+        row.number("latency", 0, 1e9, whole=False),
+        row.number("cost", 0, 1e12, whole=False),
+        row.whole("attempts", 0, 10**6, default=1),
+        row.optional("supersedes"),
+        row.optional("at") or "",
+    )
+
+
+def _scores(row: Row) -> tuple[float, float] | None:
+    if not row.has("scores"):
+        return None
+    values = row.fields["scores"]
+    numbers = isinstance(values, list) and len(values) == 2
+    if not numbers or any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
+        raise row.bad("scores", f"is {values!r}", "it takes two numbers: [left, right]")
+    return float(values[0]), float(values[1])
+
+
+def _ruling(row: Row) -> Iterator[Record]:
+    key, pair, swapped, turn = _event(row, "ruling")
+    yield Ruling(
+        key,
+        pair,
+        turn,
+        row.name("lead"),
+        row.one_of("stage", {s.value: s for s in RulingStage}),
+        _choice(row, "choice", {c.value: c for c in RulingChoice}, swapped),
+        row.name("reason"),
+        _left(row, swapped),
+        row.mapping("shown"),
+        row.optional("queue_reason") or "",
+        row.number("queue_probability", 0, 1, whole=False),
+        row.optional("supersedes"),
+        row.optional("identity") or "",
+        row.optional("at") or "",
+    )
+
+
+_READERS: Mapping[str, Callable[[Row], Iterator[Record]]] = {
+    "study": _study,
+    "question": _question,
+    "answer": _answer,
+    "pair": _pair,
+    "annotator": _annotator,
+    "judge": _judge,
+    "vote": _vote,
+    "verdict": _verdict,
+    "ruling": _ruling,
+}
+
+
+def read(path: Path) -> Iterator[Located]:
+    """The records of one file, in its order.
+
+    Raises:
+        BadInput: at the first line that cannot be taken.
+    """
+    for row in json_lines(path):
+        for record in row.one_of("type", _READERS)(row):
+            yield row.where, record
+
+
+def _sides(left: int | None) -> str | None:
+    return None if left is None else f"model_{left}"
+
+
+def _as_line(record: Record) -> dict[str, Any]:
+    """A record as an object, every field named; see :func:`write`, which drops empty ones."""
+    if isinstance(record, Setting):
+        return {"type": "study", record.key: record.value}
+    if isinstance(record, Question):
+        fields = {"id": record.key} | _fields(record, "turns category references source")
+        return {"type": "question", **fields}
+    if isinstance(record, Answer):
+        names = "question model turns system_prompt settings source"
+        return {"type": "answer", **_fields(record, names)}
+    if isinstance(record, Pair):
+        return {"type": "pair", **_fields(record, "question model_1 model_2")}
+    if isinstance(record, Annotator):
+        return {"type": "annotator", **_fields(record, "name role group simulated attributes")}
+    if isinstance(record, Judge):
+        names = "name kind model endpoint prompt prompt_hash parameters revision"
+        return {"type": "judge", **_fields(record, names)}
+    kind, names = _EVENTS[type(record)]
+    common = _fields(record.pair, "question model_1 model_2") | {"turn": record.turn}
+    own = {"left": _sides(record.left)} | _fields(record, names)
+    return {"type": kind, "id": record.id, **common, **own}
+
+
+_EVENTS: Mapping[type, tuple[str, str]] = {
+    Vote: (
+        "vote",
+        "annotator choice identity supersedes confidence note flag active_seconds at",
+    ),
+    Verdict: (
+        "verdict",
+        "judge status choice repeat scores preference prompt prompt_hash label raw reasoning "
+        "error tokens_in tokens_out latency cost attempts supersedes at",
+    ),
+    Ruling: (
+        "ruling",
+        "lead stage choice reason shown queue_reason queue_probability supersedes identity at",
+    ),
+}
+
+
+def _fields(record: object, names: str) -> dict[str, Any]:
+    values = {name: getattr(record, name) for name in names.split()}
+    return {
+        name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()
+    }
+
+
+def write(records: Iterable[Record], stream: IO[str]) -> None:
+    """Write records, one a line; a field that says nothing is left out."""
+    for record in records:
+        line = _as_line(record)
+        kept = {k: v for k, v in line.items() if v not in (None, "", (), {}, False)}
+        if isinstance(record, Vote) and record.choice is None:
+            kept["choice"] = None
+        stream.write(json.dumps(kept, ensure_ascii=False) + "\n")
+
+
+def files(path: Path) -> Sequence[Path]:
+    """A file itself; of a folder every ``.jsonl``, by name."""
+    return [path] if path.is_file() else sorted(path.glob("*.jsonl"))
+
+
+def sniff(path: Path) -> bool:
+    """A file whose first line has a known ``type``, or a folder that holds only such files."""
+    found = files(path) if path.exists() else []
+    return bool(found) and all(first_object(file).get("type") in _READERS for file in found)
+
+
+FORMAT = Format("native", "Tiebreak's own JSON Lines", sniff, files, read, write)

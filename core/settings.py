@@ -1,0 +1,106 @@
+"""What a lead can set for a study, with its defaults and what each accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import UsageError
+
+PER_TURN = "turn"
+PER_CONVERSATION = "conversation"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One setting: its default, what it means, and how a value is checked.
+
+    ``check`` returns the value to store, and raises ValueError with what it accepts.
+    """
+
+    default: Any
+    meaning: str
+    check: Callable[[Any], Any]
+
+
+def _one_of(*allowed: str) -> Callable[[Any], Any]:
+    def check(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(f"takes one of: {', '.join(allowed)}")
+        return str(value)
+
+    return check
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("takes text")
+    return value
+
+
+def _names(value: Any) -> list[str]:
+    if isinstance(value, str):
+        value = [name.strip() for name in value.split(",") if name.strip()]
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError("takes names with commas between them")
+    return value
+
+
+def _whole(low: int, high: int) -> Callable[[Any], Any]:
+    def check(value: Any) -> int:
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise ValueError(f"takes a whole number from {low} to {high}")
+        return number
+
+    return check
+
+
+def _yes_or_no(value: Any) -> bool:
+    words = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() not in words:
+        raise ValueError("takes yes or no")
+    return words[str(value).lower()]
+
+
+KNOWN: Mapping[str, Known] = {
+    "name": Known("", "the study's name, as annotators see it", _text),
+    "guidelines": Known("", "what annotators are asked to judge by, as Markdown", _text),
+    "vote_per": Known(
+        PER_TURN,
+        "one vote for each turn, or one for the whole conversation",
+        _one_of(PER_TURN, PER_CONVERSATION),
+    ),
+    "overlap": Known(1, "votes wanted per pair, unless `pairs make --overlap` says", _whole(1, 99)),
+    "exclude_groups": Known(
+        [], "groups of annotators whose votes no statistic and no gold label counts", _names
+    ),
+    "lease_minutes": Known(
+        60, "how long a served pair waits for its vote before another may get it", _whole(1, 10080)
+    ),
+    "show_reference": Known(True, "whether annotators can open the reference answer", _yes_or_no),
+    "dwell_ms": Known(
+        300, "a vote sooner than this after a pair appears asks again (0: never)", _whole(0, 10000)
+    ),
+}
+
+
+def checked(key: str, value: Any) -> Any:
+    """The value to store for a setting.
+
+    Raises:
+        UsageError: if there is no such setting, or it does not take this value.
+    """
+    known = KNOWN.get(key)
+    if known is None:
+        raise UsageError(f"no setting is called {key!r}", f"there are: {', '.join(KNOWN)}")
+    try:
+        return known.check(value)
+    except ValueError as problem:
+        raise UsageError(f"setting {key!r} {problem}, not {value!r}") from problem

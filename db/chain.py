@@ -1,0 +1,168 @@
+"""The hash chain over the vote, verdict and ruling logs.
+
+Each row's hash covers its content and the hash before it, so a row that was changed, removed,
+inserted or moved no longer fits. Content is named by natural keys, never by row numbers of
+other tables, so that the same row hashes alike on every host. Whoever can rewrite a whole log
+can rewrite its chain as well: a head that the lead wrote down elsewhere is what proves that
+this did not happen (``tiebreak verify --head``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.records import Pair
+
+LOGS = ("vote", "verdict", "ruling")
+
+
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """One log: what a row's hash covers (name → how it is read back) and what a row stores."""
+
+    covers: dict[str, str]
+    joins: str
+    stores: tuple[str, ...]
+
+    def rows(self, log: str) -> str:
+        """The query that reads the log back to be verified."""
+        columns = ", ".join(self.covers.values())
+        return f"SELECT v.hash, {columns} FROM {log} v {self.joins} ORDER BY v.seq"
+
+    def insert(self, log: str) -> str:
+        """The statement that adds a row given by name."""
+        names = ", ".join(f'"{name}"' for name in self.stores)
+        values = ", ".join(f":{name}" for name in self.stores)
+        return f"INSERT INTO {log} ({names}) VALUES ({values})"
+
+
+def _log(own: str, named: dict[str, str], joins: str, unhashed: str) -> _Log:
+    covers = {name: f"v.{name}" for name in own.split()} | named
+    return _Log(covers, joins, (*own.split(), *unhashed.split(), "source_id", "hash"))
+
+
+_LOGS = {
+    "vote": _log(
+        "seq id turn identity left seen choice supersedes confidence note flag active_seconds at",
+        {"pair": "p.key", "annotator": "a.name", "assignment": "s.uid"},
+        "JOIN pair p ON p.id = v.pair_id JOIN annotator a ON a.id = v.annotator_id "
+        "LEFT JOIN assignment s ON s.id = v.assignment_id",
+        "pair_id annotator_id assignment_id",
+    ),
+    "verdict": _log(
+        "seq id turn left repeat status seen choice score_left score_right preference prompt "
+        "prompt_hash label raw_hash reasoning_hash error tokens_in tokens_out latency cost "
+        "attempts supersedes at",
+        {"pair": "p.key", "judge": "j.name"},
+        "JOIN pair p ON p.id = v.pair_id JOIN judge j ON j.id = v.judge_id",
+        "pair_id judge_id",
+    ),
+    "ruling": _log(
+        "seq id turn identity stage left choice reason shown queue_reason queue_probability "
+        "supersedes at",
+        {"pair": "p.key", "lead": "a.name"},
+        "JOIN pair p ON p.id = v.pair_id JOIN annotator a ON a.id = v.lead_id",
+        "pair_id lead_id",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that ``verify`` found wrong."""
+
+    log: str
+    seq: int
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.log} {self.seq}: {self.problem}"
+
+
+def link(previous: str, content: Sequence[Any]) -> str:
+    """The hash of a row that follows ``previous``.
+
+    Args:
+        content: what the row says, as SQLite gives it back (REAL columns as floats).
+    """
+    payload = json.dumps(content, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(f"{previous}\n{payload}".encode()).hexdigest()
+
+
+def head(connection: sqlite3.Connection, log: str) -> tuple[int, str]:
+    """The last row's number and hash; (0, '') for an empty log."""
+    row = connection.execute("SELECT seq, hash FROM chain_head WHERE log = ?", (log,)).fetchone()
+    return int(row[0]), str(row[1])
+
+
+def append(connection: sqlite3.Connection, log: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows at the end of a log, chained; within the caller's write transaction.
+
+    Args:
+        rows: each holds by name all that the log stores and all that its hash covers, but for
+            ``seq`` and ``hash``, which are set here. REAL columns must be floats or None.
+    """
+    shape = _LOGS[log]
+    seq, digest = head(connection, log)
+    for row in rows:
+        seq += 1
+        row["seq"] = seq
+        digest = row["hash"] = link(digest, [row[name] for name in shape.covers])
+    connection.executemany(shape.insert(log), rows)
+    connection.execute("UPDATE chain_head SET seq = ?, hash = ? WHERE log = ?", (seq, digest, log))
+
+
+def verify_log(connection: sqlite3.Connection, log: str) -> Iterator[Finding]:
+    """Walk one log and yield what does not fit, with no more than one finding a row."""
+    previous, expected = "", 1
+    for digest, seq, *content in connection.execute(_LOGS[log].rows(log)):
+        if seq != expected:
+            missing = f"row {expected}" if seq == expected + 1 else f"rows {expected} to {seq - 1}"
+            yield Finding(log, seq, f"{missing} before it missing")
+        elif link(previous, [seq, *content]) != digest:
+            yield Finding(log, seq, "does not fit the chain: it, or what it names, was changed")
+        previous, expected = digest, seq + 1
+    end, digest = head(connection, log)
+    if end != expected - 1:
+        yield Finding(log, end, f"the log should end at row {end}, but ends at {expected - 1}")
+    elif digest != previous:
+        yield Finding(log, end, "the last row is not the one that was written")
+
+
+def verify_texts(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """Yield the texts whose content no longer has the hash they are stored under."""
+    for number, digest, body in connection.execute("SELECT rowid, hash, body FROM text"):
+        if text_hash(body) != digest:
+            yield Finding("text", number, f"was changed: it is no longer {digest[:12]}…")
+
+
+def verify_pairs(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """Yield the pairs whose question or models are no longer those that their key names."""
+    rows = connection.execute(
+        "SELECT p.id, p.key, q.key, p.model_1, p.model_2, a.model, b.model, "
+        "a.question_id = q.id AND b.question_id = q.id "
+        "FROM pair p JOIN question q ON q.id = p.question_id "
+        "JOIN answer a ON a.id = p.answer_1 JOIN answer b ON b.id = p.answer_2"
+    )
+    for number, key, question, model_1, model_2, first, second, same_question in rows:
+        fits = model_1 < model_2 and Pair(question, model_1, model_2).key == key
+        if not (fits and same_question and (first, second) == (model_1, model_2)):
+            yield Finding(
+                "pair", number, "was changed: it is no longer the pair that its key names"
+            )
+
+
+def has_link(connection: sqlite3.Connection, log: str, digest: str) -> bool:
+    """Whether a log ever stood at this hash."""
+    row = connection.execute(f"SELECT 1 FROM {log} WHERE hash = ?", (digest,)).fetchone()
+    return row is not None
+
+
+def text_hash(body: str) -> str:
+    """The name a text is stored under: SHA-256 of its UTF-8 bytes, in hex."""
+    return hashlib.sha256(body.encode("utf-8")).hexdigest()

@@ -1,0 +1,120 @@
+"""Opening a study file, and saying in words what SQLite says in codes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from core.errors import StudyBroken, StudyUnavailable, TiebreakError
+from db.schema import APPLICATION_ID, LATEST, upgrade
+
+BUSY_SECONDS = 5.0
+
+_REFUSALS: dict[int, tuple[type[TiebreakError], str, str]] = {
+    sqlite3.SQLITE_BUSY: (
+        StudyUnavailable,
+        f"another process has been writing to it for over {BUSY_SECONDS:.0f} s",
+        "try again; if it stays so, find the process that holds the file",
+    ),
+    sqlite3.SQLITE_LOCKED: (
+        StudyUnavailable,
+        "another part of this process is writing to it",
+        "try again",
+    ),
+    sqlite3.SQLITE_FULL: (
+        StudyUnavailable,
+        "the disk is full, so nothing more can be saved",
+        "make room on that disk, then go on; what was acknowledged is safe",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        StudyUnavailable,
+        "the file or its folder is read-only",
+        "make the file and its folder writable for this user",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        StudyUnavailable,
+        "the file cannot be opened",
+        "look whether its folder exists and this user may read and write there",
+    ),
+    sqlite3.SQLITE_IOERR: (
+        StudyUnavailable,
+        "the disk reports an error",
+        "look at the disk, its quota and its mount; what was acknowledged is safe",
+    ),
+    sqlite3.SQLITE_CORRUPT: (
+        StudyBroken,
+        "the file is damaged",
+        "keep a copy of it, and restore the last backup",
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        StudyBroken,
+        "the file is not a study",
+        "give --db the path of a study, or of a new file",
+    ),
+}
+
+
+@contextmanager
+def in_words(path: str) -> Iterator[None]:
+    """Turn SQLite's errors into a :class:`TiebreakError` that names the file and the mend.
+
+    Errors that only a mistake of ours can cause (wrong SQL, a broken constraint) pass through.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        refusal = _REFUSALS.get(code & 0xFF) if code is not None else None
+        if refusal is None:
+            raise
+        kind, problem, hint = refusal
+        raise kind(f"{path}: {problem}", hint) from error
+
+
+def connect(path: Path, *, create: bool) -> sqlite3.Connection:
+    """Open a study: write-ahead log, full synchronisation, foreign keys, migrated to now.
+
+    Args:
+        create: make the study if there is none; otherwise a missing file is refused.
+
+    Raises:
+        StudyUnavailable: if the file cannot be opened, read or locked.
+        StudyBroken: if it is not a study, or of a newer version than this one knows.
+    """
+    if not create and not path.exists():
+        raise StudyUnavailable(
+            f"{path}: there is no study here",
+            f"make one: tiebreak --db {path} import PATH",
+        )
+    with in_words(str(path)):
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            _prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application != APPLICATION_ID:
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables or application:
+            raise StudyBroken(
+                f"{path}: this is a database, but not a study of Tiebreak's",
+                "give --db the path of a study, or of a new file",
+            )
+    if version > LATEST:
+        raise StudyBroken(
+            f"{path}: made by a newer Tiebreak (version {version}; this one knows {LATEST})",
+            "update Tiebreak on this host",
+        )
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    if version < LATEST:
+        connection.execute("PRAGMA journal_mode = WAL")
+        upgrade(connection)

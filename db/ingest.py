@@ -1,0 +1,468 @@
+"""Taking imported records into a study: all of them or none, and nothing twice."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from core import settings
+from core.blinding import as_seen
+from core.errors import Conflict, TiebreakError, Where
+from core.records import (
+    Annotator,
+    Answer,
+    Judge,
+    Pair,
+    Question,
+    Record,
+    Ruling,
+    Setting,
+    Verdict,
+    Vote,
+)
+from db import chain
+from db.judging import add_judge, as_float, verdict_row
+from db.store import add_annotator
+
+if TYPE_CHECKING:
+    from db.store import Store
+
+_BATCH = 2000
+"""Log rows written at once: large enough to be quick, small enough to stay out of memory."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What an import did: counts by kind of record.
+
+    ``textless`` counts the pairs whose question or answers have no text yet.
+    """
+
+    new: Counter[str] = field(default_factory=Counter)
+    unchanged: Counter[str] = field(default_factory=Counter)
+    textless: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An imported file, as the study remembers it."""
+
+    name: str
+    format: str
+    sha256: str
+
+
+class Ingest:
+    """Imports into one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def take(
+        self, records: Iterable[tuple[Where, Record]], files: Mapping[str, File] | None = None
+    ) -> Summary:
+        """Take every record in one transaction.
+
+        Args:
+            records: each with the place it was read from. Order does not matter, but that a
+                judge stands before its verdicts.
+            files: what to remember of each ``Where.path``.
+
+        Raises:
+            BadInput: raised by the reader; nothing is imported then.
+            Conflict: if a record contradicts the study or another record; likewise.
+        """
+        with self.store.write() as connection:
+            run = _Run(connection, self.store.now(), files or {})
+            for where, record in records:
+                run.take(where, record)
+            run.flush()
+            run.summary.textless = connection.execute(_TEXTLESS).fetchone()[0]
+        return run.summary
+
+
+_TEXTLESS = """
+    SELECT count(*) FROM pair p
+    WHERE NOT EXISTS (SELECT 1 FROM question_turn t WHERE t.question_id = p.question_id)
+       OR NOT EXISTS (SELECT 1 FROM answer_turn t WHERE t.answer_id = p.answer_1)
+       OR NOT EXISTS (SELECT 1 FROM answer_turn t WHERE t.answer_id = p.answer_2)
+"""
+
+
+class _Run:
+    """One import: the caches and batches of a single transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, now: str, files: Mapping[str, File]) -> None:
+        self.connection = connection
+        self.now = now
+        self.files = files
+        self.summary = Summary()
+        self._sources: dict[str, int | None] = {}
+        self._texts: set[str] = set()
+        self._questions: dict[str, int] = {}
+        self._answers: dict[tuple[str, str], int] = {}
+        self._pairs: dict[Pair, tuple[int, str]] = {}
+        self._annotators: dict[str, int] = {}
+        self._judges: dict[str, int] = {}
+        self._batches: dict[str, list[tuple[Where, dict[str, Any]]]] = {
+            log: [] for log in chain.LOGS
+        }
+        self._take: dict[type, Callable[[Where, Any], None]] = {
+            Setting: self._setting,
+            Question: self._question,
+            Answer: self._answer,
+            Pair: self._pair_record,
+            Annotator: self._annotator_record,
+            Judge: self._judge_record,
+            Vote: self._vote,
+            Verdict: self._verdict,
+            Ruling: self._ruling,
+        }
+
+    def take(self, where: Where, record: Record) -> None:
+        self._take[type(record)](where, record)
+
+    def _count(self, kind: str, is_new: bool) -> None:
+        (self.summary.new if is_new else self.summary.unchanged)[kind] += 1
+
+    # ── what votes are about ────────────────────────────────────────────────
+
+    def _setting(self, where: Where, setting: Setting) -> None:
+        try:
+            value = json.dumps(settings.checked(setting.key, setting.value))
+        except TiebreakError as error:
+            raise Conflict(f"{where}: {error.message}", error.hint) from error
+        row = self.connection.execute(
+            "SELECT value FROM study WHERE key = ?", (setting.key,)
+        ).fetchone()
+        self._count("settings", row is None)
+        if row is None:
+            self.connection.execute("INSERT INTO study VALUES (?, ?)", (setting.key, value))
+
+    def _source(self, where: Where) -> int | None:
+        if where.path not in self._sources:
+            file = self.files.get(where.path)
+            if file is None:
+                self._sources[where.path] = None
+            else:
+                self.connection.execute(
+                    "INSERT OR IGNORE INTO source (name, format, sha256, imported_at) "
+                    "VALUES (?, ?, ?, ?)",
+                    (file.name, file.format, file.sha256, self.now),
+                )
+                self._sources[where.path] = self.connection.execute(
+                    "SELECT id FROM source WHERE (name, format, sha256) = (?, ?, ?)",
+                    (file.name, file.format, file.sha256),
+                ).fetchone()[0]
+        return self._sources[where.path]
+
+    def _text(self, body: str) -> str:
+        digest = chain.text_hash(body)
+        if digest not in self._texts:
+            self.connection.execute("INSERT OR IGNORE INTO text VALUES (?, ?)", (digest, body))
+            self._texts.add(digest)
+        return digest
+
+    def _question_id(self, where: Where, key: str) -> int:
+        if key not in self._questions:
+            row = self.connection.execute(
+                "SELECT id FROM question WHERE key = ?", (key,)
+            ).fetchone()
+            if row is None:
+                row = self.connection.execute(
+                    "INSERT INTO question (key, source_id) VALUES (?, ?) RETURNING id",
+                    (key, self._source(where)),
+                ).fetchone()
+            self._questions[key] = row[0]
+        return self._questions[key]
+
+    def _turns(
+        self, where: Where, table: str, owner: int, turns: Iterable[str | None], what: str
+    ) -> bool:
+        """Store turns that are new, compare those that are there; whether any was new."""
+        column = "answer_id" if table == "answer_turn" else "question_id"
+        stored: dict[int, str] = dict(
+            self.connection.execute(
+                f"SELECT turn, text_hash FROM {table} WHERE {column} = ?", (owner,)
+            ).fetchall()
+        )
+        offered = {n: self._text(t) for n, t in enumerate(turns, 1) if t is not None}
+        if stored and offered and table != "reference_turn" and len(stored) != len(offered):
+            raise Conflict(
+                f"{where}: {what} has {len(offered)} turns here, but {len(stored)} in the study",
+                "import it under another id, or into a study of its own",
+            )
+        is_new = False
+        for turn, digest in offered.items():
+            if turn not in stored:
+                self.connection.execute(
+                    f"INSERT INTO {table} VALUES (?, ?, ?)", (owner, turn, digest)
+                )
+                is_new = True
+            elif stored[turn] != digest:
+                raise Conflict(
+                    f"{where}: {what} has another text in the study (turn {turn})",
+                    "import it under another id, or into a study of its own",
+                )
+        return is_new
+
+    def _question(self, where: Where, question: Question) -> None:
+        owner = self._question_id(where, question.key)
+        what = f"question {question.key!r}"
+        is_new = self._turns(where, "question_turn", owner, question.turns, what)
+        is_new |= self._turns(
+            where, "reference_turn", owner, question.references, f"the reference of {what}"
+        )
+        if question.category is not None:
+            stored = self.connection.execute(
+                "SELECT category FROM question WHERE id = ?", (owner,)
+            ).fetchone()[0]
+            if stored is None:
+                self.connection.execute(
+                    "UPDATE question SET category = ? WHERE id = ?", (question.category, owner)
+                )
+            elif stored != question.category:
+                raise Conflict(
+                    f"{where}: {what} is of category {question.category!r} here, "
+                    f"but of {stored!r} in the study",
+                    "make the two agree",
+                )
+        self._count("questions" if question.turns else "references", is_new)
+
+    def _answer_id(self, where: Where, question: str, model: str) -> int:
+        key = (question, model)
+        if key not in self._answers:
+            owner = self._question_id(where, question)
+            self.connection.execute("INSERT OR IGNORE INTO model (name) VALUES (?)", (model,))
+            row = self.connection.execute(
+                "SELECT id FROM answer WHERE question_id = ? AND model = ?", (owner, model)
+            ).fetchone()
+            if row is None:
+                row = self.connection.execute(
+                    "INSERT INTO answer (question_id, model, source_id) VALUES (?, ?, ?) "
+                    "RETURNING id",
+                    (owner, model, self._source(where)),
+                ).fetchone()
+            self._answers[key] = row[0]
+        return self._answers[key]
+
+    def _answer(self, where: Where, answer: Answer) -> None:
+        owner = self._answer_id(where, answer.question, answer.model)
+        what = f"the answer of {answer.model!r} to question {answer.question!r}"
+        is_new = self._turns(where, "answer_turn", owner, answer.turns, what)
+        if is_new:
+            prompt = answer.system_prompt
+            self.connection.execute(
+                "UPDATE answer SET system_prompt_hash = ?, settings = ? WHERE id = ?",
+                (
+                    None if prompt is None else self._text(prompt),
+                    json.dumps(dict(answer.settings), sort_keys=True),
+                    owner,
+                ),
+            )
+        self._count("answers", is_new)
+
+    def _pair(self, where: Where, pair: Pair) -> tuple[int, str]:
+        """The pair's row and key; the pair is made where there is none."""
+        if pair not in self._pairs:
+            key = pair.key
+            row = self.connection.execute("SELECT id FROM pair WHERE key = ?", (key,)).fetchone()
+            if row is None:
+                row = self.connection.execute(
+                    "INSERT INTO pair (key, question_id, model_1, model_2, answer_1, answer_2) "
+                    "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+                    (
+                        key,
+                        self._question_id(where, pair.question),
+                        pair.model_1,
+                        pair.model_2,
+                        self._answer_id(where, pair.question, pair.model_1),
+                        self._answer_id(where, pair.question, pair.model_2),
+                    ),
+                ).fetchone()
+                self.summary.new["pairs"] += 1
+            self._pairs[pair] = (row[0], key)
+        return self._pairs[pair]
+
+    def _pair_record(self, where: Where, pair: Pair) -> None:
+        before = self.summary.new["pairs"]
+        self._pair(where, pair)
+        self.summary.unchanged["pairs"] += self.summary.new["pairs"] == before
+
+    # ── people and judges ───────────────────────────────────────────────────
+
+    def _annotator_id(self, name: str) -> int:
+        if name not in self._annotators:
+            row = self.connection.execute(
+                "SELECT id FROM annotator WHERE name = ?", (name,)
+            ).fetchone()
+            if row is None:
+                self._annotators[name] = add_annotator(self.connection, Annotator(name), self.now)
+                self.summary.new["annotators"] += 1
+            else:
+                self._annotators[name] = row[0]
+        return self._annotators[name]
+
+    def _annotator_record(self, where: Where, annotator: Annotator) -> None:
+        row = self.connection.execute(
+            'SELECT id, role, "group", simulated FROM annotator WHERE name = ?', (annotator.name,)
+        ).fetchone()
+        self._count("annotators", row is None)
+        if row is None:
+            self._annotators[annotator.name] = add_annotator(self.connection, annotator, self.now)
+        elif row[1:] != (annotator.role, annotator.group, int(annotator.simulated)):
+            raise Conflict(
+                f"{where}: annotator {annotator.name!r} has another role or group in the study",
+                "make the two agree, or give this one another name",
+            )
+
+    def _judge_record(self, where: Where, judge: Judge) -> None:
+        is_new = add_judge(self.connection, judge, self.now, str(where))
+        self._count("judges", is_new)
+
+    def _judge_id(self, where: Where, name: str) -> int:
+        if name not in self._judges:
+            row = self.connection.execute("SELECT id FROM judge WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                raise Conflict(
+                    f"{where}: no judge is called {name!r}",
+                    "put the judge's own line before its verdicts",
+                )
+            self._judges[name] = row[0]
+        return self._judges[name]
+
+    # ── the three logs ──────────────────────────────────────────────────────
+
+    def _vote(self, where: Where, vote: Vote) -> None:
+        pair_id, key = self._pair(where, vote.pair)
+        source = self._source(where)
+        self._log(
+            "vote",
+            where,
+            {
+                "id": vote.id,
+                "pair": key,
+                "pair_id": pair_id,
+                "turn": vote.turn,
+                "annotator": vote.annotator,
+                "annotator_id": self._annotator_id(vote.annotator),
+                "assignment": None,
+                "assignment_id": None,
+                "identity": vote.identity or "imported",
+                "left": vote.left,
+                "seen": as_seen(vote.choice, vote.left) if vote.choice and vote.left else None,
+                "choice": vote.choice,
+                "supersedes": vote.supersedes,
+                "confidence": vote.confidence,
+                "note": vote.note,
+                "flag": vote.flag,
+                "active_seconds": as_float(vote.active_seconds),
+                "at": vote.at,
+                "source_id": source,
+            },
+        )
+
+    def _verdict(self, where: Where, verdict: Verdict) -> None:
+        pair_id, key = self._pair(where, verdict.pair)
+        judge_id = self._judge_id(where, verdict.judge)
+        self._log(
+            "verdict",
+            where,
+            verdict_row(verdict, pair_id, key, judge_id, self._text)
+            | {"source_id": self._source(where)},
+        )
+
+    def _ruling(self, where: Where, ruling: Ruling) -> None:
+        pair_id, key = self._pair(where, ruling.pair)
+        self._log(
+            "ruling",
+            where,
+            {
+                "id": ruling.id,
+                "pair": key,
+                "pair_id": pair_id,
+                "turn": ruling.turn,
+                "lead": ruling.lead,
+                "lead_id": self._annotator_id(ruling.lead),
+                "identity": ruling.identity or "imported",
+                "stage": ruling.stage,
+                "left": ruling.left,
+                "choice": ruling.choice,
+                "reason": ruling.reason,
+                "shown": json.dumps(dict(ruling.shown), sort_keys=True),
+                "queue_reason": ruling.queue_reason,
+                "queue_probability": as_float(ruling.queue_probability),
+                "supersedes": ruling.supersedes,
+                "at": ruling.at,
+                "source_id": self._source(where),
+            },
+        )
+
+    def _log(self, log: str, where: Where, row: dict[str, Any]) -> None:
+        self._batches[log].append((where, row))
+        if len(self._batches[log]) >= _BATCH:
+            self._flush_log(log)
+
+    def flush(self) -> None:
+        """Write what waits in the batches."""
+        for log in chain.LOGS:
+            self._flush_log(log)
+
+    def _flush_log(self, log: str) -> None:
+        waiting, self._batches[log] = self._batches[log], []
+        if not waiting:
+            return
+        stored = self._stored(log, [row["id"] for _, row in waiting])
+        fresh: list[dict[str, Any]] = []
+        for where, row in waiting:
+            meaning = _meaning(row)
+            known = stored.setdefault(row["id"], meaning)
+            if known is meaning:
+                fresh.append(row)
+            elif known != meaning:
+                raise Conflict(
+                    f"{where}: {log} {row['id']!r} is already in the study and says otherwise",
+                    f"give this {log} an id of its own, or make the two agree",
+                )
+        try:
+            chain.append(self.connection, log, fresh)
+        except sqlite3.IntegrityError as error:
+            raise self._refusal(log, waiting, error) from error
+        self.summary.new[log + "s"] += len(fresh)
+        self.summary.unchanged[log + "s"] += len(waiting) - len(fresh)
+
+    def _stored(self, log: str, ids: list[str]) -> dict[str, tuple[Any, ...]]:
+        rows = self.connection.execute(
+            f"SELECT id, pair_id, turn, choice FROM {log} "
+            "WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(ids),),
+        )
+        return {row[0]: tuple(row[1:]) for row in rows}
+
+    def _refusal(
+        self, log: str, waiting: list[tuple[Where, dict[str, Any]]], error: sqlite3.Error
+    ) -> TiebreakError:
+        """Say which line broke a rule of the log; found by its ``supersedes``, the one link."""
+        for where, row in waiting:
+            target = row["supersedes"]
+            if target is not None:
+                found = self.connection.execute(
+                    f"SELECT (SELECT count(*) FROM {log} WHERE id = ?), "
+                    f"(SELECT count(*) FROM {log} WHERE supersedes = ?)",
+                    (target, target),
+                ).fetchone()
+                if found[0] == 0 or found[1] > 0:
+                    problem = "is not in the study" if found[0] == 0 else "was superseded already"
+                    return Conflict(
+                        f"{where}: {log} {target!r}, which this one supersedes, {problem}",
+                        "import the file that has it first, and each history once",
+                    )
+        return Conflict(f"{waiting[0][0]}: the {log}s from here on break a rule: {error}")
+
+
+def _meaning(row: dict[str, Any]) -> tuple[Any, ...]:
+    return (row["pair_id"], row["turn"], row["choice"])

@@ -1,0 +1,243 @@
+"""Judges, what they still have to judge, and their verdicts."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.blinding import as_seen
+from core.errors import Conflict, TiebreakError
+from core.records import Judge, Pair, Question, Verdict, VerdictStatus
+from db import chain
+from db.texts import TURNS_OF_PAIR, answer_turns, question_of, store_text
+
+if TYPE_CHECKING:
+    from db.store import Store
+
+_COLUMNS = "kind, model, endpoint, prompt, prompt_hash, parameters, revision"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One thing a judge has yet to judge: a pair's turn in one order.
+
+    Attributes:
+        left: 1 or 2, which model of the pair is shown first.
+        left_turns: the turns of the answer shown first.
+    """
+
+    pair: Pair
+    turn: int
+    left: int
+    question: Question
+    left_turns: tuple[str, ...]
+    right_turns: tuple[str, ...]
+
+
+class Judging:
+    """Judges and verdicts of one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def add(self, judge: Judge) -> bool:
+        """Add a judge; whether it is new.
+
+        Raises:
+            Conflict: if a judge of that name stands there in another configuration.
+        """
+        with self.store.write() as connection:
+            return add_judge(connection, judge, self.store.now(), str(self.store.path))
+
+    def judges(self) -> list[Judge]:
+        """Every judge of the study, in the order they were added."""
+        with self.store.read() as connection:
+            rows = connection.execute(f"SELECT name, {_COLUMNS} FROM judge ORDER BY id").fetchall()
+        return [
+            Judge(name, kind, model, endpoint, prompt, digest, json.loads(parameters), revision)
+            for name, kind, model, endpoint, prompt, digest, parameters, revision in rows
+        ]
+
+    def judge(self, name: str) -> Judge:
+        """The judge of that name.
+
+        Raises:
+            TiebreakError: if there is none.
+        """
+        found = [judge for judge in self.judges() if judge.name == name]
+        if not found:
+            names = ", ".join(judge.name for judge in self.judges()) or "none yet"
+            raise TiebreakError(f"no judge is called {name!r}", f"judges of this study: {names}")
+        return found[0]
+
+    def left_to_judge(self, judge: str, *, limit: int = 1000) -> list[Asked]:
+        """What a judge has no verdict on yet, pairs that humans have voted on first.
+
+        Every votable pair is judged at every turn in both orders; a failure counts as judged
+        until it is retried.
+
+        Args:
+            limit: how many at most; ask again when they are done.
+        """
+        per_turn = self.store.settings()["vote_per"] == "turn"
+        with self.store.read() as connection:
+            rows = connection.execute(
+                _LEFT_TO_JUDGE, {"judge": judge, "per_turn": per_turn, "limit": limit}
+            ).fetchall()
+            return list(_asked(connection, rows))
+
+    def record(self, verdicts: Sequence[Verdict]) -> int:
+        """Record verdicts, each once; how many were new.
+
+        Raises:
+            StudyUnavailable: if they cannot be written; none of them is recorded then.
+        """
+        with self.store.write() as connection:
+            rows = []
+            for verdict in verdicts:
+                if connection.execute(
+                    "SELECT 1 FROM verdict WHERE id = ?", (verdict.id,)
+                ).fetchone():
+                    continue
+                (pair_id,) = connection.execute(
+                    "SELECT id FROM pair WHERE key = ?", (verdict.pair.key,)
+                ).fetchone()
+                (judge_id,) = connection.execute(
+                    "SELECT id FROM judge WHERE name = ?", (verdict.judge,)
+                ).fetchone()
+                rows.append(
+                    verdict_row(
+                        verdict,
+                        pair_id,
+                        verdict.pair.key,
+                        judge_id,
+                        lambda body: store_text(connection, body),
+                    )
+                )
+            chain.append(connection, "verdict", rows)
+        return len(rows)
+
+
+_LEFT_TO_JUDGE = f"""
+    WITH RECURSIVE turns AS (SELECT p.id AS pair_id, {TURNS_OF_PAIR} AS n FROM pair p),
+    turn (pair_id, turn, n) AS (
+        SELECT pair_id, CASE WHEN :per_turn THEN 1 ELSE 0 END, n FROM turns WHERE n > 0
+        UNION ALL
+        SELECT pair_id, turn + 1, n FROM turn WHERE turn BETWEEN 1 AND n - 1
+    )
+    SELECT a.pair_id, a.turn, o.value AS shown FROM turn a JOIN json_each('[1,2]') o
+    WHERE NOT EXISTS (
+        SELECT 1 FROM verdict v JOIN judge j ON j.id = v.judge_id
+        WHERE j.name = :judge AND v.pair_id = a.pair_id AND v.turn = a.turn
+          AND (v.left = o.value OR v.left IS NULL) AND v.repeat = 0)
+    ORDER BY NOT EXISTS (SELECT 1 FROM vote v WHERE v.pair_id = a.pair_id),
+             NOT EXISTS (SELECT 1 FROM queue q WHERE q.pair_id = a.pair_id),
+             a.pair_id, a.turn, shown
+    LIMIT :limit
+"""
+
+
+def _asked(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, int]]) -> Iterator[Asked]:
+    for pair_id, turn, left in rows:
+        question_id, key, model_1, model_2, answer_1, answer_2 = connection.execute(
+            "SELECT q.id, q.key, p.model_1, p.model_2, p.answer_1, p.answer_2 "
+            "FROM pair p JOIN question q ON q.id = p.question_id WHERE p.id = ?",
+            (pair_id,),
+        ).fetchone()
+        sides = (answer_1, answer_2) if left == 1 else (answer_2, answer_1)
+        yield Asked(
+            Pair(key, model_1, model_2),
+            turn,
+            left,
+            question_of(connection, question_id),
+            answer_turns(connection, sides[0]),
+            answer_turns(connection, sides[1]),
+        )
+
+
+def as_float(value: float | None) -> float | None:
+    """A number as SQLite's REAL columns give it back, which is what the chain covers."""
+    return None if value is None else float(value)
+
+
+def add_judge(connection: sqlite3.Connection, judge: Judge, now: str, where: str) -> bool:
+    """Add a judge; whether it is new.
+
+    Raises:
+        Conflict: if a judge of that name stands there in another configuration.
+    """
+    values = (
+        judge.kind,
+        judge.model,
+        judge.endpoint,
+        judge.prompt,
+        judge.prompt_hash,
+        json.dumps(dict(judge.parameters), sort_keys=True),
+        judge.revision,
+    )
+    row = connection.execute(
+        "SELECT kind, model, endpoint, prompt, prompt_hash, parameters, revision "
+        "FROM judge WHERE name = ?",
+        (judge.name,),
+    ).fetchone()
+    if row is None:
+        connection.execute(
+            "INSERT INTO judge (name, kind, model, endpoint, prompt, prompt_hash, parameters, "
+            "revision, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (judge.name, *values, now),
+        )
+        return True
+    if tuple(row) != values:
+        raise Conflict(
+            f"{where}: judge {judge.name!r} is in the study in another configuration",
+            "another prompt, model or parameter is another judge: give it another name",
+        )
+    return False
+
+
+def verdict_row(
+    verdict: Verdict,
+    pair_id: int,
+    pair_key: str,
+    judge_id: int,
+    text: Callable[[str], str],
+) -> dict[str, Any]:
+    """A verdict as the log stores it.
+
+    Args:
+        text: stores a text and returns its hash.
+    """
+    scores = verdict.scores or (None, None)
+    return {
+        "id": verdict.id,
+        "pair": pair_key,
+        "pair_id": pair_id,
+        "turn": verdict.turn,
+        "judge": verdict.judge,
+        "judge_id": judge_id,
+        "left": verdict.left,
+        "repeat": verdict.repeat,
+        "status": VerdictStatus(verdict.status).value,
+        "seen": as_seen(verdict.choice, verdict.left) if verdict.choice and verdict.left else None,
+        "choice": verdict.choice,
+        "score_left": as_float(scores[0]),
+        "score_right": as_float(scores[1]),
+        "preference": as_float(verdict.preference),
+        "prompt": verdict.prompt,
+        "prompt_hash": verdict.prompt_hash,
+        "label": verdict.label,
+        "raw_hash": None if verdict.raw is None else text(verdict.raw),
+        "reasoning_hash": None if verdict.reasoning is None else text(verdict.reasoning),
+        "error": verdict.error,
+        "tokens_in": verdict.tokens_in,
+        "tokens_out": verdict.tokens_out,
+        "latency": as_float(verdict.latency),
+        "cost": as_float(verdict.cost),
+        "attempts": verdict.attempts,
+        "supersedes": verdict.supersedes,
+        "at": verdict.at,
+        "source_id": None,
+    }

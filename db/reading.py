@@ -1,0 +1,325 @@
+"""Reading a study: for statistics as it grows, for gold and exports as it stands."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from core.records import (
+    Annotator,
+    Answer,
+    Choice,
+    Judge,
+    Pair,
+    Record,
+    Role,
+    Ruling,
+    RulingChoice,
+    RulingStage,
+    Setting,
+    Verdict,
+    VerdictStatus,
+    Vote,
+)
+from db.texts import answer_turns, question_of
+
+if TYPE_CHECKING:
+    from core.stats.tally import Tally
+    from db.store import Store
+
+_CODE = (
+    "CASE v.choice WHEN 'model_1' THEN 1 WHEN 'model_2' THEN 2 WHEN 'tie' THEN 3 "
+    "WHEN 'both_bad' THEN 4 ELSE 0 END"
+)
+
+
+class Feed:
+    """Keeps a tally in step with a study, reading only what is new.
+
+    Args:
+        tally: an empty one, which nothing else feeds.
+    """
+
+    def __init__(self, store: Store, tally: Tally) -> None:
+        self.store = store
+        self.tally = tally
+        self._known = {"pair": 0, "annotator": 0, "judge": 0}
+        self._seen_version: int | None = None
+
+    def catch_up(self) -> bool:
+        """Read what was committed since the last time; whether there was anything."""
+        version = self.store.data_version()
+        before = (self.tally.last_vote_seq, self.tally.last_verdict_seq, *self._known.values())
+        with self.store.read() as connection:
+            self._new(connection, "annotator", 'SELECT id, name, "group" FROM annotator')
+            self._new(connection, "judge", "SELECT id, name, kind FROM judge")
+            self._new(
+                connection,
+                "pair",
+                "SELECT p.id, q.key, q.category, p.model_1, p.model_2 "
+                "FROM pair p JOIN question q ON q.id = p.question_id",
+            )
+            self.tally.add_votes(
+                connection.execute(
+                    f"SELECT v.seq, v.pair_id, v.turn, v.annotator_id, {_CODE}, "
+                    "coalesce(v.left, 0), coalesce(s.seq, 0) "
+                    "FROM vote v LEFT JOIN vote s ON s.id = v.supersedes "
+                    "WHERE v.seq > ? ORDER BY v.seq",
+                    (self.tally.last_vote_seq,),
+                )
+            )
+            self.tally.add_verdicts(
+                connection.execute(
+                    f"SELECT v.seq, v.pair_id, v.turn, v.judge_id, {_CODE}, "
+                    "coalesce(v.left, 0), v.repeat, coalesce(s.seq, 0) "
+                    "FROM verdict v LEFT JOIN verdict s ON s.id = v.supersedes "
+                    "WHERE v.seq > ? ORDER BY v.seq",
+                    (self.tally.last_verdict_seq,),
+                )
+            )
+        self._seen_version = version
+        after = (self.tally.last_vote_seq, self.tally.last_verdict_seq, *self._known.values())
+        return after != before
+
+    def stale(self) -> bool:
+        """Whether another process has committed since the last ``catch_up``."""
+        return self.store.data_version() != self._seen_version
+
+    def _new(self, connection: sqlite3.Connection, table: str, select: str) -> None:
+        alias = "p." if table == "pair" else ""
+        rows = connection.execute(
+            f"{select} WHERE {alias}id > ? ORDER BY {alias}id", (self._known[table],)
+        ).fetchall()
+        if not rows:
+            return
+        if table == "pair":
+            self.tally.add_pairs(rows)
+        elif table == "annotator":
+            self.tally.add_annotators(rows)
+        else:
+            self.tally.add_judges(rows)
+        self._known[table] = rows[-1][0]
+
+
+@dataclass(slots=True)
+class Served:
+    """How a vote's pair came to its annotator; empty for imported votes."""
+
+    policy: str = ""
+    probability: float | None = None
+
+
+@dataclass(slots=True)
+class Item:
+    """Everything that was said about one pair at one turn, as it stands.
+
+    Attributes:
+        votes: each with how its pair was served; withdrawn and superseded ones left out.
+        verdicts: of every judge, order and repeat; superseded ones left out.
+        rulings: those that stand, oldest first.
+    """
+
+    pair: Pair
+    turn: int
+    category: str | None
+    votes: list[tuple[Vote, Served]] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    rulings: list[Ruling] = field(default_factory=list)
+
+
+class Reading:
+    """What statistics, gold and exports read of one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def counts(self) -> dict[str, int]:
+        """How much of everything the study holds, votes and verdicts as they stand."""
+        current = "WHERE NOT EXISTS (SELECT 1 FROM {0} w WHERE w.supersedes = v.id)"
+        queries = {
+            "questions": "SELECT count(*) FROM question",
+            "models": "SELECT count(*) FROM model",
+            "answers": "SELECT count(*) FROM answer",
+            "pairs": "SELECT count(*) FROM pair",
+            "pairs_queued": "SELECT count(*) FROM queue",
+            "pairs_complete": "SELECT count(*) FROM queue WHERE load >= overlap",
+            "annotators": "SELECT count(*) FROM annotator WHERE NOT simulated",
+            "simulated_annotators": "SELECT count(*) FROM annotator WHERE simulated",
+            "votes": f"SELECT count(*) FROM vote v {current.format('vote')} "
+            "AND v.choice IS NOT NULL",
+            "vote_log_rows": "SELECT count(*) FROM vote",
+            "flags": f"SELECT count(*) FROM vote v {current.format('vote')} AND v.flag != ''",
+            "judges": "SELECT count(*) FROM judge",
+            "verdicts": f"SELECT count(*) FROM verdict v {current.format('verdict')}",
+            "verdict_failures": f"SELECT count(*) FROM verdict v {current.format('verdict')} "
+            "AND v.status != 'ok'",
+            "rulings": f"SELECT count(*) FROM ruling v {current.format('ruling')}",
+            "open_assignments": "SELECT count(*) FROM assignment WHERE state = 'open'",
+        }
+        with self.store.read() as connection:
+            return {
+                name: connection.execute(query).fetchone()[0] for name, query in queries.items()
+            }
+
+    def items(self) -> Iterator[Item]:
+        """Every pair and turn that somebody said something about, in a stable order."""
+        with self.store.read() as connection:
+            found: dict[tuple[str, int], Item] = {}
+            categories: dict[str, str | None] = dict(
+                connection.execute("SELECT key, category FROM question").fetchall()
+            )
+
+            def item(pair: Pair, turn: int) -> Item:
+                key = (pair.key, turn)
+                if key not in found:
+                    found[key] = Item(pair, turn, categories[pair.question])
+                return found[key]
+
+            for vote, served in _votes(connection, standing=True):
+                item(vote.pair, vote.turn).votes.append((vote, served))
+            for verdict in _verdicts(connection, standing=True):
+                item(verdict.pair, verdict.turn).verdicts.append(verdict)
+            for ruling in _rulings(connection, standing=True):
+                item(ruling.pair, ruling.turn).rulings.append(ruling)
+        yield from sorted(found.values(), key=lambda one: (one.pair, one.turn))
+
+    def votes(self) -> Iterator[tuple[Vote, Served]]:
+        """The votes that stand, in the order they were cast."""
+        with self.store.read() as connection:
+            yield from _votes(connection, standing=True)
+
+    def records(self) -> Iterator[Record]:
+        """The whole study as records, histories included: what the native format writes."""
+        with self.store.read() as connection:
+            for key, value in connection.execute("SELECT key, value FROM study ORDER BY key"):
+                if key != "seed":
+                    yield Setting(key, json.loads(value))
+            for (question_id,) in connection.execute("SELECT id FROM question ORDER BY id"):
+                yield question_of(connection, question_id)
+            yield from _answers(connection)
+            for row in connection.execute(
+                "SELECT q.key, p.model_1, p.model_2 FROM pair p "
+                "JOIN question q ON q.id = p.question_id ORDER BY p.id"
+            ):
+                yield Pair(*row)
+            for name, role, group, simulated, attributes in connection.execute(
+                'SELECT name, role, "group", simulated, attributes FROM annotator ORDER BY id'
+            ):
+                yield Annotator(name, Role(role), group, bool(simulated), json.loads(attributes))
+            for (
+                name,
+                kind,
+                model,
+                endpoint,
+                prompt,
+                digest,
+                parameters,
+                revision,
+            ) in connection.execute(
+                "SELECT name, kind, model, endpoint, prompt, prompt_hash, parameters, "
+                "revision FROM judge ORDER BY id"
+            ):
+                yield Judge(
+                    name, kind, model, endpoint, prompt, digest, json.loads(parameters), revision
+                )
+            for vote, _ in _votes(connection, standing=False):
+                yield vote
+            yield from _verdicts(connection, standing=False)
+            yield from _rulings(connection, standing=False)
+
+
+def _answers(connection: sqlite3.Connection) -> Iterator[Answer]:
+    rows = connection.execute(
+        "SELECT a.id, q.key, a.model, x.body, a.settings, s.name FROM answer a "
+        "JOIN question q ON q.id = a.question_id LEFT JOIN text x ON x.hash = a.system_prompt_hash "
+        "LEFT JOIN source s ON s.id = a.source_id ORDER BY a.id"
+    )
+    for number, question, model, prompt, settings, source in rows:
+        turns = answer_turns(connection, number)
+        yield Answer(question, model, turns, prompt, json.loads(settings), source)
+
+
+def _standing(log: str, standing: bool) -> str:
+    if not standing:
+        return "WHERE 1"
+    return f"WHERE NOT EXISTS (SELECT 1 FROM {log} w WHERE w.supersedes = v.id)"
+
+
+def _votes(connection: sqlite3.Connection, *, standing: bool) -> Iterator[tuple[Vote, Served]]:
+    only = _standing("vote", standing) + (" AND v.choice IS NOT NULL" if standing else "")
+    rows = connection.execute(
+        "SELECT q.key, p.model_1, p.model_2, v.id, v.turn, a.name, v.choice, v.identity, v.left, "
+        "v.supersedes, v.confidence, v.note, v.flag, v.active_seconds, v.at, s.name, "
+        "g.policy || '/' || g.policy_version, g.probability "
+        "FROM vote v JOIN pair p ON p.id = v.pair_id JOIN question q ON q.id = p.question_id "
+        "JOIN annotator a ON a.id = v.annotator_id LEFT JOIN source s ON s.id = v.source_id "
+        f"LEFT JOIN assignment g ON g.id = v.assignment_id {only} ORDER BY v.seq"
+    )
+    for question, model_1, model_2, key, turn, name, choice, *rest in rows:
+        *rest, policy, probability = rest
+        yield (
+            Vote(
+                key,
+                Pair(question, model_1, model_2),
+                turn,
+                name,
+                None if choice is None else Choice(choice),
+                *rest,
+            ),
+            Served(policy or "", probability),
+        )
+
+
+def _verdicts(connection: sqlite3.Connection, *, standing: bool) -> Iterator[Verdict]:
+    rows = connection.execute(
+        "SELECT q.key, p.model_1, p.model_2, v.id, v.turn, j.name, v.status, v.choice, v.left, "
+        "v.repeat, v.score_left, v.score_right, v.preference, v.prompt, v.prompt_hash, v.label, "
+        "raw.body, why.body, v.error, v.tokens_in, v.tokens_out, v.latency, v.cost, v.attempts, "
+        "v.supersedes, v.at, s.name "
+        "FROM verdict v JOIN pair p ON p.id = v.pair_id JOIN question q ON q.id = p.question_id "
+        "JOIN judge j ON j.id = v.judge_id LEFT JOIN source s ON s.id = v.source_id "
+        "LEFT JOIN text raw ON raw.hash = v.raw_hash "
+        f"LEFT JOIN text why ON why.hash = v.reasoning_hash {_standing('verdict', standing)} "
+        "ORDER BY v.seq"
+    )
+    for question, model_1, model_2, key, turn, judge, status, choice, left, repeat, *rest in rows:
+        score_left, score_right, *rest = rest
+        yield Verdict(
+            key,
+            Pair(question, model_1, model_2),
+            turn,
+            judge,
+            VerdictStatus(status),
+            None if choice is None else Choice(choice),
+            left,
+            repeat,
+            None if score_left is None else (score_left, score_right),
+            *rest,
+        )
+
+
+def _rulings(connection: sqlite3.Connection, *, standing: bool) -> Iterator[Ruling]:
+    rows = connection.execute(
+        "SELECT q.key, p.model_1, p.model_2, v.id, v.turn, a.name, v.stage, v.choice, v.reason, "
+        "v.left, v.shown, v.queue_reason, v.queue_probability, v.supersedes, v.identity, v.at, "
+        "s.name FROM ruling v JOIN pair p ON p.id = v.pair_id "
+        "JOIN question q ON q.id = p.question_id JOIN annotator a ON a.id = v.lead_id "
+        f"LEFT JOIN source s ON s.id = v.source_id {_standing('ruling', standing)} ORDER BY v.seq"
+    )
+    for question, model_1, model_2, key, turn, lead, stage, choice, reason, left, *rest in rows:
+        shown, *rest = rest
+        yield Ruling(
+            key,
+            Pair(question, model_1, model_2),
+            turn,
+            lead,
+            RulingStage(stage),
+            RulingChoice(choice),
+            reason,
+            left,
+            json.loads(shown),
+            *rest,
+        )

@@ -1,0 +1,289 @@
+"""The store: one study file, opened, with one typed method for each thing that happens.
+
+The parts below it each do one job on the same connection: :mod:`db.serving` serves pairs,
+:mod:`db.voting` takes votes, :mod:`db.ingest` takes imported records, :mod:`db.judging` keeps
+judges and their verdicts, :mod:`db.reading` reads what statistics, gold and exports need.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core import settings
+from core.errors import StudyUnavailable
+from core.records import Annotator, Role
+from db import chain
+from db.connection import connect, in_words
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from db.ingest import Ingest
+    from db.judging import Judging
+    from db.reading import Reading
+    from db.serving import Serving
+    from db.voting import Voting
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time on this host's clock, in UTC."""
+    return datetime.now(UTC)
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as stored: ISO 8601 in UTC to the millisecond, which sorts as text."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+class Store:
+    """One open study. Use it in the thread that opened it, and close it.
+
+    Args:
+        path: the study file.
+        create: make the study where there is none.
+        clock: tells the time; tests hand in their own.
+
+    Raises:
+        StudyUnavailable: if the file cannot be opened, read or locked.
+        StudyBroken: if it is not a study, or of a newer version.
+    """
+
+    def __init__(self, path: Path | str, *, create: bool = False, clock: Clock = utc_now) -> None:
+        self.path = Path(path)
+        self.clock = clock
+        self.connection = connect(self.path, create=create)
+        with in_words(str(self.path)):
+            self._ensure_seed()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. What was committed is safe without it."""
+        self.connection.close()
+
+    @cached_property
+    def serving(self) -> Serving:
+        """Serving pairs to annotators."""
+        return self.voting.serving
+
+    @cached_property
+    def voting(self) -> Voting:
+        """Taking votes."""
+        from db.voting import Voting
+
+        return Voting(self)
+
+    @cached_property
+    def ingest(self) -> Ingest:
+        """Taking imported records."""
+        from db.ingest import Ingest
+
+        return Ingest(self)
+
+    @cached_property
+    def judging(self) -> Judging:
+        """Judges, what they still have to judge, and their verdicts."""
+        from db.judging import Judging
+
+        return Judging(self)
+
+    @cached_property
+    def reading(self) -> Reading:
+        """What statistics, gold and exports read."""
+        from db.reading import Reading
+
+        return Reading(self)
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One write transaction: all of it is committed when the block ends, or none of it.
+
+        Raises:
+            StudyUnavailable: if the file is locked for too long, read-only, or the disk is full.
+        """
+        with in_words(str(self.path)):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                # A full disk or an I/O error has already rolled back by itself.
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """One read transaction: everything read in the block is of one moment."""
+        with in_words(str(self.path)):
+            self.connection.execute("BEGIN")
+            try:
+                yield self.connection
+            finally:
+                if self.connection.in_transaction:
+                    self.connection.execute("COMMIT")
+
+    def now(self) -> str:
+        """The current time as stored."""
+        return stamp(self.clock())
+
+    def data_version(self) -> int:
+        """A number that changes whenever another process has committed; costs microseconds."""
+        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def settings(self) -> dict[str, Any]:
+        """Every setting of the study, the defaults filled in."""
+        with in_words(str(self.path)):
+            rows = self.connection.execute("SELECT key, value FROM study").fetchall()
+        stored = {key: json.loads(value) for key, value in rows}
+        return {key: stored.get(key, known.default) for key, known in settings.KNOWN.items()}
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Change settings of the study.
+
+        Raises:
+            UsageError: for a setting that is not known, or a value that it does not take.
+        """
+        rows = [(key, json.dumps(settings.checked(key, value))) for key, value in values.items()]
+        with self.write() as connection:
+            connection.executemany("INSERT OR REPLACE INTO study VALUES (?, ?)", rows)
+
+    @cached_property
+    def seed(self) -> str:
+        """The study's secret seed: sides and draws follow from it."""
+        row = self.connection.execute("SELECT value FROM study WHERE key = 'seed'").fetchone()
+        return str(json.loads(row[0]))
+
+    def _ensure_seed(self) -> None:
+        if self.connection.execute("SELECT 1 FROM study WHERE key = 'seed'").fetchone():
+            return
+        self.fix_seed(secrets.token_hex(16), keep=True)
+
+    def fix_seed(self, seed: str, *, keep: bool = False) -> None:
+        """Give the study its seed.
+
+        Args:
+            keep: leave a seed that is there already; otherwise refuse once a pair was served.
+        """
+        with self.write() as connection:
+            if not keep and connection.execute("SELECT 1 FROM assignment").fetchone():
+                raise StudyUnavailable(
+                    f"{self.path}: pairs were served already, so the seed stays as it is",
+                    "set the seed right after the import",
+                )
+            verb = "INSERT OR IGNORE" if keep else "INSERT OR REPLACE"
+            connection.execute(f"{verb} INTO study VALUES ('seed', ?)", (json.dumps(seed),))
+        self.__dict__.pop("seed", None)
+
+    def annotator(self, name: str, **attributes: Any) -> int:
+        """The row of an annotator, added with these attributes if there is none.
+
+        Args:
+            attributes: fields of :class:`core.records.Annotator`.
+        """
+        with in_words(str(self.path)):
+            row = self.connection.execute(
+                "SELECT id FROM annotator WHERE name = ?", (name,)
+            ).fetchone()
+        if row:
+            return int(row[0])
+        with self.write() as connection:
+            return add_annotator(connection, Annotator(name, **attributes), self.now())
+
+    def is_lead(self, annotator_id: int) -> bool:
+        """Whether a person may see what leads see."""
+        row = self.connection.execute(
+            "SELECT role FROM annotator WHERE id = ?", (annotator_id,)
+        ).fetchone()
+        return row is not None and row[0] == Role.LEAD
+
+    def verify(self, heads: Mapping[str, str] | None = None) -> list[chain.Finding]:
+        """Look for rows that were changed, removed, added or moved outside Tiebreak.
+
+        Args:
+            heads: log → a hash that the lead wrote down earlier; the log must contain it.
+        """
+        findings: list[chain.Finding] = []
+        with self.read() as connection:
+            for log in chain.LOGS:
+                findings += chain.verify_log(connection, log)
+                expected = (heads or {}).get(log)
+                if expected and not chain.has_link(connection, log, expected):
+                    findings.append(
+                        chain.Finding(log, 0, f"never stood at {expected[:12]}…, as it should have")
+                    )
+            findings += chain.verify_pairs(connection)
+            findings += chain.verify_texts(connection)
+            for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
+                findings.append(chain.Finding(table, row or 0, f"names a missing {parent}"))
+            for (problem,) in connection.execute("PRAGMA integrity_check"):
+                if problem != "ok":
+                    findings.append(chain.Finding("file", 0, str(problem)))
+        return findings
+
+    def heads(self) -> dict[str, tuple[int, str]]:
+        """For each log its length and its last hash: what a lead writes down elsewhere."""
+        with self.read() as connection:
+            return {log: chain.head(connection, log) for log in chain.LOGS}
+
+    def size(self) -> int:
+        """Bytes on disk, the write-ahead log included."""
+        wal = self.path.with_name(self.path.name + "-wal")
+        return self.path.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
+
+
+def add_annotator(connection: sqlite3.Connection, annotator: Annotator, now: str) -> int:
+    """Insert an annotator; within the caller's transaction.
+
+    Returns:
+        The new row's number.
+    """
+    cursor = connection.execute(
+        'INSERT INTO annotator (name, role, "group", simulated, attributes, added_at) '
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            annotator.name,
+            annotator.role.value,
+            annotator.group,
+            int(annotator.simulated),
+            json.dumps(dict(annotator.attributes)),
+            now,
+        ),
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def local_identity() -> tuple[str, str]:
+    """Who sits at this process: (login name, identity as stored with each vote)."""
+    try:
+        name = os.environ.get("SUDO_USER") or _login_of(os.getuid())
+    except KeyError:
+        name = f"uid{os.getuid()}"
+    return name, f"local:{name}"
+
+
+def _login_of(uid: int) -> str:
+    import pwd
+
+    return pwd.getpwuid(uid).pw_name

@@ -1,0 +1,64 @@
+"""Texts, stored once under their hash, and the turns that are made of them."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from core.records import Question
+from db.chain import text_hash
+
+TURNS_OF_PAIR = """min(
+    (SELECT count(*) FROM question_turn t WHERE t.question_id = p.question_id),
+    (SELECT count(*) FROM answer_turn t WHERE t.answer_id = p.answer_1),
+    (SELECT count(*) FROM answer_turn t WHERE t.answer_id = p.answer_2))"""
+"""SQL: how many turns of ``pair p`` have all their texts; 0 where one of them is unknown."""
+
+
+def store_text(connection: sqlite3.Connection, body: str) -> str:
+    """Store a text if it is new; within the caller's write transaction.
+
+    Returns:
+        Its hash.
+    """
+    digest = text_hash(body)
+    connection.execute("INSERT OR IGNORE INTO text VALUES (?, ?)", (digest, body))
+    return digest
+
+
+def answer_turns(connection: sqlite3.Connection, answer_id: int) -> tuple[str, ...]:
+    """The turns of an answer, oldest first; none where its text is unknown."""
+    rows = connection.execute(
+        "SELECT x.body FROM answer_turn t JOIN text x ON x.hash = t.text_hash "
+        "WHERE t.answer_id = ? ORDER BY t.turn",
+        (answer_id,),
+    )
+    return tuple(row[0] for row in rows)
+
+
+def question_of(connection: sqlite3.Connection, question_id: int) -> Question:
+    """A question with its turns and references."""
+    key, category, source = connection.execute(
+        "SELECT q.key, q.category, s.name FROM question q "
+        "LEFT JOIN source s ON s.id = q.source_id WHERE q.id = ?",
+        (question_id,),
+    ).fetchone()
+    turns = connection.execute(
+        "SELECT t.turn, x.body FROM question_turn t JOIN text x ON x.hash = t.text_hash "
+        "WHERE t.question_id = ? ORDER BY t.turn",
+        (question_id,),
+    ).fetchall()
+    references: dict[int, str] = dict(
+        connection.execute(
+            "SELECT t.turn, x.body FROM reference_turn t JOIN text x ON x.hash = t.text_hash "
+            "WHERE t.question_id = ?",
+            (question_id,),
+        ).fetchall()
+    )
+    length = max([len(turns), *references]) if references else 0
+    return Question(
+        key,
+        tuple(body for _, body in turns),
+        category,
+        tuple(references.get(turn) for turn in range(1, length + 1)),
+        source,
+    )
