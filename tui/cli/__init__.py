@@ -1,0 +1,138 @@
+"""The ``tiebreak`` command.
+
+Data goes to standard output, messages to standard error. Exit codes: 0 done, 1 refused with the
+reason, 2 called in a way that is not understood, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from core.errors import TiebreakError, UsageError
+from core.text import one_line
+
+COMMANDS = {
+    "demo": ("tui.cli.demo", "Vote on the sample study, with judges in the background."),
+    "import": ("tui.cli.data", "Import questions, answers, votes and verdicts."),
+    "pairs": ("tui.cli.data", "Make pairs and queue them for voting."),
+    "annotate": ("tui.cli.people", "Vote."),
+    "lead": ("tui.cli.people", "Watch the numbers move."),
+    "judge": ("tui.cli.judging", "Add judges and let them judge."),
+    "stats": ("tui.cli.numbers", "Agreement, ranking and bias, with intervals."),
+    "export": ("tui.cli.data", "Write gold labels, votes or the whole study."),
+    "status": ("tui.cli.data", "What the study holds and how far it is."),
+    "study": ("tui.cli.data", "Show and change the study's settings."),
+    "verify": ("tui.cli.data", "Look for rows changed outside Tiebreak."),
+}
+"""Each command's module and short help, so that ``--help`` loads none of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was said before the command's name."""
+
+    db: Path | None
+
+    def study(self) -> Path:
+        """The study file.
+
+        Raises:
+            UsageError: if none was named.
+        """
+        if self.db is None:
+            raise UsageError(
+                "no study is named", "say which: tiebreak --db FILE …, or set TIEBREAK_DB"
+            )
+        return self.db
+
+
+class _Lazy(click.Group):
+    """A group that imports a command's module when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command = getattr(module, f"{cmd_name}_command")
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: tiebreak --db study.db import folder/ && tiebreak --db study.db pairs make",
+)
+@click.option(
+    "--db",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="TIEBREAK_DB",
+    help="The study: one database file. [env: TIEBREAK_DB]",
+)
+@click.version_option(package_name="tiebreak", prog_name="tiebreak")
+@click.pass_context
+def root(context: click.Context, db: Path | None) -> None:
+    """Experts vote on blind pairs of answers; judges give verdicts on the same pairs."""
+    context.obj = Settings(db)
+
+
+def say(message: str) -> None:
+    """A message for the person, on standard error."""
+    click.echo(message, err=True)
+
+
+for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    # Small matrices on many threads are slow, and a server has other people on it.
+    os.environ.setdefault(_variable, "1")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and exit with its code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; its exit code."""
+    try:
+        code = root.main(list(arguments), prog_name="tiebreak", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except TiebreakError as error:
+        return _refuse(error)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        say("tiebreak: interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; keep Python from saying so at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _refuse(
+            TiebreakError(f"{where}{error.strerror or error}", "look at the path and its rights")
+        )
+
+
+def _refuse(error: TiebreakError) -> int:
+    # A message may quote a file; what it quotes must not reach the terminal as it is.
+    say(f"tiebreak: {one_line(error.message, 600)}")
+    if error.hint:
+        say(f"  {one_line(error.hint, 600)}")
+    return error.exit_code

@@ -1,0 +1,307 @@
+"""Commands about what a study holds: import, pairs, export, status, study, verify."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from core.errors import TiebreakError
+from core.text import one_line
+from tui.cli import Settings, say
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON, stable enough to compare."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+# ── import ──────────────────────────────────────────────────────────────────
+
+
+@click.command(
+    "import", epilog="Example: tiebreak --db study.db import answers.jsonl --format native"
+)
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--format", "format_name", metavar="NAME", help="The format; sniffed otherwise.")
+@as_json
+@click.pass_obj
+def import_command(settings: Settings, path: Path, format_name: str | None, as_json: bool) -> None:
+    """Import a file or a folder into the study, which is made if there is none.
+
+    All of it is imported or none. Importing the same file again changes nothing.
+    """
+    from tui.importing import import_path
+
+    done = import_path(settings.study(), path, format_name)
+    if as_json:
+        show_json(
+            {
+                "format": done.format,
+                "files": len(done.files),
+                "new": dict(done.summary.new),
+                "unchanged": dict(done.summary.unchanged),
+                "pairs_without_text": done.summary.textless,
+            }
+        )
+        return
+    new = {kind: n for kind, n in done.summary.new.items() if n}
+    old = {kind: n for kind, n in done.summary.unchanged.items() if n}
+    say(f"{path}: read as {done.format}, {_many(len(done.files), 'file')}")
+    say(f"  new        {_listed(new) or 'nothing'}")
+    if old:
+        say(f"  unchanged  {_listed(old)}")
+    if done.summary.textless:
+        say(
+            f"  {_many(done.summary.textless, 'pair')} have no text yet: they count in the "
+            "statistics, and are served to nobody until their answers are imported"
+        )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+
+
+# ── pairs ───────────────────────────────────────────────────────────────────
+
+
+@click.group("pairs")
+def pairs_command() -> None:
+    """Make pairs and queue them for voting."""
+
+
+@pairs_command.command(
+    "make",
+    epilog="Examples: tiebreak --db study.db pairs make --overlap 3 · "
+    "tiebreak --db study.db pairs make --against MODEL --sample 200",
+)
+@click.option("--against", metavar="MODEL", help="Only pairs with this baseline model.")
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Only N of them, at random.")
+@click.option("--overlap", type=click.IntRange(1, 99), help="Votes wanted per pair.")
+@as_json
+@click.pass_obj
+def pairs_make(
+    settings: Settings,
+    against: str | None,
+    sample: int | None,
+    overlap: int | None,
+    as_json: bool,
+) -> None:
+    """Pair the answers of each question and queue the pairs for voting.
+
+    The probability each pair was chosen with is kept, so that a sample can be weighted back.
+    """
+    from db.pairs import make
+    from db.store import Store
+
+    with Store(settings.study()) as store:
+        made = make(store, against=against, sample=sample, overlap=overlap)
+    if as_json:
+        show_json(
+            {
+                "population": made.population,
+                "queued": made.queued,
+                "already_queued": made.already,
+                "overlap": made.overlap,
+                "probability": made.probability,
+            }
+        )
+        return
+    already = f", {made.already:,} were in it before" if made.already else ""
+    say(f"{_many(made.queued, 'pair')} of {made.population:,} put in the queue{already}")
+    say(f"  {_many(made.overlap, 'vote')} wanted per pair; next: tiebreak annotate")
+
+
+# ── export ──────────────────────────────────────────────────────────────────
+
+
+@click.command(
+    "export",
+    epilog="Examples: tiebreak --db study.db export gold > gold.jsonl · "
+    "tiebreak --db study.db export votes --format csv -o votes.csv",
+)
+@click.argument("what", type=click.Choice(["gold", "votes", "study"]))
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["jsonl", "csv"]),
+    default="jsonl",
+    show_default=True,
+    help="JSON Lines with the whole trail, or a flat table.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file; else stdout."
+)
+@click.option("--names", is_flag=True, help="Annotators' names instead of pseudonyms.")
+@click.option("--notes", is_flag=True, help="Annotators' notes too.")
+@click.option(
+    "--majority",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.5,
+    show_default=True,
+    help="Gold: the label needs more than this share of the votes.",
+)
+@click.option(
+    "--min-votes", type=click.IntRange(1), default=1, show_default=True, help="Gold: votes needed."
+)
+@click.pass_obj
+def export_command(
+    settings: Settings,
+    what: str,
+    format_name: str,
+    output: Path | None,
+    names: bool,
+    notes: bool,
+    majority: float,
+    min_votes: int,
+) -> None:
+    """Write gold labels, votes, or the whole study.
+
+    Gold holds one row for each pair and turn: the label that counts, what decided it, and the
+    trail it rests on. Annotators are pseudonyms and their notes stay, unless asked for. A whole
+    study is written as it is, names and notes included: it is what `import` reads back.
+    """
+    from core.gold import GoldRule
+    from db.store import Store
+    from tui import exporting
+
+    with Store(settings.study()) as store, _opened(output) as stream:
+        options = exporting.Options(names, notes, GoldRule(majority, min_votes))
+        count = exporting.write(store, what, format_name, options, stream)
+    say(f"{count:,} {'records' if what == 'study' else 'rows'} written to {output or 'stdout'}")
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[IO[str]]:
+    """Standard output, or a file that takes its name only when it is complete."""
+    if output is None:
+        yield sys.stdout
+        return
+    unfinished = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        unfinished.replace(output)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+# ── status, study, verify ───────────────────────────────────────────────────
+
+
+@click.command("status", epilog="Example: tiebreak --db study.db status --json")
+@as_json
+@click.pass_obj
+def status_command(settings: Settings, as_json: bool) -> None:
+    """What the study holds and how far the voting is."""
+    from db.store import Store
+
+    with Store(settings.study()) as store:
+        counts = store.reading.counts()
+        name = store.settings()["name"]
+        size = store.size()
+    if as_json:
+        show_json({"name": name, "file": str(settings.study()), "bytes": size, **counts})
+        return
+    click.echo(one_line(f"{name or settings.study().name}: {settings.study()}", 200))
+    for key, count in counts.items():
+        click.echo(f"  {key.replace('_', ' '):22}{count:>12,}")
+    click.echo(f"  {'size on disk':22}{size / 2**20:>8,.1f} MiB")
+
+
+@click.group("study")
+def study_command() -> None:
+    """Show and change the study's settings."""
+
+
+@study_command.command("show", epilog="Example: tiebreak --db study.db study show")
+@as_json
+@click.pass_obj
+def study_show(settings: Settings, as_json: bool) -> None:
+    """Every setting, its value and what it means."""
+    from core.settings import KNOWN
+    from db.store import Store
+
+    with Store(settings.study()) as store:
+        values = store.settings()
+    if as_json:
+        show_json(values)
+        return
+    for key, value in values.items():
+        click.echo(f"{key} = {one_line(json.dumps(value, ensure_ascii=False), 60)}")
+        click.echo(f"    {KNOWN[key].meaning}")
+
+
+@study_command.command("set", epilog="Example: tiebreak --db study.db study set overlap 3")
+@click.argument("key")
+@click.argument("value")
+@click.pass_obj
+def study_set(settings: Settings, key: str, value: str) -> None:
+    """Change one setting. A value of @FILE is read from that file."""
+    from db.store import Store
+
+    if value.startswith("@"):
+        value = Path(value[1:]).read_text("utf-8")
+    with Store(settings.study()) as store:
+        store.set({key: value})
+        stored = store.settings()[key]
+    say(f"{key} = {one_line(json.dumps(stored, ensure_ascii=False), 200)}")
+
+
+@click.command(
+    "verify",
+    epilog="Example: tiebreak --db study.db verify --head vote=9f2c…  (from an earlier run)",
+)
+@click.option(
+    "--head", "heads", multiple=True, metavar="LOG=HASH", help="A log must contain this hash."
+)
+@as_json
+@click.pass_obj
+def verify_command(settings: Settings, heads: tuple[str, ...], as_json: bool) -> None:
+    """Look for votes, verdicts, rulings and texts that were changed outside Tiebreak.
+
+    Prints each log's last hash. Write them down elsewhere: whoever can rewrite a whole log can
+    rewrite its chain too, but not what you wrote down.
+    """
+    from db.chain import LOGS
+    from db.store import Store
+
+    expected = dict(head.partition("=")[::2] for head in heads)
+    if unknown := set(expected) - set(LOGS):
+        raise click.UsageError(f"no log is called {sorted(unknown)[0]!r}; there are {LOGS}")
+    with Store(settings.study()) as store:
+        findings = store.verify(expected)
+        ends = store.heads()
+    if as_json:
+        show_json(
+            {
+                "intact": not findings,
+                "findings": [{"log": f.log, "row": f.seq, "problem": f.problem} for f in findings],
+                "heads": {log: {"rows": n, "hash": digest} for log, (n, digest) in ends.items()},
+            }
+        )
+    else:
+        for log, (rows, digest) in ends.items():
+            click.echo(f"{log:8}{rows:>10,} rows   {digest or 'empty'}")
+        for finding in findings:
+            click.echo(one_line(str(finding), 300))
+    if findings:
+        raise TiebreakError(
+            f"{_many(len(findings), 'finding')}: the study is not as Tiebreak wrote it",
+            "compare with the last backup; a row after a changed one cannot be trusted either",
+        )
+    say("intact")

@@ -1,0 +1,94 @@
+"""Commands with a screen: annotate and lead."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from core.errors import TiebreakError
+from tui.cli import Settings, say
+
+if TYPE_CHECKING:
+    from tui.app import TiebreakApp
+
+
+def need_terminal(command: str, instead: str) -> None:
+    """Refuse politely where no screen can be shown.
+
+    Args:
+        instead: what works without a terminal.
+
+    Raises:
+        TiebreakError: if this is not a terminal that can show a screen.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise TiebreakError(f"{command} needs a terminal, and this is none", instead)
+    if os.environ.get("TERM", "") in ("", "dumb", "unknown"):
+        term = os.environ.get("TERM") or "not set"
+        raise TiebreakError(
+            f"{command} needs a terminal that can place text; TERM is {term}", instead
+        )
+
+
+def run_app(app: TiebreakApp) -> None:
+    """Run the app to its end; a crash leaves one line here and the rest in a log.
+
+    Raises:
+        TiebreakError: if the app refused or crashed.
+    """
+    app.run()
+    app.store.close()
+    if app.refusal is not None:
+        raise app.refusal
+    if app.crash is not None:
+        raise TiebreakError(
+            f"the app stopped on an error of its own ({type(app.crash).__name__}); "
+            "every vote that it showed as saved is safe",
+            f"start it again; the details are in {_log_crash(app.crash)}",
+        )
+
+
+def _log_crash(crash: BaseException) -> Path:
+    """Write down where it happened, without the values: answers stay out of logs."""
+    from platformdirs import user_state_path
+
+    folder = user_state_path("tiebreak")
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "crash.log"
+    frames = traceback.format_tb(crash.__traceback__)
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+    with log.open("a", encoding="utf-8") as stream:
+        stream.write(f"--- {when} UTC {type(crash).__name__}\n{''.join(frames)}")
+    return log
+
+
+@click.command("annotate", epilog="Example: tiebreak --db study.db annotate")
+@click.option("--as", "name", metavar="NAME", help="Vote under this name; your login otherwise.")
+@click.pass_obj
+def annotate_command(settings: Settings, name: str | None) -> None:
+    """Vote on blind pairs. Quit whenever you like: you return to the same pair."""
+    need_terminal("annotate", "votes from files: tiebreak import; scripted votes: tiebreak demo")
+    from db.store import local_identity
+    from tui.app import TiebreakApp, Who
+
+    login, identity = local_identity()
+    run_app(TiebreakApp(settings.study(), Who(name or login, identity)))
+    say("Every vote is saved. Run the same command to go on.")
+
+
+@click.command("lead", epilog="Example: tiebreak --db study.db lead")
+@click.pass_obj
+def lead_command(settings: Settings) -> None:
+    """Watch agreement, ranking and bias move as votes and verdicts come in."""
+    need_terminal("lead", "the same numbers without a screen: tiebreak stats")
+    from db.store import local_identity
+    from tui.app import TiebreakApp, Who
+
+    login, identity = local_identity()
+    run_app(TiebreakApp(settings.study(), Who(login, identity, is_lead=True), first="lead"))

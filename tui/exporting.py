@@ -1,0 +1,189 @@
+"""Gold labels, votes and whole studies on their way out."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import IO, Any
+
+from core.blinding import pseudonym
+from core.errors import UsageError
+from core.formats import named
+from core.gold import Gold, GoldRule, decide
+from core.records import Choice, Record, Verdict, Vote
+from db.reading import Item, Served
+from db.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What may leave, and when votes decide.
+
+    Attributes:
+        names: annotators' names instead of pseudonyms.
+        notes: annotators' notes and flags' texts.
+    """
+
+    names: bool = False
+    notes: bool = False
+    rule: GoldRule = field(default_factory=GoldRule)
+
+
+def write(store: Store, what: str, format_name: str, options: Options, stream: IO[str]) -> int:
+    """Write ``gold``, ``votes`` or the whole ``study``.
+
+    Returns:
+        How many rows or records were written.
+
+    Raises:
+        UsageError: for a whole study as a flat table.
+    """
+    if what == "study":
+        if format_name != "jsonl":
+            raise UsageError("a whole study is no flat table", "leave --format csv out")
+        return _counted(named("native").write, store.reading.records(), stream)
+    if what == "votes":
+        chosen = named("native" if format_name == "jsonl" else "csv")
+        assert chosen.write is not None
+        return _counted(chosen.write, _votes(store, options), stream)
+    rows = gold_rows(store, options)
+    return _write_flat(rows, stream) if format_name == "csv" else _write_lines(rows, stream)
+
+
+def _counted(
+    write: Callable[[Iterable[Record], IO[str]], None] | None,
+    records: Iterable[Record],
+    stream: IO[str],
+) -> int:
+    assert write is not None
+    count = 0
+
+    def counting() -> Iterator[Record]:
+        nonlocal count
+        for record in records:
+            count += 1
+            yield record
+
+    write(counting(), stream)
+    return count
+
+
+def _named(store: Store, options: Options) -> Callable[[str], str]:
+    return (lambda name: name) if options.names else lambda name: pseudonym(store.seed, name)
+
+
+def _votes(store: Store, options: Options) -> Iterator[Vote]:
+    name = _named(store, options)
+    for vote, _ in store.reading.votes():
+        yield replace(
+            vote,
+            annotator=name(vote.annotator),
+            identity=vote.identity if options.names else "",
+            note=vote.note if options.notes else "",
+            supersedes=None,
+        )
+
+
+def gold_rows(store: Store, options: Options) -> Iterator[dict[str, Any]]:
+    """One row for each pair and turn, in a stable order: label, what decided it, its trail."""
+    excluded = frozenset(store.settings()["exclude_groups"])
+    groups = store.reading.groups()
+    name = _named(store, options)
+    for item in store.reading.items():
+        votes = [(v, s) for v, s in item.votes if groups[v.annotator] not in excluded]
+        gold = decide([vote for vote, _ in votes], item.rulings, options.rule)
+        yield _gold_row(item, votes, gold, name, options)
+
+
+def _gold_row(
+    item: Item,
+    votes: Sequence[tuple[Vote, Served]],
+    gold: Gold,
+    name: Callable[[str], str],
+    options: Options,
+) -> dict[str, Any]:
+    return {
+        "question": item.pair.question,
+        "category": item.category,
+        "model_1": item.pair.model_1,
+        "model_2": item.pair.model_2,
+        "turn": item.turn,
+        "label": gold.label,
+        "decided_by": gold.decided_by,
+        "why": gold.why,
+        "counts": {choice.value: gold.counts[choice] for choice in Choice},
+        "votes": [_vote_trail(vote, served, name, options) for vote, served in votes],
+        "verdicts": [_verdict_trail(verdict) for verdict in item.verdicts],
+        "rulings": [
+            {
+                "id": ruling.id,
+                "lead": name(ruling.lead),
+                "stage": ruling.stage,
+                "choice": ruling.choice,
+                "reason": ruling.reason,
+                "at": ruling.at,
+            }
+            for ruling in item.rulings
+        ],
+    }
+
+
+def _vote_trail(
+    vote: Vote, served: Served, name: Callable[[str], str], options: Options
+) -> dict[str, Any]:
+    trail: dict[str, Any] = {
+        "id": vote.id,
+        "annotator": name(vote.annotator),
+        "choice": vote.choice,
+        "left": None if vote.left is None else f"model_{vote.left}",
+        "policy": served.policy or None,
+        "probability": served.probability,
+        "confidence": vote.confidence,
+        "flagged": bool(vote.flag),
+        "active_seconds": vote.active_seconds,
+        "at": vote.at or None,
+    }
+    if options.notes:
+        trail |= {"note": vote.note, "flag": vote.flag}
+    return trail
+
+
+def _verdict_trail(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "id": verdict.id,
+        "judge": verdict.judge,
+        "prompt": verdict.prompt,
+        "prompt_hash": verdict.prompt_hash,
+        "left": None if verdict.left is None else f"model_{verdict.left}",
+        "repeat": verdict.repeat,
+        "status": verdict.status,
+        "choice": verdict.choice,
+        "label": verdict.label,
+        "scores": verdict.scores,
+        "error": verdict.error or None,
+        "at": verdict.at or None,
+    }
+
+
+_FLAT = ("question", "category", "model_1", "model_2", "turn", "label", "decided_by", "why")
+
+
+def _write_flat(rows: Iterable[dict[str, Any]], stream: IO[str]) -> int:
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow((*_FLAT, *(f"votes_{choice}" for choice in Choice)))
+    count = 0
+    for row in rows:
+        flat = ["" if row[name] is None else row[name] for name in _FLAT]
+        table.writerow((*flat, *(row["counts"][choice] for choice in Choice)))
+        count += 1
+    return count
+
+
+def _write_lines(rows: Iterable[dict[str, Any]], stream: IO[str]) -> int:
+    count = 0
+    for row in rows:
+        stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+        count += 1
+    return count

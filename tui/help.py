@@ -1,0 +1,26 @@
+"""The help that a screen shows, made from the same table as its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tui.actions import NAMED_KEYS, Action
+from tui.screens import screens
+
+
+def help_text(actions: Sequence[Action], settings: Mapping[str, Any] | None = None) -> str:
+    """Keys by group, as Markdown, after the study's guidelines if there are any."""
+    parts: list[str] = []
+    if settings and settings["guidelines"]:
+        parts += ["# What to judge by", settings["guidelines"], ""]
+    parts.append("# Keys")
+    for group in dict.fromkeys(action.group for action in actions):
+        parts.append(f"\n## {group}\n")
+        parts += [
+            f"- `{action.shown_keys()}` — {action.help}"
+            for action in actions
+            if action.group == group
+        ]
+    others = [f"- `{NAMED_KEYS.get(s.key, s.key)}` — {s.title}" for s in screens()]
+    return "\n".join([*parts, "\n## Screens\n", *others])

@@ -1,0 +1,129 @@
+"""The lead's view: what the votes and verdicts say, as they come in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Static
+
+from core.errors import TiebreakError
+from core.text import one_line
+from tui.actions import LEAD, bindings
+from tui.live import LiveNumbers, Numbers
+from tui.screens import ScreenSpec
+from tui.tables import result_lines
+from tui.widgets.answer_view import AnswerView
+from tui.widgets.reader import Reader
+
+if TYPE_CHECKING:
+    from tui.app import TiebreakApp
+
+
+class LeadScreen(Screen[None]):
+    """Shows one statistic at a time; each refreshes by itself within a second of a commit."""
+
+    BINDINGS = bindings(LEAD)
+
+    class NumbersChanged(Message):
+        """New numbers, or the refusal that ended them, came from the thread."""
+
+        def __init__(self, numbers: Numbers | TiebreakError) -> None:
+            super().__init__()
+            self.numbers = numbers
+
+    def __init__(self, banner: str) -> None:
+        super().__init__()
+        self._banner = banner
+        self._live: LiveNumbers | None = None
+        self._numbers: Numbers | None = None
+        self._chosen = 0
+
+    def compose(self) -> ComposeResult:
+        yield Static(classes="status", id="status", markup=False)
+        yield Static(classes="keys", id="statistics", markup=False)
+        yield AnswerView(id="numbers")
+        yield Static(classes="said", id="said", markup=False)
+        keys = " · ".join(f"{a.shown_keys().split()[0]} {a.label}" for a in LEAD if a.label)
+        yield Static(keys, classes="keys", markup=False)
+
+    def on_mount(self) -> None:
+        self._view().raw = True
+        self._say("Counting …")
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        self._live = LiveNumbers(app.study, self._tell)
+        self._live.start()
+
+    def on_unmount(self) -> None:
+        if self._live is not None:
+            self._live.end()
+
+    def _tell(self, numbers: Numbers | TiebreakError) -> None:
+        self.post_message(self.NumbersChanged(numbers))
+
+    def on_lead_screen_numbers_changed(self, message: NumbersChanged) -> None:
+        if isinstance(message.numbers, TiebreakError):
+            error = message.numbers
+            self._say(f"{error.message}. {error.hint}.", warning=True)
+            return
+        self._numbers = message.numbers
+        self._show(keep_place=True)
+
+    def on_resize(self) -> None:
+        self._show(keep_place=True)
+
+    def _show(self, *, keep_place: bool) -> None:
+        if self._numbers is None:
+            return
+        results, counts = self._numbers.results, self._numbers.counts
+        result = results[self._chosen % len(results)]
+        view = self._view()
+        top = view.top
+        view.show("\n".join(result_lines(result, self.size.width - 4)))
+        if keep_place:
+            view.scroll_by(top)
+        names = (f"[{r.id}]" if r is result else f" {r.id} " for r in results)
+        self.query_one("#statistics", Static).update(" ".join(names))
+        parts = [f"{counts['votes']:,} votes", f"{counts['verdicts']:,} verdicts"]
+        if counts["simulated_annotators"]:
+            parts.append(f"{counts['simulated_annotators']} annotators are SIMULATED")
+        if self._banner:
+            parts.insert(0, self._banner)
+        self.query_one("#status", Static).update("Lead  │  " + "  │  ".join(parts))
+        self._say("Live: moves within a second of a vote or verdict.")
+
+    def _view(self) -> AnswerView:
+        return self.query_one("#numbers", AnswerView)
+
+    def _say(self, message: str, *, warning: bool = False) -> None:
+        line = self.query_one("#said", Static)
+        line.update(one_line(message, 200))
+        line.set_class(warning, "-warning")
+
+    def action_next(self, step: int) -> None:
+        """Show another statistic."""
+        self._chosen += step
+        self._show(keep_place=False)
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll the numbers."""
+        self._view().scroll_by(lines)
+
+    def action_page(self, direction: int) -> None:
+        """Page the numbers."""
+        self._view().page(direction)
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        from tui.help import help_text
+
+        self.app.push_screen(Reader("Help", help_text(LEAD)))
+
+
+def _make(app: TiebreakApp) -> LeadScreen:
+    return LeadScreen(app.banner)
+
+
+SCREEN = ScreenSpec("lead", "Watch the numbers", "f3", leads_only=True, make=_make)

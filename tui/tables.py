@@ -1,0 +1,109 @@
+"""A statistic's result as lines of text, for the command line, the lead's screen and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from core.text import cell_width, one_line
+
+if TYPE_CHECKING:
+    from core.stats.results import Estimate, Result
+
+_WIDEST_LABEL = 28
+_BAR = 21
+"""Cells of the bar that draws an interval on the scale from 0 to 1."""
+
+
+def result_lines(result: Result, width: int = 100, *, notes: bool = True) -> list[str]:
+    """A result as aligned lines: title, one row for each estimate, then what to know of it.
+
+    Args:
+        width: cells; bars are left out where they do not fit.
+        notes: whether notes and assumptions follow.
+    """
+    lines = [result.title, result.description, ""]
+    rows = [_row(result.columns, estimate) for estimate in result.estimates]
+    if rows:
+        has_bars = any(row.bar for row in rows)
+        header = [*result.columns, "", "95% interval" if _levels(result) else "", "k / n"]
+        cells = [row.cells for row in rows]
+        widths = [
+            max(_width(line[column]) for line in [header, *cells]) for column in range(len(header))
+        ]
+        fits = has_bars and sum(widths) + 2 * len(widths) + _BAR <= width
+        lines.append(_aligned(header, widths, len(result.columns)).rstrip())
+        for row in rows:
+            line = _aligned(row.cells, widths, len(result.columns))
+            tail = row.reason or (row.bar if fits else "")
+            lines.append(f"{line}  {tail}".rstrip())
+    else:
+        lines.append("nothing to show yet")
+    if notes:
+        said = [*result.notes, *result.assumptions]
+        lines += ["", *(f"· {one_line(note, 2000)}" for note in said)] if said else []
+    return lines
+
+
+class _Row:
+    def __init__(self, cells: Sequence[str], bar: str, reason: str) -> None:
+        self.cells = cells
+        self.bar = bar
+        self.reason = reason
+
+
+def _row(columns: Sequence[str], estimate: Estimate) -> _Row:
+    labels = [one_line(str(estimate.labels.get(name, "")), _WIDEST_LABEL) for name in columns]
+    if estimate.value is None:
+        return _Row([*labels, "—", "", str(estimate.n)], "", one_line(estimate.reason, 300))
+    interval = ""
+    if estimate.low is not None and estimate.high is not None:
+        low, high = (_number(end, estimate.unit) for end in (estimate.low, estimate.high))
+        interval = f"{low} – {high}"
+    counted = ""
+    if estimate.unit != "count":
+        counted = f"{estimate.n:,}" if estimate.k is None else f"{estimate.k:,} / {estimate.n:,}"
+    bar = _bar(estimate) if estimate.unit == "share" else ""
+    return _Row([*labels, _number(estimate.value, estimate.unit), interval, counted], bar, "")
+
+
+def _number(value: float, unit: str) -> str:
+    if unit == "share":
+        return f"{value:.1%}"
+    if unit == "count":
+        return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
+    return f"{value:.3f}"
+
+
+def _bar(estimate: Estimate) -> str:
+    """The interval on a scale from 0 to 1: ``·····├──●─┤·······``, readable without colour."""
+    if estimate.value is None:
+        return ""
+    cells = ["·"] * _BAR
+    if estimate.low is not None and estimate.high is not None:
+        low, high = _place(estimate.low), _place(estimate.high)
+        cells[low : high + 1] = ["─"] * (high + 1 - low)
+        cells[low], cells[high] = "├", "┤"
+    cells[_place(estimate.value)] = "●"
+    return "".join(cells)
+
+
+def _place(share: float) -> int:
+    return round(min(max(share, 0.0), 1.0) * (_BAR - 1))
+
+
+def _levels(result: Result) -> bool:
+    return any(estimate.level is not None for estimate in result.estimates)
+
+
+def _width(text: str) -> int:
+    return sum(cell_width(character) for character in text)
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int], left: int) -> str:
+    """Labels to the left, numbers to the right."""
+    padded = []
+    for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        space = " " * (width - _width(cell))
+        padded.append(cell + space if place < left else space + cell)
+    return "  ".join(padded)

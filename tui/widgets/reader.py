@@ -1,0 +1,53 @@
+"""A modal that shows one text to be read: help, guidelines, a reference answer."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tui.actions import MODAL, bindings
+from tui.widgets.answer_view import AnswerView
+
+
+class Reader(ModalScreen[None]):
+    """Shows a text over the whole screen, and leaves what is below where it was."""
+
+    BINDINGS = bindings(MODAL)
+    DEFAULT_CSS = """
+    Reader {
+        align: center middle;
+        #reader-title { height: 1; padding: 0 1; background: $panel; text-style: bold; }
+        #reader-text { width: 100%; max-width: 110; height: 1fr; background: $surface; }
+        #reader-keys { height: 1; padding: 0 1; background: $panel; color: $text-muted; }
+    }
+    """
+
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__()
+        self._title = title
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        yield Static(self._title, id="reader-title", markup=False)
+        yield AnswerView(id="reader-text")
+        keys = " · ".join(f"{a.shown_keys().split()[0]} {a.label}" for a in MODAL if a.label)
+        yield Static(keys, id="reader-keys", markup=False)
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._view().show, self._text)
+
+    def _view(self) -> AnswerView:
+        return self.query_one("#reader-text", AnswerView)
+
+    def action_close(self) -> None:
+        """Go back."""
+        self.dismiss(None)
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll the text."""
+        self._view().scroll_by(lines)
+
+    def action_page(self, direction: int) -> None:
+        """Page the text."""
+        self._view().page(direction)
