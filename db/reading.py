@@ -186,6 +186,11 @@ class Reading:
                 item(ruling.pair, ruling.turn).rulings.append(ruling)
         yield from sorted(found.values(), key=lambda one: (one.pair, one.turn))
 
+    def groups(self) -> dict[str, str]:
+        """Each annotator's group."""
+        with self.store.read() as connection:
+            return dict(connection.execute('SELECT name, "group" FROM annotator').fetchall())
+
     def votes(self) -> Iterator[tuple[Vote, Served]]:
         """The votes that stand, in the order they were cast."""
         with self.store.read() as connection:

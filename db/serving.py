@@ -17,7 +17,7 @@ from core import sampling
 from core.blinding import left_side
 from core.records import WHOLE_CONVERSATION, Seen
 from core.settings import PER_TURN
-from db.store import stamp
+from core.times import stamp
 from db.texts import TURNS_OF_PAIR, answer_turns, question_of
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from core import settings
 from core.errors import StudyUnavailable
 from core.records import Annotator, Role
+from core.times import stamp
 from db import chain
 from db.connection import connect, in_words
 
@@ -39,11 +40,6 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The time on this host's clock, in UTC."""
     return datetime.now(UTC)
-
-
-def stamp(moment: datetime) -> str:
-    """A moment as stored: ISO 8601 in UTC to the millisecond, which sorts as text."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 class Store:

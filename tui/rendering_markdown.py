@@ -132,7 +132,7 @@ class _Reading:
         for token in tokens:
             match token.type:
                 case "blockquote_open":
-                    self._stack.append(_Container("│ ", "│ ", "quote"))
+                    self._stack.append(_Container("▌ ", "▌ ", "quote"))
                 case "list_item_open":
                     self._item(token)
                 case "list_item_close":

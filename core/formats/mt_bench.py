@@ -31,6 +31,7 @@ from core.records import (
     VerdictStatus,
     Vote,
 )
+from core.times import stamp
 
 _WINNER = {
     "model_a": Choice.MODEL_1,
@@ -196,8 +197,7 @@ def _at(row: Row) -> str:
     seconds = row.number("tstamp", 0, 1e11, whole=False)
     if seconds is None:
         return ""
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return stamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def _prompts(path: Path) -> Iterator[Located]:

@@ -12,8 +12,7 @@ from tui.cli.data import as_json, show_json
 
 @click.command(
     "stats",
-    epilog="Examples: tiebreak --db study.db stats · "
-    "tiebreak --db study.db stats agreement --json",
+    epilog="Examples: tiebreak --db study.db stats · tiebreak --db study.db stats agreement --json",
 )
 @click.argument("only", nargs=-1, metavar="[STATISTIC]...")
 @click.option("--turn", type=click.IntRange(0), help="Only this turn; 0: whole conversations.")

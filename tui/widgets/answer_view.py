@@ -28,8 +28,8 @@ _WHEEL = 3
 _AT_ONCE = 0.05
 """Seconds that a resize may take to find the place again before it does so in the background."""
 
-_SLICE = 0.006
-_PAUSE = 0.02
+_SLICE = 0.008
+_PAUSE = 0.016
 """Seconds of layout at a time while nothing else happens, and between two of them."""
 
 
@@ -143,9 +143,10 @@ class AnswerView(Widget, inherit_bindings=False):
             content: what :meth:`prepare` made, or a text. A rendering of another width than
                 this view has now is made anew.
         """
-        text = content if isinstance(content, str) else content.text
-        fits = isinstance(content, Rendered) and self._fits(content)
-        self._rendered = content if fits and isinstance(content, Rendered) else self.prepare(text)
+        if isinstance(content, Rendered) and self._fits(content):
+            self._rendered = content
+        else:
+            self._rendered = self.prepare(content if isinstance(content, str) else content.text)
         self._coming = None
         self._to_end = False
         self._anchor = 0
@@ -213,23 +214,29 @@ class AnswerView(Widget, inherit_bindings=False):
             strip = Strip([self._edge])
         return strip.adjust_cell_length(width, base)
 
-    def _on_mount(self, event: events.Mount) -> None:
-        super()._on_mount(event)
+    def on_mount(self) -> None:
+        """Begin to lay out the rest of the text whenever there is time."""
         self._idle = self.set_interval(_PAUSE, self._advance, pause=True)
 
-    def _on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
+        """Keep the place that is being read."""
         if self._fits(self._rendered):
+            self._rendered.ensure(self.top + self.size.height + 1)
             self.top = self.validate_top(self.top)
             self._tell()
         else:
             self._lay_out_anew()
 
-    def _on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Move down."""
         event.stop()
+        event.prevent_default()
         self.scroll_by(_WHEEL)
 
-    def _on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Move up."""
         event.stop()
+        event.prevent_default()
         self.scroll_by(-_WHEEL)
 
     @property

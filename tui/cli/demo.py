@@ -1,0 +1,72 @@
+"""The demo command."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from core.errors import TiebreakError
+from tui.cli import say
+from tui.cli.people import need_terminal, run_app
+
+
+@click.command("demo", epilog="Example: tiebreak demo")
+@click.option(
+    "--study",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path(".demo/sample.db"),
+    show_default=True,
+    help="Where the sample study lives; it is made if it is not there.",
+)
+@click.option("--headless", is_flag=True, help="Without a screen, even in a terminal.")
+def demo_command(study: Path, headless: bool) -> None:
+    """Vote on the sample study, with judges in the background.
+
+    Without a terminal the same job runs headless: simulated annotators press the keys of the
+    real screen, and the report is printed. No model and no server are needed.
+    """
+    try:
+        need_terminal("the demo", "")
+    except TiebreakError as error:
+        if not headless:
+            say(f"{error.message}: running the same job headless, with simulated annotators.")
+        headless = True
+    if headless:
+        _headless()
+    else:
+        _interactive(study)
+
+
+def _headless() -> None:
+    from tui.demo import run_headless
+
+    with tempfile.TemporaryDirectory(prefix="tiebreak-demo-") as folder:
+        click.echo("\n".join(run_headless(Path(folder) / "sample.db")))
+
+
+def _interactive(study: Path) -> None:
+    from tui.app import TiebreakApp, Who
+    from tui.demo import BANNER, BackgroundAnnotators, prepare
+    from tui.judging import BackgroundJudges
+
+    if not study.exists():
+        study.parent.mkdir(parents=True, exist_ok=True)
+        prepare(study)
+    working = (BackgroundJudges(study, pace=0.4), BackgroundAnnotators(study, pace=1.5))
+    for thread in working:
+        thread.start()
+    try:
+        run_app(TiebreakApp(study, Who("you", "local", is_lead=True), banner=BANNER))
+    finally:
+        for thread in working:
+            thread.end()
+        for thread in working:
+            thread.join(timeout=5)
+    for thread in working:
+        if thread.refusal is not None:
+            raise thread.refusal
+    say(f"Your votes are in {study}. Look at them: tiebreak --db {study} stats")
+    sys.stdout.flush()

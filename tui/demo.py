@@ -1,0 +1,222 @@
+"""The demo: the main job on the sample study, with a person or without one.
+
+Without a person, simulated annotators press the keys of the real screen. They are called
+simulated in the study, on their screens and in the report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import sample_data
+from core.errors import TiebreakError
+from core.records import Seen
+from db.pairs import make
+from db.serving import Served
+from db.store import Store
+from judges.runner import new_judge
+from tui.app import TiebreakApp, Who
+from tui.exporting import Options, gold_rows
+from tui.importing import import_path
+from tui.judging import work
+from tui.live import Numbers, numbers, options_of
+from tui.session import Session
+from tui.tables import result_lines
+
+BASELINES = ("longer-answer", "most-headings", "coin")
+SEED = "the sample study"
+PAIRS = 30
+OVERLAP = 3
+BANNER = "SAMPLE STUDY  │  F2 vote, F3 numbers"
+
+_BAD = 4.0
+_EQUAL = 1.0
+"""Quality, from 0 to 10, at which an answer is bad, and a difference nobody would notice."""
+
+_FOLDER = Path(sample_data.__file__).parent
+_KEYS = {Seen.LEFT: "1", Seen.RIGHT: "2", Seen.TIE: "3", Seen.BOTH_BAD: "4"}
+
+
+def prepare(study: Path) -> None:
+    """Make the study: import the sample, queue a sample of pairs, add the baseline judges."""
+    import_path(study, _FOLDER / "study.jsonl")
+    with Store(study) as store:
+        store.fix_seed(SEED)
+        make(store, sample=PAIRS, overlap=OVERLAP)
+        for baseline in BASELINES:
+            store.judging.add(new_judge(f"baseline: {baseline}", "baseline", baseline))
+
+
+class SimulatedAnnotator:
+    """Votes by the sample's stated qualities, seen through noise.
+
+    Args:
+        noise: the standard deviation of what this one takes a quality for.
+    """
+
+    def __init__(self, name: str, noise: float) -> None:
+        self.name = name
+        self._noise = noise
+        self._random = Random(name)
+        self._quality = dict(_qualities())
+
+    def choose(self, served: Served, turn: int) -> Seen:
+        """What this one would vote, from the texts on the screen alone."""
+        left, right = (
+            self._quality[texts[turn - 1]] + self._random.gauss(0, self._noise)
+            for texts in (served.left, served.right)
+        )
+        if max(left, right) <= _BAD:
+            return Seen.BOTH_BAD
+        if abs(left - right) < _EQUAL:
+            return Seen.TIE
+        return Seen.LEFT if left > right else Seen.RIGHT
+
+
+def _qualities() -> Iterator[tuple[str, float]]:
+    """Each answer's text with its stated quality."""
+    stated = json.loads((_FOLDER / "quality.json").read_text("utf-8"))["quality"]
+    for line in (_FOLDER / "study.jsonl").read_text("utf-8").splitlines():
+        record = json.loads(line)
+        if record["type"] == "answer":
+            for turn, text in enumerate(record["turns"], 1):
+                yield text, stated[record["question"]][str(turn)][record["model"]]
+
+
+def simulated_annotators(count: int) -> list[SimulatedAnnotator]:
+    """Annotators of different care, the most careful first."""
+    return [SimulatedAnnotator(f"simulated-{n + 1}", 0.6 + 0.5 * n) for n in range(count)]
+
+
+class BackgroundAnnotators(threading.Thread):
+    """Simulated annotators who vote while a person does.
+
+    Args:
+        pace: seconds between their votes.
+    """
+
+    def __init__(self, study: Path, *, pace: float) -> None:
+        super().__init__(name="simulated annotators", daemon=True)
+        self._study = study
+        self._pace = pace
+        self._ended = threading.Event()
+        self.refusal: TiebreakError | None = None
+
+    def end(self) -> None:
+        """Stop before the next vote."""
+        self._ended.set()
+
+    def run(self) -> None:
+        """Vote in turns until nothing is left."""
+        try:
+            with Store(self._study) as store:
+                self._vote(store)
+        except TiebreakError as error:
+            self.refusal = error
+
+    def _vote(self, store: Store) -> None:
+        working = []
+        for one in simulated_annotators(OVERLAP - 1):
+            row = store.annotator(one.name, simulated=True)
+            session = Session(store, row, "simulated")
+            if session.open():
+                working.append((one, session))
+        while working and not self._ended.wait(self._pace):
+            one, session = working.pop(0)
+            assert session.current is not None
+            session.vote(one.choose(session.current, session.turn))
+            if session.current is not None:
+                working.append((one, session))
+
+
+async def vote_at_the_screen(study: Path, annotator: SimulatedAnnotator) -> int:
+    """Let a simulated annotator press the keys of the real screen until nothing is left.
+
+    Returns:
+        How many votes were cast.
+
+    Raises:
+        TiebreakError: if the screen stops taking votes.
+    """
+    from tui.screens.annotate import AnnotateScreen
+
+    app = TiebreakApp(study, Who(annotator.name, "simulated", simulated=True))
+    cast = 0
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        screen = app.screen
+        assert isinstance(screen, AnnotateScreen)
+        session = screen.session
+        for _ in range(500):  # until it is painted
+            if session.current is not None and not session.is_hasty():
+                break
+            await pilot.pause(0.01)
+        while session.current is not None:
+            before = (session.current.assignment, session.turn)
+            await pilot.press(_KEYS[annotator.choose(session.current, session.turn)])
+            cast += 1
+            for _ in range(500):
+                if session.current is None or not session.is_hasty():
+                    break
+                await pilot.pause(0.01)
+            if session.current and before == (session.current.assignment, session.turn):
+                raise TiebreakError("the voting screen took no vote", "please report this")
+        app.exit()
+    app.store.close()
+    return cast
+
+
+def run_headless(study: Path) -> list[str]:
+    """The whole job without a person: import, judges, votes at the screen, statistics, gold.
+
+    Returns:
+        The report's lines.
+    """
+    prepare(study)
+    with Store(study) as store:
+        # Nobody is there to misclick, and the screen still waits until it is painted.
+        store.set({"dwell_ms": 0})
+        verdicts = sum(asyncio.run(work(store, judge)) for judge in store.judging.judges())
+        cast = {
+            one.name: asyncio.run(vote_at_the_screen(study, one))
+            for one in simulated_annotators(OVERLAP)
+        }
+        from core.stats import Tally
+        from db.reading import Feed
+
+        feed = Feed(store, Tally())
+        feed.catch_up()
+        found = numbers(store, feed, options_of(store))
+        gold = Counter(row["decided_by"].value for row in gold_rows(store, Options()))
+        intact = not store.verify()
+    return _report(found, cast, verdicts, gold, intact)
+
+
+def _report(
+    found: Numbers, cast: dict[str, int], verdicts: int, gold: Counter[str], intact: bool
+) -> list[str]:
+    rule = "─" * 78
+    votes = ", ".join(f"{name} {count}" for name, count in cast.items())
+    lines = [
+        "Tiebreak demo: the sample study, from a file to gold labels",
+        "The annotators are SIMULATED, and the judges are baselines that need no model.",
+        rule,
+        f"imported   {found.counts['questions']} questions, {found.counts['answers']} answers of "
+        f"{found.counts['models']} models",
+        f"queued     {found.counts['pairs_queued']} of {found.counts['pairs']} pairs, "
+        f"{OVERLAP} votes wanted for each",
+        f"verdicts   {verdicts} of {len(BASELINES)} baseline judges, in both orders",
+        f"votes      {votes} (pressed at the voting screen)",
+        f"gold       {', '.join(f'{count} by {kind}' for kind, count in sorted(gold.items()))}",
+        f"chain      {'intact' if intact else 'BROKEN'}",
+        rule,
+    ]
+    for result in found.results:
+        lines += ["", *result_lines(result, 100)]
+    return lines

@@ -1,0 +1,148 @@
+"""Judges at work: the store says what is left, judges judge it, the store keeps it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from core.errors import TiebreakError
+from core.records import Judge, Verdict
+from db.judging import Asked
+from db.store import Store
+from judges.runner import Task, make_judge, run
+
+_PORTION = 1000
+"""Tasks asked of the store at a time, texts included."""
+
+_BATCH = 64
+_HOLD = 0.05
+"""Verdicts are committed together when this many, or this many seconds, have gathered."""
+
+
+class _Keeper:
+    """Commits verdicts in small batches, and tells of each once it is on the disk."""
+
+    def __init__(self, store: Store, on_verdict: Callable[[Verdict], None] | None) -> None:
+        self._store = store
+        self._on_verdict = on_verdict
+        self._waiting: list[Verdict] = []
+        self._since = time.monotonic()
+        self.kept = 0
+
+    def take(self, verdict: Verdict, *, at_once: bool) -> None:
+        self._waiting.append(verdict)
+        is_late = time.monotonic() - self._since > _HOLD
+        if at_once or is_late or len(self._waiting) >= _BATCH:
+            self.keep()
+
+    def keep(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self.kept += self._store.judging.record(waiting)
+        self._since = time.monotonic()
+        if self._on_verdict is not None:
+            for verdict in waiting:
+                self._on_verdict(verdict)
+
+
+async def work(
+    store: Store,
+    record: Judge,
+    *,
+    concurrency: int = 8,
+    limit: int | None = None,
+    pace: float = 0.0,
+    stop: asyncio.Event | None = None,
+    on_verdict: Callable[[Verdict], None] | None = None,
+    on_pause: Callable[[float, str], None] | None = None,
+) -> int:
+    """Let a judge judge what it has not judged yet, until nothing is left.
+
+    Args:
+        limit: at most this many verdicts.
+        pace: seconds to wait between verdicts; for showing the work, not for doing it.
+        on_verdict: told of each verdict once it is on the disk.
+
+    Returns:
+        How many verdicts were recorded.
+
+    Raises:
+        TiebreakError: if the judge cannot go on; what it said until then is recorded.
+    """
+    judge = make_judge(record)
+    keeper = _Keeper(store, on_verdict)
+    try:
+        while limit is None or keeper.kept < limit:
+            wanted = _PORTION if limit is None else min(_PORTION, limit - keeper.kept)
+            asked = store.judging.left_to_judge(record.name, limit=wanted)
+            if not asked or (stop is not None and stop.is_set()):
+                break
+            verdicts = run(
+                judge, map(task_of, asked), concurrency=concurrency, stop=stop, on_pause=on_pause
+            )
+            async with contextlib.aclosing(verdicts) as coming:
+                try:
+                    async for verdict in coming:
+                        keeper.take(verdict, at_once=pace > 0)
+                        await asyncio.sleep(pace)
+                finally:
+                    keeper.keep()
+    finally:
+        await judge.close()
+    return keeper.kept
+
+
+def task_of(asked: Asked) -> Task:
+    """What the store asks, as judges take it."""
+    return Task(
+        asked.pair,
+        asked.turn,
+        asked.left,
+        0,
+        asked.question,
+        asked.left_turns,
+        asked.right_turns,
+    )
+
+
+class BackgroundJudges(threading.Thread):
+    """Judges that work while people vote, on a connection and in a thread of their own.
+
+    Args:
+        pace: seconds between verdicts.
+    """
+
+    def __init__(self, study: Path, *, pace: float) -> None:
+        super().__init__(name="judges", daemon=True)
+        self._study = study
+        self._pace = pace
+        self._ended = threading.Event()
+        self.refusal: TiebreakError | None = None
+
+    def end(self) -> None:
+        """Stop after the verdict under way."""
+        self._ended.set()
+
+    def run(self) -> None:
+        """Let every judge of the study finish what is left for it."""
+        try:
+            with Store(self._study) as store:
+                asyncio.run(self._work(store))
+        except TiebreakError as error:
+            self.refusal = error
+
+    async def _work(self, store: Store) -> None:
+        stop = asyncio.Event()
+
+        def look(_: Verdict) -> None:
+            if self._ended.is_set():
+                stop.set()
+
+        for record in store.judging.judges():
+            if record.kind != "imported" and not self._ended.is_set():
+                await work(
+                    store, record, concurrency=1, pace=self._pace, stop=stop, on_verdict=look
+                )
