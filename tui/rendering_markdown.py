@@ -30,7 +30,7 @@ _MOST_MARKS = (("[", 300), ("*_~`\\$<", 1000), ("|", 1200))
 
 _BULLETS = "•◦▪"
 _LEAST_ROOM = 16
-"""Cells left for text, however deep it is nested."""
+"""Cells left for text however deep it is nested, or half of the width if that is less."""
 
 _MATH_ENDS = (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"))
 _DOLLARS = re.compile(r"\$(?![\s$])[^$\n]{0,198}[^$\s\\]\$(?!\d)|\$[^$\s\\]\$(?!\d)")
@@ -311,7 +311,7 @@ def _gap(previous: _Unit, unit: _Unit, block: Block) -> bool:
 
 def _unit_rows(unit: _Unit, offsets: Sequence[int], width: int) -> Iterator[Placed]:
     first, rest = unit.first, unit.rest
-    while cells_of(rest) > max(width - _LEAST_ROOM, 0):
+    while cells_of(rest) > width - min(_LEAST_ROOM, width // 2):
         first, rest = first[1:], rest[1:]
     room = width - cells_of(rest)
     if unit.kind == "rule":

@@ -112,7 +112,12 @@ def _votes(path: Path) -> Iterator[Located]:
             if is_judge:
                 yield row.where, Judge(name, "imported", model=name)
             else:
-                yield from _person(row.where, name)
+                group = name.split("_")[0]
+                if group == "author" and group not in told:
+                    # "Human" means the experts alone in the paper's tables.
+                    told.add(group)
+                    yield row.where, Setting("exclude_groups", [group])
+                yield row.where, Annotator(name, group=group)
         at = _at(row)
         if is_judge:
             yield (
@@ -131,14 +136,6 @@ def _votes(path: Path) -> Iterator[Located]:
             )
         else:
             yield row.where, Vote(key, pair, turn, name, choice, at=at)
-
-
-def _person(where: Where, name: str) -> Iterator[Located]:
-    group = name.split("_")[0]
-    if group == "author":
-        # "Human" means the experts alone in the paper's tables.
-        yield where, Setting("exclude_groups", ["author"])
-    yield where, Annotator(name, group=group)
 
 
 def _who(row: Row) -> tuple[str, str, bool]:

@@ -71,7 +71,7 @@ def _many(count: int, noun: str) -> str:
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+    return ", ".join(_many(count, kind.removesuffix("s")) for kind, count in counts.items())
 
 
 # ── pairs ───────────────────────────────────────────────────────────────────

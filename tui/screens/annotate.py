@@ -14,7 +14,7 @@ from core.errors import StudyUnavailable, TiebreakError
 from core.records import Seen
 from core.text import one_line
 from db.serving import Served
-from tui.actions import ANNOTATE, VOTE, bindings
+from tui.actions import ANNOTATE, READ, VOTE, bindings
 from tui.screens import ScreenSpec
 from tui.session import Session
 from tui.widgets.answer_view import AnswerView
@@ -63,13 +63,18 @@ class AnnotateScreen(Screen[None]):
                     yield AnswerView(id=side)
         yield Static(id="finished", markup=False)
         yield Static(classes="said", id="said", markup=False)
-        yield Static(self._keys(), classes="keys", id="keys", markup=False)
+        yield Static(classes="keys", id="keys", markup=False)
 
     @staticmethod
-    def _keys() -> str:
+    def _keys(width: int) -> str:
+        """Votes on one line and the rest on another; reading keys go first where it is narrow."""
         votes = "   ".join(f"{a.keys[0]} {a.label}" for a in ANNOTATE if a.group == VOTE)
-        rest = (a for a in ANNOTATE if a.label and a.group != VOTE)
-        return votes + "\n" + " · ".join(f"{a.shown_keys().split()[0]} {a.label}" for a in rest)
+        others = [a for a in ANNOTATE if a.label and a.group != VOTE]
+        for wanted in (others, [a for a in others if a.group != READ]):
+            line = " · ".join(f"{a.shown_keys().split()[0]} {a.label}" for a in wanted)
+            if len(line) <= width:
+                break
+        return f"{votes}\n{line}"
 
     @property
     def _panes(self) -> dict[str, AnswerView]:
@@ -202,6 +207,7 @@ class AnnotateScreen(Screen[None]):
         self._show_titles()
 
     def on_resize(self) -> None:
+        self.query_one("#keys", Static).update(self._keys(self.size.width - 2))
         if self.session.current is not None and self.is_attached:
             self._fit_question(_texts(self.session.current, self._looking)["question"])
 
