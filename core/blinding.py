@@ -54,3 +54,12 @@ def as_seen(choice: Choice, left: int) -> Seen:
     if left not in (1, 2):
         raise ValueError(f"left is {left!r}, not 1 or 2")
     return _SEEN.get((choice, left)) or Seen(choice.value)
+
+
+def pseudonym(seed: str, annotator: str) -> str:
+    """A name to publish an annotator's votes under: the same in every export of a study.
+
+    Without the study's seed it cannot be worked back from a list of likely names.
+    """
+    material = "\x1f".join((seed, "pseudonym", annotator)).encode("utf-8", "surrogatepass")
+    return f"annotator-{hashlib.sha256(material).hexdigest()[:8]}"

@@ -50,7 +50,7 @@ class Gold:
 def decide(votes: Sequence[Vote], rulings: Sequence[Ruling], rule: GoldRule) -> Gold:
     """The gold label of one pair and turn.
 
-    A lead's ruling goes before votes. Otherwise the most frequent outcome decides if it has
+    A lead's ruling goes before votes. Otherwise the one most frequent outcome decides if it has
     more than ``rule.share`` of at least ``rule.min_votes`` votes. Judges' verdicts decide
     nothing: they stand in the trail.
 
@@ -72,6 +72,8 @@ def decide(votes: Sequence[Vote], rulings: Sequence[Ruling], rule: GoldRule) -> 
         return Gold(None, DecidedBy.UNRESOLVED, why, counts)
     label = max(counts, key=lambda choice: counts[choice])
     why = f"{counts[label]} of {total} votes"
+    if list(counts.values()).count(counts[label]) > 1:
+        return Gold(None, DecidedBy.UNRESOLVED, f"two outcomes have {why} each", counts)
     if counts[label] / total > rule.share:
         return Gold(label, DecidedBy.MAJORITY, why, counts)
     return Gold(None, DecidedBy.UNRESOLVED, f"no outcome has more than {rule.share:.0%}", counts)

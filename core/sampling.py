@@ -50,9 +50,15 @@ def least_voted(eligible: Sequence[int], random: Random) -> Drawn | None:
 def simple_sample(population: int, size: int, seed: str) -> list[int]:
     """Choose ``size`` of ``population`` places uniformly without replacement, sorted.
 
-    Each place is included with probability ``size / population``.
+    Each place is included with probability ``size / population``. A smaller sample by the same
+    seed lies within the larger one, so that what a study has drawn in several steps is still a
+    sample whose probability is known.
 
     Raises:
         ValueError: if size is negative or more than the population.
     """
-    return sorted(chance(seed, "sample", population).sample(range(population), size))
+    if not 0 <= size <= population:
+        raise ValueError(f"cannot choose {size} of {population}")
+    places = list(range(population))
+    chance(seed, "sample", population).shuffle(places)
+    return sorted(places[:size])

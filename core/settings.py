@@ -36,6 +36,10 @@ def _one_of(*allowed: str) -> Callable[[Any], Any]:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("takes text")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError("takes text that UTF-8 can hold") from error
     return value
 
 
@@ -44,7 +48,7 @@ def _names(value: Any) -> list[str]:
         value = [name.strip() for name in value.split(",") if name.strip()]
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise ValueError("takes names with commas between them")
-    return value
+    return [_text(name) for name in value]
 
 
 def _whole(low: int, high: int) -> Callable[[Any], Any]:
@@ -103,4 +107,4 @@ def checked(key: str, value: Any) -> Any:
     try:
         return known.check(value)
     except ValueError as problem:
-        raise UsageError(f"setting {key!r} {problem}, not {value!r}") from problem
+        raise UsageError(f"setting {key!r} {problem}, not {repr(value)!s:.60}") from problem

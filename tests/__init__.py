@@ -1,0 +1,1 @@
+"""The proofs; one folder for each room."""

@@ -27,7 +27,16 @@ MAY_IMPORT = {
         "platformdirs",
     },
 }
-NOT_IN_CORE = {"sqlite3", "socket", "urllib", "http", "asyncio", "subprocess", "threading", "random"}
+NOT_IN_CORE = {
+    "sqlite3",
+    "socket",
+    "urllib",
+    "http",
+    "asyncio",
+    "subprocess",
+    "threading",
+    "random",
+}
 """Standard modules that would let SQL, the network, a clock or hidden chance into ``core``.
 
 ``random`` may be imported for its ``Random`` type alone, see :func:`test_core_takes_its_chance`.

@@ -23,7 +23,7 @@ class Options:
 
     Attributes:
         names: annotators' names instead of pseudonyms.
-        notes: annotators' notes and flags' texts.
+        notes: annotators' notes and flags' texts; otherwise a flag says no more than that it is.
     """
 
     names: bool = False
@@ -82,6 +82,7 @@ def _votes(store: Store, options: Options) -> Iterator[Vote]:
             annotator=name(vote.annotator),
             identity=vote.identity if options.names else "",
             note=vote.note if options.notes else "",
+            flag=vote.flag if options.notes else "flagged" if vote.flag else "",
             supersedes=None,
         )
 

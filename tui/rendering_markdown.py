@@ -22,8 +22,13 @@ from tui.rendering_source import Block
 from tui.rendering_table import table_rows
 from tui.rendering_wrap import Placed, Run, cells_of, wrap
 
-_MARKUP = re.compile(r"[\s!-/:-@\[-`{-~]+")
-"""What rendering may take away: white space and ASCII punctuation."""
+_MARKUP = re.compile(r"[\s*_`~#>|\\\-+=:]+")
+"""What rendering may take away: white space and the marks of Markdown."""
+
+_DEEPEST = 40
+"""Levels of nesting that the parser follows; it drops what stands deeper."""
+
+_PIPE = re.compile(r"(?<!\\)\|")
 
 _MOST_MARKS = (("[", 300), ("*_~`\\$<", 1000), ("|", 1200))
 """In one block; the parser's time grows with the square of most of them."""
@@ -60,7 +65,7 @@ def _math(state: StateInline, silent: bool) -> bool:
 
 @lru_cache(maxsize=1)
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False})
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": _DEEPEST})
     parser.enable(["table", "strikethrough"])
     # Each of these would take something out of sight, or turn it into something else.
     parser.disable(["reference", "entity", "autolink", "html_block", "html_inline"])
@@ -112,7 +117,14 @@ def markdown_rows(block: Block, width: int) -> Iterator[Placed] | None:
     if any(sum(map(source.count, marks)) > most for marks, most in _MOST_MARKS):
         return None
     reading = _Reading([line for _, line in block.lines])
-    reading.read(_parser().parse(source))
+    tokens = _parser().parse(source)
+    reading.read(tokens)
+    if (
+        not reading.whole
+        or not reading.units
+        or any(token.level > _DEEPEST - 3 for token in tokens)
+    ):
+        return None
     if _MARKUP.sub("", source) != _MARKUP.sub("", "".join(reading.said)):
         return None
     return _place(reading.units, block, width)
@@ -124,6 +136,7 @@ class _Reading:
     def __init__(self, lines: list[str]) -> None:
         self.units: list[_Unit] = []
         self.said: list[str] = []
+        self.whole = True
         self._lines = lines
         self._stack: list[_Container] = []
         self._open: _Unit | None = None
@@ -158,8 +171,8 @@ class _Reading:
     def _item(self, token: Token) -> None:
         level = sum(container.style == "bullet" for container in self._stack)
         if token.info:  # an ordinal, as it is written: Markdown would count anew
-            self.said.append(token.info)
             mark = f"{token.info}{token.markup} "
+            self.said.append(mark)
         else:
             mark = f"{_BULLETS[level % len(_BULLETS)]} "
         begin = (token.map or [0, 0])[0]
@@ -216,6 +229,10 @@ class _Reading:
             self._unit("table", token)
         elif self._open is not None and token.type == "tr_open":
             self._open.table.append([])
+            line = self._lines[(token.map or [0])[0]].strip(" >")
+            cells = 1 + len(_PIPE.findall(line)) - line.startswith("|") - line.endswith("|")
+            if self._open.aligns and cells > len(self._open.aligns):
+                self.whole = False  # the parser drops the cells that have no column
         elif self._open is not None and token.type == "th_open":
             self._open.aligns.append(str(token.attrs.get("style", "")).rpartition(":")[2])
 

@@ -89,6 +89,7 @@ class Session:
         self._monotonic = monotonic
         self._quiet_until = 0.0
         self._attempt: tuple[tuple[int, int, Seen], str] | None = None
+        self._withdrawal: str | None = None
 
     # ── what is on the screen ───────────────────────────────────────────────
 
@@ -121,7 +122,7 @@ class Session:
         if served is not None:
             self.turn = turn if turn is not None else _next_turn(served)
             self.draft = served.drafts.get(self.turn, Draft())
-        self._attempt = None
+        self._attempt = self._withdrawal = None
         self.active.restart()
         # Keys that arrive before this is painted were meant for what was there before.
         self._quiet_until = math.inf
@@ -176,9 +177,12 @@ class Session:
 
     def undo(self) -> Undone | None:
         """Take back the last vote or skip and show its pair again."""
-        undone = self.store.voting.undo(self.annotator_id, self.identity, self._make_id())
+        # What was prepared would keep its slot unseen: it is given back, and drawn again later.
+        self.close()
+        if self._withdrawal is None:
+            self._withdrawal = self._make_id()
+        undone = self.store.voting.undo(self.annotator_id, self.identity, self._withdrawal)
         if undone is not None:
-            self._prepared = None
             self._take(self.store.serving.look_again(undone.assignment), undone.turn)
         return undone
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import Any
 
 from core.errors import BadInput, Where
 
 _MISSING = object()
+
+_DEEPEST = 64
+"""How far a line's lists and objects may be nested; SQLite and Python give up further down."""
 
 
 class Row:
@@ -40,10 +45,14 @@ class Row:
         return self._text(field, self._get(field, default))
 
     def name(self, field: str) -> str:
-        """A text that is not empty."""
+        """A text that can be a name: not empty, and of one line without control characters."""
         value = self.text(field)
         if not value.strip():
             raise self.bad(field, "is empty", f"give the line a {field!r}")
+        if control := next((c for c in value if ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0), None):
+            raise self.bad(
+                field, f"holds the control character U+{ord(control):04X}", "take it out"
+            )
         return value
 
     def optional(self, field: str) -> str | None:
@@ -53,7 +62,9 @@ class Row:
     def _text(self, field: str, value: Any) -> str:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self.bad(field, f"is {_kind(value)}, not text", "put it in quotes")
-        text = str(value)
+        return self._encodable(field, str(value))
+
+    def _encodable(self, field: str, text: str) -> str:
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
@@ -82,7 +93,8 @@ class Row:
         if isinstance(value, str):
             return [value]
         if not isinstance(value, list) or not value:
-            raise self.bad(field, f"is {_kind(value)}, not a list of texts", "one text per turn")
+            kind = "an empty list" if value == [] else _kind(value)
+            raise self.bad(field, f"is {kind}, not a list of texts", "one text per turn")
         return value
 
     def number(self, field: str, low: float, high: float, *, whole: bool = True) -> float | None:
@@ -92,11 +104,13 @@ class Row:
         value = self.fields[field]
         try:
             number = float(value) if not isinstance(value, bool) else low - 1
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = low - 1
         if not low <= number <= high or (whole and number != int(number)):
             kind = "a whole number" if whole else "a number"
-            raise self.bad(field, f"is {value!r}", f"it takes {kind} from {low:g} to {high:g}")
+            raise self.bad(
+                field, f"is {shortened(value)}", f"it takes {kind} from {low:g} to {high:g}"
+            )
         return number
 
     def whole(self, field: str, low: int, high: int, default: int | None = None) -> int:
@@ -110,17 +124,29 @@ class Row:
 
     def mapping(self, field: str) -> Mapping[str, Any]:
         """An object; empty where the field is absent or null."""
-        value = self.fields.get(field) or {}
+        value = self.fields.get(field)
+        if value is None:
+            return {}
         if not isinstance(value, dict):
             raise self.bad(field, f"is {_kind(value)}, not an object", 'such as {"a": 1}')
+        self._encodable(field, json.dumps(value, ensure_ascii=False))
         return value
+
+    def yes_or_no(self, field: str) -> bool:
+        """True or false; false where the field is absent or null."""
+        value = self.fields.get(field)
+        if not isinstance(value, bool | None):
+            raise self.bad(field, f"is {_kind(value)}", "it takes true or false, without quotes")
+        return bool(value)
 
     def one_of(self, field: str, allowed: Mapping[str, Any]) -> Any:
         """What a label stands for. An unknown label is an error, never a default."""
         value = self.text(field)
         if value not in allowed:
             raise self.bad(
-                field, f"is {value!r}, which is no known label", f"it takes: {', '.join(allowed)}"
+                field,
+                f"is {shortened(value)}, which is no known label",
+                f"it takes: {', '.join(allowed)}",
             )
         return allowed[value]
 
@@ -144,7 +170,7 @@ def json_lines(path: Path) -> Iterator[Row]:
                 continue
             where = Where(str(path), number)
             try:
-                fields = json.loads(raw.decode("utf-8-sig" if number == 1 else "utf-8"))
+                fields = _object(raw.decode("utf-8-sig" if number == 1 else "utf-8"))
             except UnicodeDecodeError as error:
                 raise BadInput(
                     where, "", f"byte {error.start + 1} is not UTF-8", "save the file as UTF-8"
@@ -158,11 +184,45 @@ def json_lines(path: Path) -> Iterator[Row]:
                 ) from error
             except RecursionError as error:
                 raise BadInput(where, "", "is nested too deeply", "flatten it") from error
+            except ValueError as error:
+                raise BadInput(
+                    where, "", f"is not JSON: {error}", "write such a value as text, in quotes"
+                ) from error
             if not isinstance(fields, dict):
                 raise BadInput(
                     where, "", f"is {_kind(fields)}, not an object", "each line is one {…}"
                 )
             yield Row(where, fields)
+
+
+def _object(line: str) -> Any:
+    """What a line of JSON says.
+
+    Raises:
+        ValueError: if it is not JSON, or holds a number that no JSON and no database knows.
+        RecursionError: if it is nested further than ``_DEEPEST``.
+    """
+    value = _DECODER.decode(line)
+    if line.count("[") + line.count("{") > _DEEPEST and not _is_shallow(value, _DEEPEST):
+        raise RecursionError
+    return value
+
+
+def _is_shallow(value: Any, depth: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(_is_shallow(one, depth - 1) for one in inner)
+
+
+def _finite(literal: str) -> float:
+    number = float(literal)
+    if not math.isfinite(number):
+        raise ValueError(f"{literal:.20} is no number that can be stored")
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 
 def csv_rows(path: Path) -> Iterator[Row]:
@@ -171,7 +231,7 @@ def csv_rows(path: Path) -> Iterator[Row]:
     Raises:
         BadInput: at a line that is not UTF-8, or has more or fewer fields than the header.
     """
-    csv.field_size_limit(1 << 30)  # an answer may be long; the default refuses 128 KiB
+    _take_long_fields()
     with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.reader(stream, strict=True)
         line = 1
@@ -196,28 +256,54 @@ def csv_rows(path: Path) -> Iterator[Row]:
                 Where(str(path), line), "", f"is not CSV: {error}", "look for an unclosed quote"
             ) from error
         except UnicodeDecodeError as error:
-            raise BadInput(
-                Where(str(path), line), "", "is not UTF-8", "save the file as UTF-8"
-            ) from error
+            raise _not_utf8(path) from error
+
+
+def _take_long_fields() -> None:
+    csv.field_size_limit(1 << 30)  # an answer may be long; the default refuses 128 KiB
+
+
+def _not_utf8(path: Path) -> BadInput:
+    """Name the line itself: files are decoded in blocks, ahead of the row that is read."""
+    line, problem = 0, "is not UTF-8"
+    with path.open("rb") as stream:
+        for number, raw in enumerate(stream, 1):
+            try:
+                raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                line, problem = number, f"byte {error.start + 1} is not UTF-8"
+                break
+    return BadInput(Where(str(path), line), "", problem, "save the file as UTF-8")
 
 
 def first_object(path: Path) -> Mapping[str, Any]:
-    """The first object of a JSON Lines file; empty where it has none, or is another file.
+    """The first object of a JSON Lines file; empty where it has none.
 
     Raises:
         BadInput: if that line is broken.
     """
-    if not path.is_file() or path.suffix not in (".jsonl", ".ndjson", ".json"):
-        return {}
     return next((row.fields for row in json_lines(path)), {})
 
 
+def is_json_lines(path: Path) -> bool:
+    """Whether a file is called like a JSON Lines file."""
+    return path.is_file() and path.suffix in (".jsonl", ".ndjson", ".json")
+
+
 def header(path: Path) -> list[str]:
-    """The column names of a CSV file; empty where it is none."""
-    if not path.is_file() or path.suffix != ".csv":
-        return []
+    """The column names of a CSV file.
+
+    Raises:
+        BadInput: if its first line is broken.
+    """
+    _take_long_fields()
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        return next(csv.reader(stream), [])
+        try:
+            return next(csv.reader(stream, strict=True), [])
+        except csv.Error as error:
+            raise BadInput(
+                Where(str(path), 1), "", f"is not CSV: {error}", "look for an unclosed quote"
+            ) from error
 
 
 def content_id(*parts: object) -> str:

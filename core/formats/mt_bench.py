@@ -18,7 +18,7 @@ from pathlib import Path
 
 from core.errors import BadInput, Where
 from core.formats import Format, Located
-from core.formats.lines import Row, content_id, first_object, json_lines
+from core.formats.lines import Row, content_id, first_object, is_json_lines, json_lines
 from core.records import (
     Annotator,
     Answer,
@@ -143,6 +143,8 @@ def _who(row: Row) -> tuple[str, str, bool]:
     judge = row.fields.get("judge")
     if isinstance(judge, list):
         names = row.texts("judge")
+        if not names[0].strip():
+            raise row.bad("judge", "names no model", 'such as ["gpt-4", "pair-v2"]')
         return names[0], names[1] if len(names) > 1 else "", True
     name = row.name("judge")
     if name.split("_")[0] in _PEOPLE:
@@ -248,6 +250,8 @@ def sniff(path: Path) -> bool:
     """A folder with a question file, or a file whose first line is of a known kind."""
     if path.is_dir():
         return (path / "question.jsonl").is_file()
+    if not is_json_lines(path):
+        return False
     first = set(first_object(path))
     return "type" not in first and any(fields <= first for fields, _ in _READERS)
 

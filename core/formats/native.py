@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import IO, Any
 
 from core.formats import Format, Located
-from core.formats.lines import Row, content_id, first_object, json_lines
+from core.formats.lines import Row, content_id, first_object, is_json_lines, json_lines
 from core.records import (
     Annotator,
     Answer,
@@ -87,7 +88,7 @@ def _annotator(row: Row) -> Iterator[Record]:
         row.name("name"),
         role,
         row.optional("group") or "",
-        bool(row.fields.get("simulated")),
+        row.yes_or_no("simulated"),
         row.mapping("attributes"),
     )
 
@@ -125,6 +126,8 @@ def _event(row: Row, kind: str) -> tuple[str, Pair, bool, int]:
     key = row.optional("id") or content_id(
         "native", kind, json.dumps(row.fields, sort_keys=True, ensure_ascii=True)
     )
+    if row.optional("supersedes") == key:
+        raise row.bad("supersedes", f"is {key!r}, this line itself", "name an earlier one")
     return key, pair, swapped, turn
 
 
@@ -193,12 +196,18 @@ def _scores(row: Row) -> tuple[float, float] | None:
     values = row.fields["scores"]
     numbers = isinstance(values, list) and len(values) == 2
     if not numbers or any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
-        raise row.bad("scores", f"is {values!r}", "it takes two numbers: [left, right]")
-    return float(values[0]), float(values[1])
+        raise row.bad("scores", f"is {shortened(values)}", "it takes two numbers: [left, right]")
+    try:
+        return float(values[0]), float(values[1])
+    except OverflowError as error:
+        raise row.bad("scores", "holds too large a number", "scores are below 1e308") from error
 
 
 def _ruling(row: Row) -> Iterator[Record]:
     key, pair, swapped, turn = _event(row, "ruling")
+    probability = row.number("queue_probability", 0, 1, whole=False)
+    if probability == 0:
+        raise row.bad("queue_probability", "is 0", "what was in the queue had a chance to be")
     yield Ruling(
         key,
         pair,
@@ -210,7 +219,7 @@ def _ruling(row: Row) -> Iterator[Record]:
         _left(row, swapped),
         row.mapping("shown"),
         row.optional("queue_reason") or "",
-        row.number("queue_probability", 0, 1, whole=False),
+        probability,
         row.optional("supersedes"),
         row.optional("identity") or "",
         row.optional("at") or "",
@@ -296,10 +305,17 @@ def write(records: Iterable[Record], stream: IO[str]) -> None:
     """Write records, one a line; a field that says nothing is left out."""
     for record in records:
         line = _as_line(record)
-        kept = {k: v for k, v in line.items() if v not in (None, "", (), {}, False)}
-        if isinstance(record, Vote) and record.choice is None:
+        kept = {k: v for k, v in line.items() if not _says_nothing(v)}
+        if isinstance(record, Setting):
+            kept = line
+        elif isinstance(record, Vote) and record.choice is None:
             kept["choice"] = None
         stream.write(json.dumps(kept, ensure_ascii=False) + "\n")
+
+
+def _says_nothing(value: object) -> bool:
+    """Whether a field may be left out; 0 may not, it says something."""
+    return value is None or value is False or value in ("", (), {})
 
 
 def files(path: Path) -> Sequence[Path]:
@@ -310,7 +326,9 @@ def files(path: Path) -> Sequence[Path]:
 def sniff(path: Path) -> bool:
     """A file whose first line has a known ``type``, or a folder that holds only such files."""
     found = files(path) if path.exists() else []
-    return bool(found) and all(first_object(file).get("type") in _READERS for file in found)
+    return bool(found) and all(
+        is_json_lines(file) and first_object(file).get("type") in (*_READERS,) for file in found
+    )
 
 
 FORMAT = Format("native", "Tiebreak's own JSON Lines", sniff, files, read, write)

@@ -1,0 +1,98 @@
+"""What the study holds: how many votes and verdicts, and how they spread."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.stats.intervals import clustered_share
+from core.stats.registry import statistic
+from core.stats.results import Estimate, Label, Result, count
+from core.stats.tally import BOTH_BAD, CHOICES
+from core.stats.view import KINDS, View
+
+
+def _people(view: View, population: str) -> list[Estimate]:
+    counts = view.counts(population)
+    per_item = counts.sum(axis=1)
+    voted = per_item[per_item > 0]
+    votes = int(per_item.sum())
+
+    def labels(measure: str) -> dict[str, Label]:
+        return {"rater": population, "measure": measure}
+
+    rows = [
+        count(labels("votes"), votes),
+        count(labels("items voted on"), len(voted), n=len(per_item)),
+        count(labels("annotators"), _annotators(view, population)),
+    ]
+    if not votes:
+        nothing = "there are no votes"
+        return [
+            *rows,
+            Estimate(labels("votes per item"), None, unit="count", reason=nothing),
+            Estimate(labels("both bad"), None, reason=nothing),
+        ]
+    mean = votes / len(voted)
+    spread = f"mean over items voted on; from {voted.min()} to {voted.max()}"
+    rows.append(Estimate(labels("votes per item"), mean, n=len(voted), unit="count", method=spread))
+    bad, whole = view.pair_sums(counts[:, BOTH_BAD - 1]), view.pair_sums(per_item)
+    options = view.options
+    rng = view.rng("coverage", population)
+    share = clustered_share(bad, whole, options.level, options.replicates, rng)
+    if share:
+        rows.append(
+            Estimate(
+                labels("both bad"),
+                share.value,
+                share.low,
+                share.high,
+                options.level,
+                n=votes,
+                k=int(bad.sum()),
+                method=f"{share.method}; clustered by pair",
+            )
+        )
+    return rows
+
+
+def _annotators(view: View, population: str) -> int:
+    """How many annotators have a vote that counts on a selected item."""
+    item, annotator, _ = view.tally.votes
+    voters = np.unique(annotator if view.all_items else annotator[np.isin(item, view.items)])
+    return int(view.members(population)[voters].sum())
+
+
+def _judges(view: View) -> list[Estimate]:
+    rows = []
+    numbers = {name: number for number, name in enumerate(view.tally.judges)}
+    for name, outcomes in view.judges().items():
+        ok, failed = view.tally.verdict_calls(numbers[name])
+        rows.append(count({"rater": name, "measure": "verdicts: ok"}, ok, n=ok + failed))
+        rows.append(count({"rater": name, "measure": "verdicts: failure"}, failed, n=ok + failed))
+        kinds = np.bincount(outcomes.kind + 1, minlength=len(KINDS) + 1)[1:]
+        total = int(kinds.sum())
+        rows += [
+            count({"rater": name, "measure": f"items: {kind}"}, int(number), n=total)
+            for kind, number in zip(KINDS, kinds, strict=True)
+            if number
+        ]
+    return rows
+
+
+@statistic("coverage", "Votes and verdicts so far", order=10)
+def coverage(view: View) -> Result:
+    """Votes, items, annotators, the both-bad share, and what came of each judge's calls."""
+    estimates = [row for population in view.populations for row in _people(view, population)]
+    return Result(
+        "coverage",
+        "Votes and verdicts so far",
+        "How much there is to go on, and how it spreads.",
+        ("rater", "measure"),
+        (*estimates, *_judges(view)),
+        (),
+        view.assumptions(
+            "withdrawn and superseded votes and verdicts are not counted",
+            "verdict counts are calls and ignore the choice of category and turn",
+            f"an item is a pair and a turn; a vote has one of {CHOICES} choices",
+        ),
+    )

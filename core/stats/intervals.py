@@ -1,0 +1,158 @@
+"""Intervals for numbers whose observations come in clusters.
+
+The votes on one item are not independent, so items are what is resampled. Items with the
+same counts are exchangeable: they are collapsed into patterns, and all the resamples are one
+multinomial draw over the patterns.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Counts = NDArray[Any]
+
+_MANY_PATTERNS = 4096
+"""Above this the multinomial is drawn by its normal limit, which has long set in by then."""
+
+_DENSE_KEYS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A point with its interval; without ends where ``method`` says why."""
+
+    value: float
+    low: float | None
+    high: float | None
+    method: str
+
+
+def normal_quantile(level: float) -> float:
+    """Half width of a two-sided normal interval, in standard errors."""
+    return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def wilson(k: float, n: float, level: float) -> tuple[float, float]:
+    """Wilson's score interval for a share of ``k`` in ``n`` (Wilson 1927).
+
+    Raises:
+        ValueError: if ``n`` is not positive.
+    """
+    if n <= 0:
+        raise ValueError("a share of nothing has no interval")
+    z = normal_quantile(level)
+    share = k / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def collapse(rows: Counts) -> tuple[Counts, NDArray[np.int64]]:
+    """Distinct rows of non-negative whole numbers, and how often each occurs.
+
+    Args:
+        rows: shape (items, columns).
+
+    Returns:
+        Patterns of shape (patterns, columns), and their weights.
+    """
+    radix = [int(rows[:, column].max(initial=0)) + 1 for column in range(rows.shape[1])]
+    size = math.prod(radix)
+    if size >= 1 << 62:
+        patterns, weights = np.unique(rows, axis=0, return_counts=True)
+        return patterns, weights.astype(np.int64)
+    keys = np.zeros(len(rows), np.int64)
+    for column, base in enumerate(radix):
+        keys *= base
+        keys += rows[:, column]
+    if size <= max(_DENSE_KEYS, len(rows)):
+        table = np.bincount(keys, minlength=1)
+        distinct = np.flatnonzero(table)
+        weights = table[distinct]
+    else:
+        distinct, weights = np.unique(keys, return_counts=True)
+    columns = []
+    rest = distinct
+    for base in reversed(radix):
+        rest, digit = np.divmod(rest, base)
+        columns.append(digit)
+    return np.stack(columns[::-1], axis=1), weights.astype(np.int64)
+
+
+def resampled_sums(
+    features: Counts, weights: NDArray[np.int64], replicates: int, rng: np.random.Generator
+) -> Floats:
+    """Sums of the features over items drawn with replacement, once per replicate.
+
+    Args:
+        features: per pattern, shape (patterns, features).
+        weights: items per pattern.
+
+    Returns:
+        Shape (replicates, features).
+    """
+    values = features.astype(np.float64)
+    items = int(weights.sum())
+    shares = weights / items
+    if len(weights) > _MANY_PATTERNS:
+        mean = shares @ values
+        spread = values - mean
+        covariance = (spread * shares[:, None]).T @ spread
+        return rng.multivariate_normal(
+            items * mean, items * covariance, size=replicates, method="svd"
+        )
+    draws = rng.multinomial(items, shares, size=replicates)
+    return np.asarray(draws @ values)
+
+
+def percentiles(replicates: Floats, level: float) -> tuple[float, float]:
+    """The middle ``level`` of the replicates."""
+    low, high = np.quantile(replicates, [0.5 - level / 2, 0.5 + level / 2])
+    return float(low), float(high)
+
+
+def clustered_share(
+    part: Counts, whole: Counts, level: float, replicates: int, rng: np.random.Generator
+) -> Interval | None:
+    """A share pooled over items, Σ part / Σ whole, by resampling items.
+
+    Where every resample gives the same share, resampling knows nothing about the spread, and
+    a Wilson interval that takes each item as one observation stands in.
+
+    Args:
+        part: what is found in each item, 0 ≤ part ≤ whole.
+        whole: what was looked at in each item; items with 0 are left out.
+
+    Returns:
+        None if nothing was looked at.
+    """
+    patterns, weights = collapse(np.stack([whole, part], axis=1))
+    used = patterns[:, 0] > 0
+    patterns, weights = patterns[used], weights[used]
+    if not weights.size:
+        return None
+    items = int(weights.sum())
+    looked, found = (int(total) for total in weights @ patterns)
+    value = found / looked
+    same = bool(np.all(patterns[:, 1] * looked == patterns[:, 0] * found))
+    if same:
+        low, high = wilson(value * items, items, level)
+        method = f"Wilson over {items} items, because every item has the same share"
+        return Interval(value, low, high, method)
+    sums = resampled_sums(patterns, weights, replicates, rng)
+    low, high = percentiles(sums[:, 1] / sums[:, 0], level)
+    return Interval(value, low, high, f"bootstrap of {items} items, {replicates} resamples")
+
+
+def student_quantile(level: float, freedom: int) -> float:
+    """Half width of a two-sided Student interval with ``freedom`` degrees, in standard errors."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.5 + level / 2))

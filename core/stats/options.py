@@ -1,0 +1,46 @@
+"""What a lead may choose about the numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Choices that change numbers; every result names those that are not the default.
+
+    Attributes:
+        seed: of the resampling; the same seed and data give the same interval.
+        replicates: resamples per interval.
+        level: nominal coverage of the intervals, between 0 and 1.
+        merge_both_bad: count both bad as a tie (three classes instead of four).
+        group: use only votes of annotators in this group; None for all.
+        exclude_groups: leave out the votes of annotators in these groups, unless ``group``
+            names one of them.
+        category: use only questions of this category; None for all.
+        turn: use only this turn; None for all. 0 is the whole conversation.
+        min_shared: items two annotators must share before their κ is given.
+
+    Raises:
+        ValueError: if a number makes no sense.
+    """
+
+    seed: int = 0
+    replicates: int = 1000
+    level: float = 0.95
+    merge_both_bad: bool = False
+    group: str | None = None
+    exclude_groups: tuple[str, ...] = ()
+    category: str | None = None
+    turn: int | None = None
+    min_shared: int = 10
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level < 1:
+            raise ValueError(f"level is {self.level}, not between 0 and 1")
+        if self.replicates < 100:
+            raise ValueError(f"replicates is {self.replicates}; at least 100 are needed")
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}, below 0")
+        if self.min_shared < 1:
+            raise ValueError(f"min_shared is {self.min_shared}, below 1")

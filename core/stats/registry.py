@@ -1,0 +1,95 @@
+"""The seam for statistics: a module in this folder with a decorated function is found.
+
+A new statistic is one new file::
+
+    @statistic("my_id", "What a lead reads above it")
+    def my_statistic(view: View) -> Result: ...
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from core.errors import UsageError
+
+if TYPE_CHECKING:
+    from core.stats.options import Options
+    from core.stats.results import Result
+    from core.stats.tally import Tally
+    from core.stats.view import View
+
+Compute = Callable[["View"], "Result"]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """A registered statistic. ``order`` sorts it among the others; then its id does."""
+
+    id: str
+    title: str
+    order: int
+    run: Compute
+
+
+_found: dict[str, Statistic] = {}
+
+
+def statistic(id: str, title: str, order: int = 100) -> Callable[[Compute], Compute]:
+    """Register a function from a view to a result.
+
+    Raises:
+        ValueError: if another function has the id.
+    """
+
+    def register(run: Compute) -> Compute:
+        known = _found.get(id)
+        if known and known.run.__module__ != run.__module__:
+            raise ValueError(f"two statistics are called {id!r}")
+        _found[id] = Statistic(id, title, order, run)
+        return run
+
+    return register
+
+
+@cache
+def _discover() -> None:
+    """Import every module of the folder, so that the decorators run."""
+    import core.stats
+
+    for module in pkgutil.iter_modules(core.stats.__path__):
+        importlib.import_module(f"core.stats.{module.name}")
+
+
+def registered() -> tuple[Statistic, ...]:
+    """All statistics, sorted by order and id."""
+    _discover()
+    return tuple(sorted(_found.values(), key=lambda each: (each.order, each.id)))
+
+
+def compute(
+    tally: Tally, options: Options | None = None, only: Collection[str] | None = None
+) -> list[Result]:
+    """Run the statistics on what the tally holds now.
+
+    Args:
+        options: the defaults if left out.
+        only: ids of the statistics wanted; None for all.
+
+    Raises:
+        UsageError: if ``only`` names a statistic that does not exist.
+    """
+    from core.stats.options import Options
+    from core.stats.view import View
+
+    statistics = registered()
+    unknown = sorted(set(only or ()) - {each.id for each in statistics})
+    if unknown:
+        known = ", ".join(each.id for each in statistics)
+        raise UsageError(f"no statistic is called {unknown[0]!r}", f"There are: {known}.")
+    view = View(tally, options or Options())
+    return [each.run(view) for each in statistics if only is None or each.id in only]

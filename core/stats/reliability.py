@@ -1,0 +1,160 @@
+"""Whether annotators measure the same thing: agreement corrected for chance.
+
+Krippendorff's α for nominal data (Krippendorff 2011, "Computing Krippendorff's
+Alpha-Reliability") from the counts per item, and the mean of Cohen's κ (Cohen 1960) over pairs
+of annotators.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.stats.cohen import KappaPairs, kappa_pairs
+from core.stats.intervals import (
+    collapse,
+    normal_quantile,
+    percentiles,
+    resampled_sums,
+)
+from core.stats.registry import statistic
+from core.stats.results import Estimate, Label, Result
+from core.stats.tally import CHOICES
+from core.stats.view import View
+
+Floats = NDArray[np.float64]
+
+_COINCIDENCES = CHOICES
+
+
+def alpha_features(counts: NDArray[np.int64]) -> Floats:
+    """What α needs of a cluster: pairable votes by class, then coincidences of equal votes.
+
+    Args:
+        counts: votes by class of each item of each cluster, shape (clusters, items, 4).
+
+    Returns:
+        Shape (clusters, 5), summed over the items of a cluster; an item with fewer than two
+        votes adds nothing.
+    """
+    votes = counts.sum(axis=2)
+    pairable = np.where((votes >= 2)[:, :, None], counts, 0)
+    equal = (pairable * (pairable - 1)).sum(axis=2) / np.maximum(votes - 1, 1)
+    return np.column_stack([pairable.sum(axis=1), equal.sum(axis=1)])
+
+
+def _by_pair(view: View, population: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct pairs by their votes, shape (patterns, turns, 4), and how often each occurs."""
+    turns = np.unique(view.turn)
+    slots = max(len(turns), 1)
+    wide = np.zeros((int(view.pair.max(initial=-1)) + 1, slots, CHOICES), np.int64)
+    wide[view.pair, np.searchsorted(turns, view.turn)] = view.counts(population)
+    flat = wide[(wide.sum(axis=2) >= 2).any(axis=1)].reshape(-1, slots * CHOICES)
+    patterns, weights = collapse(flat)
+    return patterns.reshape(-1, slots, CHOICES), weights
+
+
+def alpha(sums: Floats) -> Floats:
+    """Krippendorff's nominal α = 1 − (n − 1)(n − Σ o_cc) / (n² − Σ n_c²).
+
+    Args:
+        sums: features summed over items, shape (..., 5).
+
+    Returns:
+        Shape (...); NaN where all votes are the same.
+    """
+    by_class, equal = sums[..., :_COINCIDENCES], sums[..., _COINCIDENCES]
+    votes = by_class.sum(axis=-1)
+    expected = votes**2 - (by_class**2).sum(axis=-1)
+    observed = (votes - 1) * (votes - equal)
+    undefined = np.full_like(expected, np.nan)
+    return np.asarray(1 - np.divide(observed, expected, out=undefined, where=expected > 0))
+
+
+def _alpha_estimate(view: View, population: str) -> Estimate:
+    classes = 3 if view.options.merge_both_bad else 4
+    labels: dict[str, Label] = {
+        "raters": population,
+        "measure": "Krippendorff α",
+        "classes": classes,
+    }
+    patterns, weights = _by_pair(view, population)
+    if not weights.size:
+        return Estimate(labels, None, unit="coefficient", reason="no item has two votes")
+    features = alpha_features(patterns)
+    sums = weights @ features
+    n = int(sums[:_COINCIDENCES].sum())
+    value = float(alpha(sums))
+    if np.isnan(value):
+        reason = "all votes are the same, so nothing tells agreement from habit"
+        return Estimate(labels, None, n=n, unit="coefficient", reason=reason)
+    options, pairs = view.options, int(weights.sum())
+    drawn = resampled_sums(features, weights, options.replicates, view.rng("alpha", population))
+    replicates = alpha(drawn)
+    defined = replicates[~np.isnan(replicates)]
+    low, high = percentiles(defined, options.level)
+    if low == high:
+        method = f"from the counts of {pairs} pairs; no interval, every resample gives this value"
+        return Estimate(labels, value, n=n, unit="coefficient", method=method)
+    method = f"from the counts of {pairs} pairs; bootstrap of pairs, {options.replicates} resamples"
+    lost = len(replicates) - len(defined)
+    if lost:
+        method += f", {lost} of them without a value left out"
+    return Estimate(labels, value, low, high, options.level, n=n, unit="coefficient", method=method)
+
+
+def _kappa_estimate(view: View, population: str, pairs: KappaPairs) -> Estimate:
+    """The plain mean of κ over annotator pairs, with its item-clustered delta interval."""
+    options = view.options
+    labels: dict[str, Label] = {
+        "raters": population,
+        "measure": "mean Cohen κ",
+        "classes": 3 if options.merge_both_bad else 4,
+    }
+    used = (pairs.shared >= options.min_shared) & ~np.isnan(pairs.kappa)
+    if not used.any():
+        if not pairs.shared.size:
+            reason = "no two annotators voted on the same item"
+        elif pairs.shared.max() < options.min_shared:
+            reason = (
+                f"no two annotators share {options.min_shared} items; "
+                f"the most is {int(pairs.shared.max())}"
+            )
+        else:
+            reason = "every two annotators with enough shared items gave one same label throughout"
+        return Estimate(labels, None, unit="coefficient", reason=reason)
+    value = float(pairs.kappa[used].mean())
+    n = int(pairs.shared[used].sum())
+    error, clusters = pairs.error_of_mean(used)
+    method = f"mean over {int(used.sum())} annotator pairs that share {options.min_shared} items"
+    if clusters < 2 or error == 0:
+        method += "; no interval, nothing departs from the mean"
+        return Estimate(labels, value, n=n, unit="coefficient", method=method)
+    half = normal_quantile(options.level) * error
+    method += f"; delta method over {clusters} answer pairs"
+    low, high = max(-1.0, value - half), min(1.0, value + half)
+    return Estimate(labels, value, low, high, options.level, n=n, unit="coefficient", method=method)
+
+
+@statistic("reliability", "Reliability of the votes", order=30)
+def reliability(view: View) -> Result:
+    """Krippendorff's α and mean pairwise Cohen's κ, per population of annotators."""
+    estimates = []
+    for population in view.populations:
+        estimates.append(_alpha_estimate(view, population))
+        estimates.append(_kappa_estimate(view, population, kappa_pairs(view, population)))
+    return Result(
+        "reliability",
+        "Reliability of the votes",
+        "Agreement among annotators beyond chance: 1 is perfect, 0 is what chance gives.",
+        ("raters", "measure", "classes"),
+        tuple(estimates),
+        (),
+        view.assumptions(
+            "classes are nominal: any two different choices disagree alike",
+            "α: n counts the votes on items with two or more",
+            "κ: an annotator's last vote on an item counts; n counts shared items over all pairs",
+            "turns are pooled; an item is a pair and a turn",
+            "intervals are clustered by pair: the turns of one pair travel together",
+        ),
+    )

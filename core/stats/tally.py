@@ -1,0 +1,328 @@
+"""Counts in memory, fed from append-only logs: what every statistic reads.
+
+Whoever reads the logs hands over the new rows only, and asks for the watermarks
+(:attr:`Tally.last_vote_seq`, :attr:`Tally.last_verdict_seq`) to know where to go on. A row is
+counted once when it comes, and uncounted once when a later row supersedes it; nothing is ever
+counted over again, so that catching up costs what is new, not what there is.
+
+An item is a pair and a turn: what one vote is about. Items, models, annotators and judges are
+numbered densely in order of appearance; the arrays below are indexed by those numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.stats.growing import Growing
+from core.stats.log import IntArray, Log, Names, Raters, blocks, check_range
+
+WITHDRAWN: Final = 0
+MODEL_1, MODEL_2, TIE, BOTH_BAD = 1, 2, 3, 4
+"""Choice codes, in model space. In a verdict row, 0 stands for a failure."""
+
+CHOICES: Final = 4
+COUNTED_LEFT, COUNTED_RIGHT = CHOICES, CHOICES + 1
+"""Columns of a count table after the four choices: decisive votes by the side they went to."""
+
+ABSENT, FAILED = 0, 1
+"""Cell codes of a judge's word; a choice c is stored as c + 1."""
+
+_COLUMNS = CHOICES + 2
+_TURN_BITS = 16
+_VOTE_WIDTH, _VERDICT_WIDTH = 7, 8
+
+
+class Tally:
+    """Votes and verdicts, counted as they come.
+
+    Feed pairs, annotators and judges before the votes and verdicts that name them.
+    """
+
+    def __init__(self) -> None:
+        self._pair_number: dict[int, int] = {}
+        self._item_number: dict[int, int] = {}
+        self._models, self._categories, self._questions = Names(), Names(), Names()
+        self._pairs = Growing(np.int32, 4)
+        self._items = Growing(np.int32, 2)
+        self._annotators, self._judges = Raters(), Raters()
+        self._votes, self._verdicts = Log(), Log()
+        self._all_counts = Growing(np.int32, _COLUMNS)
+        self._group_counts: dict[str, Growing] = {}
+        self._cells: list[Growing] = []
+
+    # --- what there is -----------------------------------------------------------------
+
+    @property
+    def last_vote_seq(self) -> int:
+        """Watermark: the seq of the last vote row taken; 0 before the first."""
+        return self._votes.last_seq
+
+    @property
+    def last_verdict_seq(self) -> int:
+        """Watermark: the seq of the last verdict row taken; 0 before the first."""
+        return self._verdicts.last_seq
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Model names by model number."""
+        return tuple(name or "" for name in self._models.texts)
+
+    @property
+    def categories(self) -> tuple[str | None, ...]:
+        """Category names by category number; None for questions without one."""
+        return tuple(self._categories.texts)
+
+    @property
+    def annotators(self) -> tuple[str, ...]:
+        """Annotators' names by annotator number."""
+        return tuple(self._annotators.names)
+
+    @property
+    def annotator_groups(self) -> tuple[str, ...]:
+        """Annotators' groups by annotator number."""
+        return tuple(self._annotators.words)
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """Judges' names by judge number; a name that occurs twice carries its id."""
+        names, ids = self._judges.names, list(self._judges.number)
+        return tuple(
+            f"{name} #{ids[number]}" if names.count(name) > 1 else name
+            for number, name in enumerate(names)
+        )
+
+    @property
+    def judge_kinds(self) -> tuple[str, ...]:
+        """Judges' kinds by judge number."""
+        return tuple(self._judges.words)
+
+    @property
+    def item_pair(self) -> NDArray[np.int32]:
+        """Pair number by item, shape (items,)."""
+        return self._items.rows[:, 0]
+
+    @property
+    def item_turn(self) -> NDArray[np.int32]:
+        """Turn by item, shape (items,); 0 is the whole conversation."""
+        return self._items.rows[:, 1]
+
+    @property
+    def pair_table(self) -> NDArray[np.int32]:
+        """By pair number: model_1, model_2, category, question; shape (pairs, 4)."""
+        return self._pairs.rows
+
+    @property
+    def votes(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Item, annotator and choice (1–4) of every vote that counts, in order of seq."""
+        log, counts = self._votes, self._votes.counts.rows
+        return log.item.rows[counts], log.rater.rows[counts], log.choice.rows[counts]
+
+    def vote_counts(self, group: str | None = None) -> NDArray[np.int32]:
+        """Votes per item, shape (items, 6): the four choices, then decisive left and right.
+
+        A decisive vote whose side nobody recorded is in neither of the last two columns.
+
+        Args:
+            group: only votes of annotators in this group; None for all.
+        """
+        table = self._all_counts if group is None else self._group_counts.get(group)
+        if table is None:
+            return np.zeros((len(self._items), _COLUMNS), np.int32)
+        table.grow_to(len(self._items))
+        return table.rows
+
+    def judge_cells(self, judge: int) -> NDArray[np.int8]:
+        """One judge's words per item, shape (items, 3): reported, model_1 left, model_2 left.
+
+        A cell holds :data:`ABSENT`, :data:`FAILED`, or a choice + 1. Repeat 0 is the judge's
+        word; further repeats measure the judge against itself and are not in here. Where a
+        cell was said twice and neither row supersedes the other, the later one stands.
+        """
+        self._cells[judge].grow_to(len(self._items))
+        return self._cells[judge].rows
+
+    def verdict_calls(self, judge: int) -> tuple[int, int]:
+        """How many calls of one judge count: (with a choice, failed), repeats included."""
+        log = self._verdicts
+        mine = log.counts.rows & (log.rater.rows == judge)
+        failed = int(np.count_nonzero(mine & (log.choice.rows == WITHDRAWN)))
+        return int(np.count_nonzero(mine)) - failed, failed
+
+    # --- feeding -----------------------------------------------------------------------
+
+    def add_pairs(self, rows: Iterable[tuple[int, str, str | None, str, str]]) -> None:
+        """Take pairs: (pair_id, question_key, category, model_1, model_2).
+
+        A pair told again replaces what was told before (a category may be corrected).
+        """
+        fresh: list[tuple[int, int, int, int]] = []
+        for pair_id, question, category, model_1, model_2 in rows:
+            entry = (
+                self._models.number(model_1),
+                self._models.number(model_2),
+                self._categories.number(category),
+                self._questions.number(question),
+            )
+            known = self._pair_number.setdefault(pair_id, len(self._pair_number))
+            stored = len(self._pairs)
+            if known < stored:
+                self._pairs.rows[known] = entry
+            elif known - stored < len(fresh):
+                fresh[known - stored] = entry
+            else:
+                fresh.append(entry)
+        if fresh:
+            self._pairs.extend(np.array(fresh, np.int32))
+
+    def add_annotators(self, rows: Iterable[tuple[int, str, str]]) -> None:
+        """Take annotators: (annotator_id, name, group). Told again, their votes change group."""
+        told = self._annotators
+        for annotator_id, name, group in rows:
+            number = told.number.setdefault(annotator_id, len(told.names))
+            if number == len(told.names):
+                told.names.append(name)
+                told.words.append(group)
+            elif told.words[number] != group:
+                self._move_group(number, group)
+            told.names[number] = name
+
+    def add_judges(self, rows: Iterable[tuple[int, str, str]]) -> None:
+        """Take judges: (judge_id, name, kind)."""
+        told = self._judges
+        for judge_id, name, kind in rows:
+            number = told.number.setdefault(judge_id, len(told.names))
+            if number == len(told.names):
+                told.names.append(name)
+                told.words.append(kind)
+                self._cells.append(Growing(np.int8, 3))
+            told.names[number], told.words[number] = name, kind
+
+    def add_votes(self, rows: Iterable[tuple[int, int, int, int, int, int, int]]) -> None:
+        """Take votes: (seq, pair_id, turn, annotator_id, choice, left, superseded_seq).
+
+        ``choice`` 0 withdraws the vote it supersedes; ``left`` 0 is unknown; a
+        ``superseded_seq`` of 0 supersedes nothing. Two votes of one annotator on one item
+        both count unless one supersedes the other.
+
+        Raises:
+            ValueError: if rows come out of order or name something unknown. Rows before the
+                faulty block are taken; the watermark says how far.
+        """
+        log = self._votes
+        for seq, pair, turn, annotator, choice, left, target in blocks(rows, _VOTE_WIDTH):
+            check_range("choice", choice, WITHDRAWN, BOTH_BAD)
+            check_range("left", left, 0, 2)
+            gone = log.superseded(seq, target)
+            raters = self._annotators.numbers(annotator, "annotator")
+            items = self._number_items(pair, turn)
+            start = len(log.seq)
+            log.append(seq=seq, item=items, rater=raters, choice=choice, left=left)
+            log.counts.extend(choice != WITHDRAWN)
+            before = gone[gone < start]
+            self._count(before[log.counts.rows[before]], -1)
+            log.counts.rows[gone] = False
+            self._count(start + np.flatnonzero(log.counts.rows[start:]), 1)
+
+    def add_verdicts(self, rows: Iterable[tuple[int, int, int, int, int, int, int, int]]) -> None:
+        """Take verdicts: (seq, pair_id, turn, judge_id, choice, left, repeat, superseded_seq).
+
+        ``choice`` 0 is a failure; ``left`` 0 is a verdict reported without its orders.
+
+        Raises:
+            ValueError: as for :meth:`add_votes`.
+        """
+        log = self._verdicts
+        for seq, pair, turn, judge, choice, left, repeat, target in blocks(rows, _VERDICT_WIDTH):
+            check_range("choice", choice, WITHDRAWN, BOTH_BAD)
+            check_range("left", left, 0, 2)
+            gone = log.superseded(seq, target)
+            raters = self._judges.numbers(judge, "judge")
+            items = self._number_items(pair, turn)
+            start = len(log.seq)
+            log.append(seq=seq, item=items, rater=raters, choice=choice, left=left, repeat=repeat)
+            log.counts.extend(np.ones(len(seq), np.bool_))
+            log.counts.rows[gone] = False
+            self._write_cells(gone[gone < start], clear=True)
+            self._write_cells(start + np.flatnonzero(log.counts.rows[start:]))
+            self._restore_cells(gone[gone < start])
+
+    # --- counting ----------------------------------------------------------------------
+
+    def _number_items(self, pair: IntArray, turn: IntArray) -> IntArray:
+        check_range("turn", turn, 0, (1 << _TURN_BITS) - 1)
+        keys, inverse = np.unique((pair << _TURN_BITS) | turn, return_inverse=True)
+        numbers = self._item_number
+        fresh = [key for key in keys.tolist() if key not in numbers]
+        try:
+            entries = [
+                (self._pair_number[key >> _TURN_BITS], key & ((1 << _TURN_BITS) - 1))
+                for key in fresh
+            ]
+        except KeyError as unknown:
+            raise ValueError(f"pair {unknown.args[0]} is not known to the tally") from None
+        for key in fresh:
+            numbers[key] = len(numbers)
+        if entries:
+            self._items.extend(np.array(entries, np.int32))
+        return np.array([numbers[key] for key in keys.tolist()], np.int64)[inverse]
+
+    def _count(self, rows: IntArray, by: int) -> None:
+        """Add ``by`` to the counts of these vote rows, in all and in their groups."""
+        if not rows.size:
+            return
+        log = self._votes
+        choice, left = log.choice.rows[rows], log.left.rows[rows]
+        base = log.item.rows[rows].astype(np.int64) * _COLUMNS
+        sided = np.flatnonzero((left > 0) & (choice <= MODEL_2))
+        side = np.where(choice[sided] == left[sided], COUNTED_LEFT, COUNTED_RIGHT)
+        cells = np.concatenate([base + choice - 1, base[sided] + side])
+        raters = log.rater.rows[rows]
+        raters = np.concatenate([raters, raters[sided]])
+        self._all_counts.grow_to(len(self._items))
+        np.add.at(self._all_counts.flat, cells, np.int32(by))
+        present = np.unique(raters).tolist()
+        for group in {self._annotators.words[rater] for rater in present}:
+            members = [rater for rater in present if self._annotators.words[rater] == group]
+            mine = cells if len(members) == len(present) else cells[np.isin(raters, members)]
+            self._add_to_group(group, mine, by)
+
+    def _add_to_group(self, group: str, cells: IntArray, by: int) -> None:
+        table = self._group_counts.setdefault(group, Growing(np.int32, _COLUMNS))
+        table.grow_to(len(self._items))
+        np.add.at(table.flat, cells, np.int32(by))
+
+    def _move_group(self, annotator: int, group: str) -> None:
+        log = self._votes
+        rows = np.flatnonzero(log.counts.rows & (log.rater.rows == annotator))
+        self._count(rows, -1)
+        self._annotators.words[annotator] = group
+        self._count(rows, 1)
+
+    def _write_cells(self, rows: IntArray, clear: bool = False) -> None:
+        """Let these verdict rows, in order, be their judges' words; or empty their cells."""
+        log = self._verdicts
+        rows = rows[log.repeat.rows[rows] == 0]
+        raters = log.rater.rows[rows]
+        for judge in np.unique(raters).tolist():
+            mine = rows[raters == judge]
+            self._cells[judge].grow_to(len(self._items))
+            word = np.full(len(mine), ABSENT) if clear else log.choice.rows[mine] + 1
+            self._cells[judge].rows[log.item.rows[mine], log.left.rows[mine]] = word
+
+    def _restore_cells(self, gone: IntArray) -> None:
+        """Give an emptied cell back to an older verdict that still counts, if there is one.
+
+        A verdict nearly always supersedes one of its own cell and has filled it by now, so
+        that the log is searched for the rare ones that wrote elsewhere.
+        """
+        log = self._verdicts
+        for row in gone[log.repeat.rows[gone] == 0].tolist():
+            judge, item, left = (int(c.rows[row]) for c in (log.rater, log.item, log.left))
+            if self._cells[judge].rows[item, left] != ABSENT:
+                continue
+            same = (log.item.rows == item) & (log.rater.rows == judge) & (log.left.rows == left)
+            self._write_cells(np.flatnonzero(same & log.counts.rows & (log.repeat.rows == 0))[-1:])

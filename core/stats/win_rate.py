@@ -1,0 +1,175 @@
+"""How often each model wins, as in the MT-bench paper's table 7.
+
+Per opponent, the share of comparisons that the model wins (ties and both bad are not wins),
+over all turns; then the plain mean over the opponents, so that no opponent weighs more because
+it was voted on more often.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.stats.intervals import student_quantile, wilson
+from core.stats.registry import statistic
+from core.stats.results import Estimate, Label, Result
+from core.stats.view import View
+
+Floats = NDArray[np.float64]
+Longs = NDArray[np.int64]
+
+ALL = "all"
+NO_CATEGORY = "no category"
+
+
+@dataclass(frozen=True, slots=True)
+class MeanShare:
+    """A plain mean of shares over strata, with its clustered variance.
+
+    ``error`` is None where the clusters show no spread at all. ``freedom`` is the clusters
+    less the strata.
+    """
+
+    value: float
+    error: float | None
+    clusters: int
+    strata: int
+
+    def interval(self, level: float) -> tuple[float, float, str]:
+        """Low, high and how they came about."""
+        if self.error is None:
+            low, high = wilson(self.value * self.clusters, self.clusters, level)
+            return low, high, f"Wilson over {self.clusters} pairs, because the pairs do not vary"
+        half = student_quantile(level, max(self.clusters - self.strata, 1)) * self.error
+        low, high = max(0.0, self.value - half), min(1.0, self.value + half)
+        return low, high, f"delta method over {self.clusters} pairs"
+
+
+def mean_share(wins: Longs, total: Longs, stratum: Longs) -> MeanShare | None:
+    """Mean over strata of Σ wins / Σ total, its variance from clusters within strata.
+
+    A ratio's linearised residuals wins − share × total give the variance of each stratum's
+    share; a stratum with one cluster shows no spread and is given that of a single draw.
+
+    Args:
+        wins: per cluster.
+        total: per cluster; those with 0 are left out.
+        stratum: per cluster, whole numbers.
+
+    Returns:
+        None if nothing was compared.
+    """
+    used = total > 0
+    wins, total = wins[used], total[used]
+    if not total.size:
+        return None
+    strata, place = np.unique(stratum[used], return_inverse=True)
+    size = np.bincount(place)
+    looked = np.bincount(place, weights=total)
+    shares = np.bincount(place, weights=wins) / looked
+    value = float(shares.mean())
+    residual = wins - shares[place] * total
+    squares = np.bincount(place, weights=residual**2)
+    spread = squares / looked**2 * size / np.maximum(size - 1, 1)
+    variance = np.where(size > 1, spread, value * (1 - value))
+    error = math.sqrt(variance.sum()) / len(strata)
+    return MeanShare(value, error if error > 1e-12 else None, len(total), len(strata))
+
+
+@dataclass(frozen=True, slots=True)
+class _Clusters:
+    """One rater's counts per pair of answers: the models, the category, wins and comparisons."""
+
+    model_1: Longs
+    model_2: Longs
+    category: Longs
+    wins_1: Longs
+    wins_2: Longs
+    total: Longs
+
+
+def _clusters(view: View, counts: NDArray[np.int32]) -> _Clusters:
+    wins_1, wins_2 = view.pair_sums(counts[:, 0]), view.pair_sums(counts[:, 1])
+    total = view.pair_sums(counts.sum(axis=1))
+    seen = total > 0
+    model_1, model_2, category, _ = view.tally.pair_table[seen].astype(np.int64).T
+    return _Clusters(model_1, model_2, category, wins_1[seen], wins_2[seen], total[seen])
+
+
+def _of_category(clusters: _Clusters, category: int) -> _Clusters:
+    here = clusters.category == category
+    return _Clusters(*(getattr(clusters, each.name)[here] for each in fields(_Clusters)))
+
+
+def _of_model(clusters: _Clusters, model: int) -> tuple[Longs, Longs, Longs]:
+    """Wins, comparisons and opponents of one model."""
+    first, second = clusters.model_1 == model, clusters.model_2 == model
+    wins = np.concatenate([clusters.wins_1[first], clusters.wins_2[second]])
+    total = np.concatenate([clusters.total[first], clusters.total[second]])
+    opponent = np.concatenate([clusters.model_2[first], clusters.model_1[second]])
+    return wins, total, opponent
+
+
+def _estimate(
+    labels: dict[str, Label], level: float, wins: Longs, total: Longs, opponent: Longs
+) -> Estimate | None:
+    share = mean_share(wins, total, opponent)
+    if share is None:
+        return None
+    low, high, method = share.interval(level)
+    return Estimate(
+        labels,
+        share.value,
+        low,
+        high,
+        level,
+        n=int(total.sum()),
+        k=int(wins.sum()),
+        method=f"mean over {share.strata} opponents; {method}",
+    )
+
+
+@statistic("win_rate", "Win rates by category", order=50)
+def win_rate(view: View) -> Result:
+    """Win rate per model, overall and by category, for people and each judge."""
+    models, categories = view.tally.models, view.tally.categories
+    by_name = sorted(range(len(models)), key=lambda model: models[model])
+    slices: list[tuple[str, int | None]] = [(ALL, None)]
+    named = [(name or NO_CATEGORY, number) for number, name in enumerate(categories)]
+    if len(named) > 1:
+        slices += sorted(named)
+    estimates = []
+    for rater, counts in view.raters().items():
+        clusters = _clusters(view, counts)
+        for category, number in slices:
+            sliced = clusters if number is None else _of_category(clusters, number)
+            for model in by_name:
+                labels: dict[str, Label] = {
+                    "raters": rater,
+                    "category": category,
+                    "model": models[model],
+                }
+                mine = _of_model(sliced, model)
+                estimate = _estimate(labels, view.options.level, *mine)
+                estimates += [estimate] if estimate else []
+    notes = view.judge_notes()
+    if not estimates:
+        notes = ("there are no votes and no verdicts yet", *notes)
+    return Result(
+        "win_rate",
+        "Win rates by category",
+        "Share of comparisons that a model wins, averaged over its opponents.",
+        ("raters", "category", "model"),
+        tuple(estimates),
+        notes,
+        view.assumptions(
+            "ties and both bad are comparisons that nobody wins",
+            "rate per opponent, then the plain mean over the opponents that were met",
+            "k of n is the pooled count; the value weighs opponents equally",
+            "turns are pooled; intervals are clustered by pair, within opponents",
+            "a judge whose two orders differ says tie; its failures are left out",
+        ),
+    )

@@ -1,0 +1,41 @@
+"""The baseline screen: a bare Textual app with header, footer and two plain panes of 2 KB."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import App, ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.widgets import Footer, Header, Static
+
+WORDS = "the answer goes on about what was asked and then says a little more of it "
+
+
+class BareApp(App[None]):
+    """Swaps both panes at the press of 1."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("1", "swap", "swap"), ("ctrl+q", "quit", "quit")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = 0
+
+    def compose(self) -> ComposeResult:
+        yield Header()
+        with Horizontal():
+            yield Static(self._text(), id="left")
+            yield Static(self._text(), id="right")
+        yield Footer()
+
+    def _text(self) -> str:
+        self._count += 1
+        return (f"{self._count} " + WORDS * 30)[:2000]
+
+    def action_swap(self) -> None:
+        self.query_one("#left", Static).update(self._text())
+        self.query_one("#right", Static).update(self._text())
+
+
+if __name__ == "__main__":
+    BareApp().run()

@@ -1,0 +1,130 @@
+"""What the benchmarks share: rows of the table, child processes, studies of a given size."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+
+from core.errors import Where
+from core.records import Answer, Question, Record, Setting
+from db.pairs import make
+from db.store import Store
+from tests.terminal import Terminal
+
+MODELS = ("alpha", "beta", "gamma", "delta")
+WORDS = "the answer goes on about what was asked and then says a little more of it "
+QUIET = 0.08
+"""Seconds without a byte after which a screen counts as painted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: what was measured, ours, the baseline's, and their ratio."""
+
+    what: str
+    ours: float
+    baseline: float
+    unit: str
+    baseline_name: str
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / self.baseline
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A child process: seconds and peak memory in MiB."""
+
+    seconds: float
+    peak: float
+
+
+def p50_p95(values: Sequence[float]) -> tuple[float, float]:
+    cut = quantiles(values, n=20)
+    return cut[9], cut[18]
+
+
+def child(arguments: Sequence[str]) -> Finished:
+    """Run a child to its end."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2]
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    if status:
+        assert process.stderr is not None
+        raise RuntimeError(process.stderr.read().decode())
+    return Finished(seconds, usage.ru_maxrss / 1024)
+
+
+def interleaved(times: int, *runs: Callable[[], float]) -> list[list[float]]:
+    """Run each in turn, A B A B …, so that a drift of the machine meets them alike."""
+    values: list[list[float]] = [[] for _ in runs]
+    for _ in range(times):
+        for place, run in enumerate(runs):
+            values[place].append(run())
+    return values
+
+
+def until_quiet(seat: Terminal, began: float) -> float:
+    """Seconds from ``began`` to the last byte before the terminal fell silent."""
+    last = 0.0
+    while True:
+        if seat.read(QUIET):
+            last = time.perf_counter()
+        elif last:
+            return last - began
+        elif time.perf_counter() - began > 20:
+            raise RuntimeError(f"nothing was painted; the screen was:\n{seat.text()}")
+
+
+def make_study(path: Path, questions: int, answer_size: int) -> Path:
+    """Questions with four answers of about ``answer_size`` characters each."""
+    records: list[Record] = [Setting("dwell_ms", 0)]
+    for number in range(questions):
+        records.append(Question(f"q{number}", (f"Question {number}: what is it?",), "general"))
+        for model in MODELS:
+            body = f"{number} {len(model)} " + WORDS * (answer_size // len(WORDS) + 1)
+            records.append(Answer(f"q{number}", model, (_paragraphs(body[:answer_size]),)))
+    with Store(path, create=True) as store:
+        store.ingest.take((Where("bench", n), record) for n, record in enumerate(records))
+        make(store)
+    return path
+
+
+def _paragraphs(text: str) -> str:
+    return "\n\n".join(text[start : start + 400] for start in range(0, len(text), 400))
+
+
+def write_votes(path: Path, count: int) -> Path:
+    """A native file of votes by 50 annotators on 5,000 questions of 6 models."""
+    choices = ("model_1", "model_2", "tie", "both_bad")
+    with path.open("w", encoding="utf-8") as stream:
+        for number in range(count):
+            line = {
+                "type": "vote",
+                "id": f"v{number:09}",
+                "question": f"q{number % 5000}",
+                "model_1": f"m{number % 3}",
+                "model_2": f"m{3 + number // 5000 % 3}",
+                "turn": 1,
+                "annotator": f"a{number % 50}",
+                "choice": choices[number * 7919 % 4],
+                "left": "model_1" if number % 2 else "model_2",
+                "at": "2026-01-01T00:00:00.000Z",
+            }
+            stream.write(json.dumps(line) + "\n")
+    return path
+
+
+def python(*arguments: str) -> list[str]:
+    return [sys.executable, *arguments]

@@ -1,0 +1,193 @@
+"""Every reply has one right reading, and what is no verdict is never read as one."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.records import Seen, VerdictStatus
+from judges.parsing import PARSERS, Failure, Grammar, Parsed, compare_grades, parse
+from judges.parsing import split_reasoning as split
+from judges.prompt_files import load_prompts
+
+HERE = Path(__file__).parent
+GRAMMARS = {prompt.parser: prompt.grammar for prompt in load_prompts().by_id.values()}
+LABELS = Grammar({"A": Seen.LEFT, "B": Seen.RIGHT, "C": Seen.TIE, "D": Seen.BOTH_BAD})
+
+
+def corpus(parser: str) -> list[dict[str, Any]]:
+    # Not splitlines: some replies hold other line separators.
+    lines = (HERE / f"corpus_{parser}.jsonl").read_text("utf-8").split("\n")
+    return [json.loads(line) for line in lines if line]
+
+
+CASES = [(parser, row) for parser in PARSERS for row in corpus(parser)]
+
+
+@pytest.mark.parametrize(("parser", "row"), CASES, ids=[str(n) for n in range(len(CASES))])
+def test_the_one_right_reading(parser: str, row: dict[str, Any]) -> None:
+    parsed = parse(parser, row["reply"], GRAMMARS[parser])
+    read = {
+        "failure": parsed.failure,
+        "grade": parsed.grade,
+        "scores": None if parsed.scores is None else list(parsed.scores),
+        "seen": parsed.seen,
+    }
+    (expected,) = [key for key in read if key in row]
+    assert read[expected] == row[expected], row["reply"]
+    assert (parsed.failure is None) == (expected != "failure")
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_the_corpus_covers_each_kind(parser: str) -> None:
+    kinds = Counter(row["kind"] for row in corpus(parser))
+    needed = {"good", "quoting", "contradictory", "truncated", "empty", "refused", "injected"}
+    assert {*needed, "script", "reasoning"} <= set(kinds)
+    assert kinds.total() >= 60
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_a_reading_survives_a_reasoning_that_says_otherwise(parser: str) -> None:
+    """Whatever is weighed while thinking, the answer after it is read as if it stood alone."""
+    rows = [row for row in corpus(parser) if row["kind"] == "good"]
+    for row in rows:
+        alone = parse(parser, row["reply"], GRAMMARS[parser])
+        for other in rows:
+            thought = f"<think>\n{other['reply']}\n</think>\n{row['reply']}"
+            assert parse(parser, thought, GRAMMARS[parser]) == alone
+
+
+PIECES = [
+    "[[A]]", "[[B]]", "[[", "]]", "A>>B", "[[A>B]]", "[[7]]", "[1]", "8 7", " ", "\n", "> ", "}",
+    "“", "”", "Final verdict: ", "not ", "is ", ". ", "/10", "**", '{"verdict": "A"}', '"',
+    "<think>", "</think>", "\\boxed{", "B}", "＞", "［", "】", "\u200f", "because ", "٧", "```\n",
+    '{"verdict":',
+]  # fmt: skip
+PARTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=8)))
+REPLIES = st.one_of(st.text(), PARTS.map("".join))
+
+
+@given(reply=REPLIES, parser=st.sampled_from(sorted(PARSERS)))
+@settings(max_examples=600, deadline=None)
+def test_no_reply_breaks_a_parser_or_becomes_what_it_does_not_say(reply: str, parser: str) -> None:
+    parsed = parse(parser, reply, GRAMMARS[parser])
+    assert (parsed.status is VerdictStatus.OK) == (parsed.failure is None)
+    if parsed.failure is not None:
+        assert parsed.seen is None
+        assert parsed.reason.startswith(parsed.failure)
+        return
+    if parser in ("score_pair", "single_grade"):
+        low, high = GRAMMARS[parser].scale
+        for number in parsed.scores or (parsed.grade,):
+            assert number is not None
+            assert low <= number <= high
+    else:
+        assert GRAMMARS[parser].labels[parsed.label] is parsed.seen
+
+
+@given(text=st.text(st.characters(exclude_characters="[]［］【】〖〗〔〕⟦⟧〚〛\\")))
+def test_without_brackets_there_is_no_label(text: str) -> None:
+    assert parse("bracket", text, LABELS).failure is not None
+    assert parse("single_grade", text, LABELS).failure is not None
+
+
+@given(
+    quoted=st.sampled_from("ABCD"),
+    said=st.sampled_from("ABCD"),
+    text=st.from_regex(r"[a-z ]{0,40}"),
+)
+def test_what_an_answer_plants_is_not_what_the_judge_says(
+    quoted: str, said: str, text: str
+) -> None:
+    reply = f"> {text} output [[{quoted}]] {text}\n\nI disregard that line.\n\n[[{said}]]"
+    assert parse("bracket", reply, LABELS).label == said
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@pytest.mark.parametrize(
+    "piece",
+    ["[", "[[", "[[A]] ", "```\n", "{", '{"verdict": ', " ", "\\boxed{ ", "8 ", "<think>", "> \n"],
+)
+def test_long_replies_take_linear_time(parser: str, piece: str) -> None:
+    """Fifty thousand characters of the worst kinds, where quadratic work would take minutes."""
+    parsed = parse(parser, "x" + piece * (50_000 // len(piece)) + "x", GRAMMARS[parser])
+    assert parsed.failure is not None
+
+
+def test_reasoning_is_set_apart() -> None:
+    assert split("<think>a</think>b") == ("a", "b", True)
+    assert split("\n<think>\na\n</think>\n\nb") == ("a", "b", True)
+    assert split("a</think>b") == ("a", "b", True)
+    assert split("<think>a</think>b</think>c") == ("a</think>b", "c", True)
+    assert split("<think>a") == ("a", "", False)
+    assert split("The tag <think> is in answer A.") == ("", "The tag <think> is in answer A.", True)
+
+
+def test_statuses_of_failures() -> None:
+    by = {
+        Failure.REFUSAL: VerdictStatus.REFUSED,
+        Failure.UNFINISHED_REASONING: VerdictStatus.TRUNCATED,
+    }
+    for failure in Failure:
+        parsed = Parsed(failure=failure)
+        assert parsed.status is by.get(failure, VerdictStatus.UNPARSED)
+
+
+def test_a_reading_is_a_verdict_or_a_failure() -> None:
+    with pytest.raises(ValueError, match="either"):
+        Parsed()
+    with pytest.raises(ValueError, match="either"):
+        Parsed(seen=Seen.TIE, failure=Failure.EMPTY)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "seen"), [(7, 4, Seen.LEFT), (4, 7.5, Seen.RIGHT), (6, 6, Seen.TIE)]
+)
+def test_two_grades_make_a_verdict(left: float, right: float, seen: Seen) -> None:
+    parsed = compare_grades(Parsed(grade=left, label="x"), Parsed(grade=right, label="y"))
+    assert (parsed.seen, parsed.scores, parsed.label) == (seen, (left, right), "x y")
+
+
+def test_a_failed_grade_fails_the_pair() -> None:
+    failed, fine = Parsed(failure=Failure.EMPTY), Parsed(grade=5, label="5")
+    assert compare_grades(failed, fine).failure is Failure.EMPTY
+    assert compare_grades(fine, failed).failure is Failure.EMPTY
+
+
+def test_other_labels_than_letters() -> None:
+    grammar = Grammar({"1": Seen.LEFT, "2": Seen.RIGHT})
+    assert parse("bracket", "So: [[2]]", grammar).seen is Seen.RIGHT
+    assert parse("bracket", "So: [[A]]", grammar).failure is Failure.UNKNOWN_LABEL
+
+
+DATA = Path(__file__).parents[2] / "../shared/data/mt_bench/llama2_70b_pair_slim.jsonl"
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the MT-bench data is not beside the project")
+def test_real_replies_of_a_weak_judge() -> None:
+    """A Llama-2-70B's 4,800 replies, beside what FastChat's first-match parser made of them.
+
+    We lose few of its verdicts and turn none of them round; where the readings differ, the
+    reply names several labels, or one that FastChat's grammar did not know.
+    """
+    grammar = Grammar({**LABELS.labels, "Tie": Seen.TIE})
+    sides = {"model_1": ("left", "right"), "model_2": ("right", "left")}
+    counts: Counter[tuple[str, str]] = Counter()
+    for line in DATA.read_text("utf-8").splitlines():
+        row = json.loads(line)
+        for game, reply in enumerate((row["g1_judgment"], row["g2_judgment"])):
+            winner = row[f"g{game + 1}_winner"]
+            recorded = sides[winner][game] if winner in sides else winner
+            counts[recorded, parse("bracket", reply, grammar).seen or "failure"] += 1
+    verdicts = {key: n for key, n in counts.items() if key[0] != "error"}
+    assert sum(counts.values()) == 4800
+    assert sum(verdicts.values()) == 4151
+    assert sum(n for (recorded, read), n in verdicts.items() if recorded == read) >= 4130
+    assert counts["left", "right"] == counts["right", "left"] == 0
+    assert sum(n for (recorded, read), n in counts.items() if recorded != read != "failure") <= 13

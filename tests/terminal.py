@@ -1,0 +1,122 @@
+"""A real terminal for tests: a process in a pty, its screen as pyte sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyte
+
+ROOT = Path(__file__).parent.parent
+
+
+class Terminal:
+    """One process, its pty and its screen."""
+
+    def __init__(self, pid: int, master: int, columns: int, rows: int) -> None:
+        self.pid = pid
+        self.master = master
+        self.raw = bytearray()
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self.screen)
+        self.status: int | None = None
+
+    def send(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def read(self, seconds: float = 0.02) -> bool:
+        """Take what is there; whether there was anything."""
+        ready, _, _ = select.select([self.master], [], [], seconds)
+        if not ready:
+            return False
+        try:
+            data = os.read(self.master, 1 << 16)
+        except OSError:  # the other side is gone
+            return False
+        self.raw += data
+        self._stream.feed(data)
+        return bool(data)
+
+    def text(self) -> str:
+        return "\n".join(self.screen.display)
+
+    def until(self, true: Callable[[], bool], seconds: float = 20.0) -> None:
+        """Read until something is true of the screen."""
+        deadline = time.monotonic() + seconds
+        while not true():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"never came true; the screen was:\n{self.text()}")
+            self.read()
+
+    def shows(self, wanted: str, seconds: float = 20.0) -> None:
+        self.until(lambda: wanted in self.text(), seconds)
+
+    def drain(self) -> None:
+        while self.read(0.05):
+            pass
+
+    def ended(self) -> bool:
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = status
+        return self.status is not None
+
+    def wait(self, seconds: float = 10.0) -> int:
+        """The exit code, negative for a signal."""
+        self.until(self.ended, seconds)
+        assert self.status is not None
+        return os.waitstatus_to_exitcode(self.status)
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        os.kill(self.pid, number)
+
+
+@contextmanager
+def terminal(
+    arguments: Sequence[str] = (),
+    *,
+    columns: int = 80,
+    rows: int = 24,
+    term: str = "xterm-256color",
+    python: Sequence[str] | None = None,
+) -> Iterator[Terminal]:
+    """Run ``tiebreak`` with these arguments in a pty of that size.
+
+    Args:
+        python: arguments for the interpreter itself, to run something else.
+    """
+    pid, master = pty.fork()
+    if pid == 0:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/"),
+            "TERM": term,
+            "COLUMNS": "",
+            "LINES": "",
+            "LANG": "C.UTF-8",
+        }
+        os.chdir(ROOT)
+        command = [sys.executable, *(python or ["-m", "tui", *arguments])]
+        os.execve(sys.executable, command, environment)
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    one = Terminal(pid, master, columns, rows)
+    try:
+        yield one
+    finally:
+        if not one.ended():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        os.close(master)
