@@ -16,9 +16,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.errors import StudyBroken
 from core.records import Pair
 
 LOGS = ("vote", "verdict", "ruling")
+
+JUDGE = (
+    "json_array(j.name, j.kind, j.model, j.endpoint, j.prompt, j.prompt_hash, j.parameters, "
+    "j.revision)"
+)
+"""SQL: what a verdict's hash covers of ``judge j``: its whole configuration."""
+
+SOURCE = "o.format || '/' || o.sha256 || '/' || o.name"
+"""SQL: what a row's hash covers of ``source o``, the file that it was imported from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,8 @@ class _Log:
 
 
 def _log(own: str, named: dict[str, str], joins: str, unhashed: str) -> _Log:
-    covers = {name: f"v.{name}" for name in own.split()} | named
+    covers = {name: f"v.{name}" for name in own.split()} | named | {"source": SOURCE}
+    joins += " LEFT JOIN source o ON o.id = v.source_id"
     return _Log(covers, joins, (*own.split(), *unhashed.split(), "source_id", "hash"))
 
 
@@ -58,7 +69,7 @@ _LOGS = {
         "seq id turn left repeat status seen choice score_left score_right preference prompt "
         "prompt_hash label raw_hash reasoning_hash error tokens_in tokens_out latency cost "
         "attempts supersedes at",
-        {"pair": "p.key", "judge": "j.name"},
+        {"pair": "p.key", "judge": JUDGE},
         "JOIN pair p ON p.id = v.pair_id JOIN judge j ON j.id = v.judge_id",
         "pair_id judge_id",
     ),
@@ -95,8 +106,17 @@ def link(previous: str, content: Sequence[Any]) -> str:
 
 
 def head(connection: sqlite3.Connection, log: str) -> tuple[int, str]:
-    """The last row's number and hash; (0, '') for an empty log."""
+    """The last row's number and hash; (0, '') for an empty log.
+
+    Raises:
+        StudyBroken: if somebody removed what should say so.
+    """
     row = connection.execute("SELECT seq, hash FROM chain_head WHERE log = ?", (log,)).fetchone()
+    if row is None:
+        raise StudyBroken(
+            f"the study no longer says where its {log} log ends: its end was removed",
+            "keep a copy of the file, and restore the last backup",
+        )
     return int(row[0]), str(row[1])
 
 
@@ -127,7 +147,11 @@ def verify_log(connection: sqlite3.Connection, log: str) -> Iterator[Finding]:
         elif link(previous, [seq, *content]) != digest:
             yield Finding(log, seq, "does not fit the chain: it, or what it names, was changed")
         previous, expected = digest, seq + 1
-    end, digest = head(connection, log)
+    try:
+        end, digest = head(connection, log)
+    except StudyBroken as error:
+        yield Finding(log, 0, error.message)
+        return
     if end != expected - 1:
         yield Finding(log, end, f"the log should end at row {end}, but ends at {expected - 1}")
     elif digest != previous:

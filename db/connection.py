@@ -23,6 +23,11 @@ _REFUSALS: dict[int, tuple[type[TiebreakError], str, str]] = {
         "another part of this process is writing to it",
         "try again",
     ),
+    sqlite3.SQLITE_PROTOCOL: (
+        StudyUnavailable,
+        "too many processes opened it at the same moment",
+        "try again",
+    ),
     sqlite3.SQLITE_FULL: (
         StudyUnavailable,
         "the disk is full, so nothing more can be saved",
@@ -99,15 +104,17 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    # Read at one moment: another process may be making the study meanwhile.
+    connection.execute("BEGIN")
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application != APPLICATION_ID:
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables or application:
-            raise StudyBroken(
-                f"{path}: this is a database, but not a study of Tiebreak's",
-                "give --db the path of a study, or of a new file",
-            )
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    connection.execute("COMMIT")
+    if application != APPLICATION_ID and (tables or application):
+        raise StudyBroken(
+            f"{path}: this is a database, but not a study of Tiebreak's",
+            "give --db the path of a study, or of a new file",
+        )
     if version > LATEST:
         raise StudyBroken(
             f"{path}: made by a newer Tiebreak (version {version}; this one knows {LATEST})",
@@ -115,6 +122,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         )
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
+    # Without it, INSERT OR REPLACE deletes past the triggers that keep the logs append-only.
+    connection.execute("PRAGMA recursive_triggers = ON")
     if version < LATEST:
         connection.execute("PRAGMA journal_mode = WAL")
         upgrade(connection)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import settings
 from core.blinding import as_seen
-from core.errors import Conflict, TiebreakError, Where
+from core.errors import BadInput, Conflict, TiebreakError, Where
 from core.records import (
     Annotator,
     Answer,
@@ -26,13 +26,11 @@ from core.records import (
 )
 from db import chain
 from db.judging import add_judge, as_float, verdict_row
+from db.log_batches import LogBatches
 from db.store import add_annotator
 
 if TYPE_CHECKING:
     from db.store import Store
-
-_BATCH = 2000
-"""Log rows written at once: large enough to be quick, small enough to stay out of memory."""
 
 
 @dataclass(slots=True)
@@ -69,18 +67,18 @@ class Ingest:
 
         Args:
             records: each with the place it was read from. Order does not matter, but that a
-                judge stands before its verdicts.
+                judge stands before its verdicts, and what is superseded before what supersedes it.
             files: what to remember of each ``Where.path``.
 
         Raises:
-            BadInput: raised by the reader; nothing is imported then.
+            BadInput: raised by the reader, or for a setting; nothing is imported then.
             Conflict: if a record contradicts the study or another record; likewise.
         """
         with self.store.write() as connection:
             run = _Run(connection, self.store.now(), files or {})
             for where, record in records:
                 run.take(where, record)
-            run.flush()
+            run.finish()
             run.summary.textless = connection.execute(_TEXTLESS).fetchone()[0]
         return run.summary
 
@@ -93,6 +91,13 @@ _TEXTLESS = """
 """
 
 
+_TOO_MANY_REFERENCES = """
+    SELECT 1 FROM reference_turn r
+    WHERE r.question_id = ?1 AND EXISTS (SELECT 1 FROM question_turn WHERE question_id = ?1)
+      AND r.turn > (SELECT max(turn) FROM question_turn WHERE question_id = ?1)
+"""
+
+
 class _Run:
     """One import: the caches and batches of a single transaction."""
 
@@ -101,16 +106,15 @@ class _Run:
         self.now = now
         self.files = files
         self.summary = Summary()
-        self._sources: dict[str, int | None] = {}
+        self._sources: dict[tuple[str, str | None], tuple[int, str] | None] = {}
         self._texts: set[str] = set()
         self._questions: dict[str, int] = {}
         self._answers: dict[tuple[str, str], int] = {}
         self._pairs: dict[Pair, tuple[int, str]] = {}
         self._annotators: dict[str, int] = {}
-        self._judges: dict[str, int] = {}
-        self._batches: dict[str, list[tuple[Where, dict[str, Any]]]] = {
-            log: [] for log in chain.LOGS
-        }
+        self._implied: set[int] = set()
+        self._judges: dict[str, tuple[int, str]] = {}
+        self._logs = LogBatches(connection, self.summary.new, self.summary.unchanged)
         self._take: dict[type, Callable[[Where, Any], None]] = {
             Setting: self._setting,
             Question: self._question,
@@ -126,6 +130,9 @@ class _Run:
     def take(self, where: Where, record: Record) -> None:
         self._take[type(record)](where, record)
 
+    def finish(self) -> None:
+        self._logs.flush()
+
     def _count(self, kind: str, is_new: bool) -> None:
         (self.summary.new if is_new else self.summary.unchanged)[kind] += 1
 
@@ -135,7 +142,7 @@ class _Run:
         try:
             value = json.dumps(settings.checked(setting.key, setting.value))
         except TiebreakError as error:
-            raise Conflict(f"{where}: {error.message}", error.hint) from error
+            raise BadInput(where, setting.key, error.message, error.hint) from error
         row = self.connection.execute(
             "SELECT value FROM study WHERE key = ?", (setting.key,)
         ).fetchone()
@@ -143,22 +150,38 @@ class _Run:
         if row is None:
             self.connection.execute("INSERT INTO study VALUES (?, ?)", (setting.key, value))
 
-    def _source(self, where: Where) -> int | None:
-        if where.path not in self._sources:
+    def _source(self, where: Where, name: str | None = None) -> tuple[int, str] | None:
+        """The row of the file a record came from, and what the chain covers of it.
+
+        Args:
+            name: where the file itself says that the record is from, if it does.
+        """
+        if (where.path, name) not in self._sources:
             file = self.files.get(where.path)
-            if file is None:
-                self._sources[where.path] = None
+            if file is None and name is None:
+                self._sources[where.path, name] = None
             else:
+                known = file or File("", "", "")
+                values = (name or known.name, known.format, known.sha256)
                 self.connection.execute(
                     "INSERT OR IGNORE INTO source (name, format, sha256, imported_at) "
                     "VALUES (?, ?, ?, ?)",
-                    (file.name, file.format, file.sha256, self.now),
+                    (*values, self.now),
                 )
-                self._sources[where.path] = self.connection.execute(
-                    "SELECT id FROM source WHERE (name, format, sha256) = (?, ?, ?)",
-                    (file.name, file.format, file.sha256),
-                ).fetchone()[0]
-        return self._sources[where.path]
+                self._sources[where.path, name] = self.connection.execute(
+                    f"SELECT o.id, {chain.SOURCE} FROM source o "
+                    "WHERE (o.name, o.format, o.sha256) = (?, ?, ?)",
+                    values,
+                ).fetchone()
+        return self._sources[where.path, name]
+
+    def _source_id(self, where: Where, name: str | None = None) -> int | None:
+        source = self._source(where, name)
+        return None if source is None else source[0]
+
+    def _sourced(self, where: Where) -> dict[str, Any]:
+        number, covered = self._source(where) or (None, None)
+        return {"source_id": number, "source": covered}
 
     def _text(self, body: str) -> str:
         digest = chain.text_hash(body)
@@ -167,7 +190,7 @@ class _Run:
             self._texts.add(digest)
         return digest
 
-    def _question_id(self, where: Where, key: str) -> int:
+    def _question_id(self, where: Where, key: str, source: str | None = None) -> int:
         if key not in self._questions:
             row = self.connection.execute(
                 "SELECT id FROM question WHERE key = ?", (key,)
@@ -175,7 +198,7 @@ class _Run:
             if row is None:
                 row = self.connection.execute(
                     "INSERT INTO question (key, source_id) VALUES (?, ?) RETURNING id",
-                    (key, self._source(where)),
+                    (key, self._source_id(where, source)),
                 ).fetchone()
             self._questions[key] = row[0]
         return self._questions[key]
@@ -211,12 +234,17 @@ class _Run:
         return is_new
 
     def _question(self, where: Where, question: Question) -> None:
-        owner = self._question_id(where, question.key)
+        owner = self._question_id(where, question.key, question.source)
         what = f"question {question.key!r}"
         is_new = self._turns(where, "question_turn", owner, question.turns, what)
         is_new |= self._turns(
             where, "reference_turn", owner, question.references, f"the reference of {what}"
         )
+        if self.connection.execute(_TOO_MANY_REFERENCES, (owner,)).fetchone():
+            raise Conflict(
+                f"{where}: {what} has references to more turns than it has",
+                "give one reference, or null, for each turn",
+            )
         if question.category is not None:
             stored = self.connection.execute(
                 "SELECT category FROM question WHERE id = ?", (owner,)
@@ -233,7 +261,7 @@ class _Run:
                 )
         self._count("questions" if question.turns else "references", is_new)
 
-    def _answer_id(self, where: Where, question: str, model: str) -> int:
+    def _answer_id(self, where: Where, question: str, model: str, source: str | None = None) -> int:
         key = (question, model)
         if key not in self._answers:
             owner = self._question_id(where, question)
@@ -245,26 +273,43 @@ class _Run:
                 row = self.connection.execute(
                     "INSERT INTO answer (question_id, model, source_id) VALUES (?, ?, ?) "
                     "RETURNING id",
-                    (owner, model, self._source(where)),
+                    (owner, model, self._source_id(where, source)),
                 ).fetchone()
             self._answers[key] = row[0]
         return self._answers[key]
 
     def _answer(self, where: Where, answer: Answer) -> None:
-        owner = self._answer_id(where, answer.question, answer.model)
+        owner = self._answer_id(where, answer.question, answer.model, answer.source)
         what = f"the answer of {answer.model!r} to question {answer.question!r}"
         is_new = self._turns(where, "answer_turn", owner, answer.turns, what)
-        if is_new:
-            prompt = answer.system_prompt
-            self.connection.execute(
-                "UPDATE answer SET system_prompt_hash = ?, settings = ? WHERE id = ?",
-                (
-                    None if prompt is None else self._text(prompt),
-                    json.dumps(dict(answer.settings), sort_keys=True),
-                    owner,
-                ),
-            )
+        is_new |= self._made_with(where, owner, answer, what)
         self._count("answers", is_new)
+
+    def _made_with(self, where: Where, owner: int, answer: Answer, what: str) -> bool:
+        """Store how an answer was made, or compare it; whether any of it was new."""
+        stored = self.connection.execute(
+            "SELECT system_prompt_hash, nullif(settings, '{}') FROM answer WHERE id = ?", (owner,)
+        ).fetchone()
+        prompt = answer.system_prompt
+        offered = (
+            None if prompt is None else self._text(prompt),
+            json.dumps(dict(answer.settings), sort_keys=True) if answer.settings else None,
+        )
+        is_new = False
+        for column, new, old in zip(
+            ("system_prompt_hash", "settings"), offered, stored, strict=True
+        ):
+            if new is not None and old is None:
+                self.connection.execute(
+                    f"UPDATE answer SET {column} = ? WHERE id = ?", (new, owner)
+                )
+                is_new = True
+            elif new not in (None, old):
+                raise Conflict(
+                    f"{where}: {what} has another system prompt or settings in the study",
+                    "make the two agree, or import it into a study of its own",
+                )
+        return is_new
 
     def _pair(self, where: Where, pair: Pair) -> tuple[int, str]:
         """The pair's row and key; the pair is made where there is none."""
@@ -302,6 +347,7 @@ class _Run:
             ).fetchone()
             if row is None:
                 self._annotators[name] = add_annotator(self.connection, Annotator(name), self.now)
+                self._implied.add(self._annotators[name])
                 self.summary.new["annotators"] += 1
             else:
                 self._annotators[name] = row[0]
@@ -311,6 +357,21 @@ class _Run:
         row = self.connection.execute(
             'SELECT id, role, "group", simulated FROM annotator WHERE name = ?', (annotator.name,)
         ).fetchone()
+        if row is not None and row[0] in self._implied:
+            # A vote further up in the same import named this person already.
+            self._implied.remove(row[0])
+            self.connection.execute(
+                'UPDATE annotator SET role = ?, "group" = ?, simulated = ?, attributes = ? '
+                "WHERE id = ?",
+                (
+                    annotator.role.value,
+                    annotator.group,
+                    int(annotator.simulated),
+                    json.dumps(dict(annotator.attributes)),
+                    row[0],
+                ),
+            )
+            return
         self._count("annotators", row is None)
         if row is None:
             self._annotators[annotator.name] = add_annotator(self.connection, annotator, self.now)
@@ -324,23 +385,24 @@ class _Run:
         is_new = add_judge(self.connection, judge, self.now, str(where))
         self._count("judges", is_new)
 
-    def _judge_id(self, where: Where, name: str) -> int:
+    def _judge_row(self, where: Where, name: str) -> tuple[int, str]:
         if name not in self._judges:
-            row = self.connection.execute("SELECT id FROM judge WHERE name = ?", (name,)).fetchone()
+            row = self.connection.execute(
+                f"SELECT j.id, {chain.JUDGE} FROM judge j WHERE j.name = ?", (name,)
+            ).fetchone()
             if row is None:
                 raise Conflict(
                     f"{where}: no judge is called {name!r}",
                     "put the judge's own line before its verdicts",
                 )
-            self._judges[name] = row[0]
+            self._judges[name] = row
         return self._judges[name]
 
     # ── the three logs ──────────────────────────────────────────────────────
 
     def _vote(self, where: Where, vote: Vote) -> None:
         pair_id, key = self._pair(where, vote.pair)
-        source = self._source(where)
-        self._log(
+        self._logs.add(
             "vote",
             where,
             {
@@ -362,23 +424,22 @@ class _Run:
                 "flag": vote.flag,
                 "active_seconds": as_float(vote.active_seconds),
                 "at": vote.at,
-                "source_id": source,
-            },
+            }
+            | self._sourced(where),
         )
 
     def _verdict(self, where: Where, verdict: Verdict) -> None:
         pair_id, key = self._pair(where, verdict.pair)
-        judge_id = self._judge_id(where, verdict.judge)
-        self._log(
+        judge = self._judge_row(where, verdict.judge)
+        self._logs.add(
             "verdict",
             where,
-            verdict_row(verdict, pair_id, key, judge_id, self._text)
-            | {"source_id": self._source(where)},
+            verdict_row(verdict, pair_id, key, judge, self._text) | self._sourced(where),
         )
 
     def _ruling(self, where: Where, ruling: Ruling) -> None:
         pair_id, key = self._pair(where, ruling.pair)
-        self._log(
+        self._logs.add(
             "ruling",
             where,
             {
@@ -398,71 +459,6 @@ class _Run:
                 "queue_probability": as_float(ruling.queue_probability),
                 "supersedes": ruling.supersedes,
                 "at": ruling.at,
-                "source_id": self._source(where),
-            },
+            }
+            | self._sourced(where),
         )
-
-    def _log(self, log: str, where: Where, row: dict[str, Any]) -> None:
-        self._batches[log].append((where, row))
-        if len(self._batches[log]) >= _BATCH:
-            self._flush_log(log)
-
-    def flush(self) -> None:
-        """Write what waits in the batches."""
-        for log in chain.LOGS:
-            self._flush_log(log)
-
-    def _flush_log(self, log: str) -> None:
-        waiting, self._batches[log] = self._batches[log], []
-        if not waiting:
-            return
-        stored = self._stored(log, [row["id"] for _, row in waiting])
-        fresh: list[dict[str, Any]] = []
-        for where, row in waiting:
-            meaning = _meaning(row)
-            known = stored.setdefault(row["id"], meaning)
-            if known is meaning:
-                fresh.append(row)
-            elif known != meaning:
-                raise Conflict(
-                    f"{where}: {log} {row['id']!r} is already in the study and says otherwise",
-                    f"give this {log} an id of its own, or make the two agree",
-                )
-        try:
-            chain.append(self.connection, log, fresh)
-        except sqlite3.IntegrityError as error:
-            raise self._refusal(log, waiting, error) from error
-        self.summary.new[log + "s"] += len(fresh)
-        self.summary.unchanged[log + "s"] += len(waiting) - len(fresh)
-
-    def _stored(self, log: str, ids: list[str]) -> dict[str, tuple[Any, ...]]:
-        rows = self.connection.execute(
-            f"SELECT id, pair_id, turn, choice FROM {log} "
-            "WHERE id IN (SELECT value FROM json_each(?))",
-            (json.dumps(ids),),
-        )
-        return {row[0]: tuple(row[1:]) for row in rows}
-
-    def _refusal(
-        self, log: str, waiting: list[tuple[Where, dict[str, Any]]], error: sqlite3.Error
-    ) -> TiebreakError:
-        """Say which line broke a rule of the log; found by its ``supersedes``, the one link."""
-        for where, row in waiting:
-            target = row["supersedes"]
-            if target is not None:
-                found = self.connection.execute(
-                    f"SELECT (SELECT count(*) FROM {log} WHERE id = ?), "
-                    f"(SELECT count(*) FROM {log} WHERE supersedes = ?)",
-                    (target, target),
-                ).fetchone()
-                if found[0] == 0 or found[1] > 0:
-                    problem = "is not in the study" if found[0] == 0 else "was superseded already"
-                    return Conflict(
-                        f"{where}: {log} {target!r}, which this one supersedes, {problem}",
-                        "import the file that has it first, and each history once",
-                    )
-        return Conflict(f"{waiting[0][0]}: the {log}s from here on break a rule: {error}")
-
-
-def _meaning(row: dict[str, Any]) -> tuple[Any, ...]:
-    return (row["pair_id"], row["turn"], row["choice"])

@@ -96,28 +96,29 @@ class Judging:
             StudyUnavailable: if they cannot be written; none of them is recorded then.
         """
         with self.store.write() as connection:
-            rows = []
+            rows: dict[str, dict[str, Any]] = {}
             for verdict in verdicts:
-                if connection.execute(
-                    "SELECT 1 FROM verdict WHERE id = ?", (verdict.id,)
-                ).fetchone():
+                if (
+                    verdict.id in rows
+                    or connection.execute(
+                        "SELECT 1 FROM verdict WHERE id = ?", (verdict.id,)
+                    ).fetchone()
+                ):
                     continue
                 (pair_id,) = connection.execute(
                     "SELECT id FROM pair WHERE key = ?", (verdict.pair.key,)
                 ).fetchone()
-                (judge_id,) = connection.execute(
-                    "SELECT id FROM judge WHERE name = ?", (verdict.judge,)
+                judge = connection.execute(
+                    f"SELECT j.id, {chain.JUDGE} FROM judge j WHERE j.name = ?", (verdict.judge,)
                 ).fetchone()
-                rows.append(
-                    verdict_row(
-                        verdict,
-                        pair_id,
-                        verdict.pair.key,
-                        judge_id,
-                        lambda body: store_text(connection, body),
-                    )
+                rows[verdict.id] = verdict_row(
+                    verdict,
+                    pair_id,
+                    verdict.pair.key,
+                    judge,
+                    lambda body: store_text(connection, body),
                 )
-            chain.append(connection, "verdict", rows)
+            chain.append(connection, "verdict", list(rows.values()))
         return len(rows)
 
 
@@ -202,12 +203,13 @@ def verdict_row(
     verdict: Verdict,
     pair_id: int,
     pair_key: str,
-    judge_id: int,
+    judge: tuple[int, str],
     text: Callable[[str], str],
 ) -> dict[str, Any]:
     """A verdict as the log stores it.
 
     Args:
+        judge: its row, and what :data:`db.chain.JUDGE` says of it.
         text: stores a text and returns its hash.
     """
     scores = verdict.scores or (None, None)
@@ -216,8 +218,8 @@ def verdict_row(
         "pair": pair_key,
         "pair_id": pair_id,
         "turn": verdict.turn,
-        "judge": verdict.judge,
-        "judge_id": judge_id,
+        "judge": judge[1],
+        "judge_id": judge[0],
         "left": verdict.left,
         "repeat": verdict.repeat,
         "status": VerdictStatus(verdict.status).value,
@@ -239,5 +241,6 @@ def verdict_row(
         "attempts": verdict.attempts,
         "supersedes": verdict.supersedes,
         "at": verdict.at,
+        "source": None,
         "source_id": None,
     }

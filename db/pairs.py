@@ -47,12 +47,14 @@ def make(
         against: only pairs with this baseline model; all pairs otherwise.
         sample: this many of them, drawn uniformly without replacement by the study's seed.
         overlap: votes wanted per pair; the study's setting otherwise. A pair that is in the
-            queue already keeps the larger of the two.
+            queue already keeps the larger of the two, and so with its probability.
 
     Raises:
         TiebreakError: if there is nothing to pair, no such model, or too few for the sample.
     """
-    wanted = overlap or int(store.settings()["overlap"])
+    wanted = int(store.settings()["overlap"]) if overlap is None else overlap
+    if wanted < 1 or (sample is not None and sample < 1):
+        raise TiebreakError("a sample and its overlap are whole numbers from 1")
     method = "sample" if sample is not None else "baseline" if against else "all"
     with store.write() as connection:
         _check_model(connection, against)
@@ -90,7 +92,9 @@ def make(
         before = connection.execute("SELECT count(*) FROM queue").fetchone()[0]
         connection.executemany(
             "INSERT INTO queue (pair_id, design_id, probability, overlap) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (pair_id) DO UPDATE SET overlap = max(overlap, excluded.overlap)",
+            "ON CONFLICT (pair_id) DO UPDATE SET overlap = max(overlap, excluded.overlap), "
+            "design_id = iif(excluded.probability > probability, excluded.design_id, design_id), "
+            "probability = max(probability, excluded.probability)",
             [(rows[place][0], design, probability, wanted) for place in chosen],
         )
         queued = connection.execute("SELECT count(*) FROM queue").fetchone()[0] - before

@@ -203,7 +203,10 @@ class Reading:
                 if key != "seed":
                     yield Setting(key, json.loads(value))
             for (question_id,) in connection.execute("SELECT id FROM question ORDER BY id"):
-                yield question_of(connection, question_id)
+                question = question_of(connection, question_id)
+                # What has no text follows from the pairs that name it.
+                if question.turns or question.references:
+                    yield question
             yield from _answers(connection)
             for row in connection.execute(
                 "SELECT q.key, p.model_1, p.model_2 FROM pair p "
@@ -244,7 +247,8 @@ def _answers(connection: sqlite3.Connection) -> Iterator[Answer]:
     )
     for number, question, model, prompt, settings, source in rows:
         turns = answer_turns(connection, number)
-        yield Answer(question, model, turns, prompt, json.loads(settings), source)
+        if turns:
+            yield Answer(question, model, turns, prompt, json.loads(settings), source)
 
 
 def _standing(log: str, standing: bool) -> str:

@@ -125,6 +125,7 @@ CREATE TABLE annotator (
     added_at TEXT NOT NULL
 ) STRICT;
 
+-- skipped_after is the vote log's length at a skip: clocks jump, and undo takes back what came last.
 CREATE TABLE assignment (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     uid TEXT NOT NULL UNIQUE,
@@ -140,7 +141,8 @@ CREATE TABLE assignment (
     lease_until TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('open', 'done', 'skipped', 'expired', 'released')),
     reason TEXT NOT NULL DEFAULT '',
-    closed_at TEXT
+    closed_at TEXT,
+    skipped_after INTEGER
 ) STRICT;
 CREATE INDEX assignment_by_annotator ON assignment (annotator_id, pair_id, repeat);
 CREATE INDEX assignment_open ON assignment (annotator_id, id) WHERE state = 'open';

@@ -1,7 +1,6 @@
 """Serving pairs: which one an annotator gets, in which order, under which lease.
 
-Nothing here reads a model's name: what is served
-holds the texts in the order to be shown.
+Nothing here reads a model's name: what is served holds the texts in the order to be shown.
 """
 
 from __future__ import annotations
@@ -102,6 +101,7 @@ class Serving:
     def serve_skipped(self, annotator_id: int) -> Served | None:
         """A pair that this annotator skipped and nobody else has filled since, again."""
         with self.store.write() as connection:
+            self._expire(connection, annotator_id)
             assignment = self._reopen(connection, annotator_id, "skipped")
             return None if assignment is None else self.served(connection, assignment)
 
@@ -269,8 +269,16 @@ class Serving:
                 ).fetchall()
             )
             fresh = sum(size for _, size in _tiers(connection, annotator_id))
+            (returning,) = connection.execute(
+                "SELECT count(*) FROM assignment a JOIN queue q ON q.pair_id = a.pair_id "
+                "WHERE a.annotator_id = ? AND a.state IN ('expired', 'released') "
+                "AND q.load < q.overlap",
+                (annotator_id,),
+            ).fetchone()
         return Progress(
-            states.get("done", 0), states.get("skipped", 0), fresh + states.get("open", 0)
+            states.get("done", 0),
+            states.get("skipped", 0),
+            fresh + returning + states.get("open", 0),
         )
 
 
@@ -303,7 +311,7 @@ def store_draft(connection: sqlite3.Connection, assignment: int, turn: int, draf
 
 def storable(typed: str) -> str:
     """Typed or pasted text as UTF-8 can hold it: half a surrogate pair becomes U+FFFD."""
-    return typed.encode("utf-8", "replace").decode("utf-8")
+    return typed.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _tiers(connection: sqlite3.Connection, annotator_id: int) -> list[tuple[int, int]]:

@@ -59,8 +59,12 @@ class Store:
         self.path = Path(path)
         self.clock = clock
         self.connection = connect(self.path, create=create)
-        with in_words(str(self.path)):
-            self._ensure_seed()
+        try:
+            with in_words(str(self.path)):
+                self._ensure_seed()
+        except BaseException:
+            self.connection.close()
+            raise
 
     def __enter__(self) -> Store:
         return self
@@ -145,7 +149,8 @@ class Store:
 
     def data_version(self) -> int:
         """A number that changes whenever another process has committed; costs microseconds."""
-        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
+        with in_words(str(self.path)):
+            return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
 
     def settings(self) -> dict[str, Any]:
         """Every setting of the study, the defaults filled in."""
@@ -167,7 +172,8 @@ class Store:
     @cached_property
     def seed(self) -> str:
         """The study's secret seed: sides and draws follow from it."""
-        row = self.connection.execute("SELECT value FROM study WHERE key = 'seed'").fetchone()
+        with in_words(str(self.path)):
+            row = self.connection.execute("SELECT value FROM study WHERE key = 'seed'").fetchone()
         return str(json.loads(row[0]))
 
     def _ensure_seed(self) -> None:
@@ -197,20 +203,23 @@ class Store:
         Args:
             attributes: fields of :class:`core.records.Annotator`.
         """
+        find = "SELECT id FROM annotator WHERE name = ?"
         with in_words(str(self.path)):
-            row = self.connection.execute(
-                "SELECT id FROM annotator WHERE name = ?", (name,)
-            ).fetchone()
-        if row:
-            return int(row[0])
-        with self.write() as connection:
-            return add_annotator(connection, Annotator(name, **attributes), self.now())
+            row = self.connection.execute(find, (name,)).fetchone()
+        if row is None:
+            with self.write() as connection:
+                # Another process may have added this one since.
+                row = connection.execute(find, (name,)).fetchone()
+                if row is None:
+                    return add_annotator(connection, Annotator(name, **attributes), self.now())
+        return int(row[0])
 
     def is_lead(self, annotator_id: int) -> bool:
         """Whether a person may see what leads see."""
-        row = self.connection.execute(
-            "SELECT role FROM annotator WHERE id = ?", (annotator_id,)
-        ).fetchone()
+        with in_words(str(self.path)):
+            row = self.connection.execute(
+                "SELECT role FROM annotator WHERE id = ?", (annotator_id,)
+            ).fetchone()
         return row is not None and row[0] == Role.LEAD
 
     def verify(self, heads: Mapping[str, str] | None = None) -> list[chain.Finding]:
@@ -220,7 +229,7 @@ class Store:
             heads: log → a hash that the lead wrote down earlier; the log must contain it.
         """
         findings: list[chain.Finding] = []
-        with self.read() as connection:
+        with self.read() as connection, _any_bytes(connection):
             for log in chain.LOGS:
                 findings += chain.verify_log(connection, log)
                 expected = (heads or {}).get(log)
@@ -246,6 +255,17 @@ class Store:
         """Bytes on disk, the write-ahead log included."""
         wal = self.path.with_name(self.path.name + "-wal")
         return self.path.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
+
+
+@contextmanager
+def _any_bytes(connection: sqlite3.Connection) -> Iterator[None]:
+    """Read texts that were made invalid as well, so that they are found and do not stop us."""
+    before = connection.text_factory
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    try:
+        yield
+    finally:
+        connection.text_factory = before
 
 
 def add_annotator(connection: sqlite3.Connection, annotator: Annotator, now: str) -> int:

@@ -65,10 +65,16 @@ class Voting:
 
         Raises:
             StudyUnavailable: if it cannot be written; nothing is recorded then.
-            Conflict: if the assignment is not this annotator's.
+            Conflict: if the assignment is not this annotator's, has no such turn, or the id is
+                that of another vote.
         """
         with self.store.write() as connection:
-            if connection.execute("SELECT 1 FROM vote WHERE id = ?", (cast.id,)).fetchone():
+            known = connection.execute(
+                "SELECT assignment_id, turn, seen FROM vote WHERE id = ?", (cast.id,)
+            ).fetchone()
+            if known is not None:
+                if known != (cast.assignment, cast.turn, cast.seen):
+                    raise Conflict(f"vote {cast.id!r} is already in the study and says otherwise")
                 return False
             row = connection.execute(
                 "SELECT s.left, s.uid, s.pair_id, p.key, a.name, s.state FROM assignment s "
@@ -79,6 +85,9 @@ class Voting:
             if row is None:
                 raise Conflict("this pair was not served to this annotator")
             left, uid, pair_id, key, name, state = row
+            turns, voted = self.serving.turns(connection, cast.assignment)
+            if cast.turn not in turns:
+                raise Conflict(f"this pair has no turn {cast.turn} to vote on")
             previous = _current(connection, cast.assignment, cast.turn)
             self._append(
                 connection,
@@ -104,24 +113,34 @@ class Voting:
                 "DELETE FROM draft WHERE assignment_id = ? AND turn = ?",
                 (cast.assignment, cast.turn),
             )
-            self._close_if_done(connection, cast.assignment, state, pair_id)
+            self._settle(
+                connection, cast.assignment, state, pair_id, set(turns) <= {*voted, cast.turn}
+            )
         return True
 
     def _append(self, connection: sqlite3.Connection, **row: object) -> None:
-        chain.append(connection, "vote", [{**row, "at": self.store.now(), "source_id": None}])
+        chain.append(
+            connection, "vote", [{**row, "at": self.store.now(), "source": None, "source_id": None}]
+        )
 
-    def _close_if_done(
-        self, connection: sqlite3.Connection, assignment: int, state: str, pair_id: int
+    def _settle(
+        self,
+        connection: sqlite3.Connection,
+        assignment: int,
+        state: str,
+        pair_id: int,
+        is_done: bool,
     ) -> None:
-        turns, voted = self.serving.turns(connection, assignment)
-        done = set(turns) <= set(voted)
         if state in ("expired", "released", "skipped"):
             # The vote came after its slot was given away: it counts, and the slot is taken again.
             add_load(connection, pair_id, 1)
-        connection.execute(
-            "UPDATE assignment SET state = ?, closed_at = ? WHERE id = ?",
-            ("done" if done else "open", self.store.now() if done else None, assignment),
-        )
+        if is_done:
+            connection.execute(
+                "UPDATE assignment SET state = 'done', closed_at = ? WHERE id = ?",
+                (self.store.now(), assignment),
+            )
+        else:
+            set_open(connection, assignment, self.serving.lease())
 
     def skip(self, annotator_id: int, assignment: int, reason: str = "") -> None:
         """Put a pair back for others, and at the end for this annotator again.
@@ -130,7 +149,8 @@ class Voting:
         """
         with self.store.write() as connection:
             freed = connection.execute(
-                "UPDATE assignment SET state = 'skipped', closed_at = ?, reason = ? "
+                "UPDATE assignment SET state = 'skipped', closed_at = ?, reason = ?, "
+                "skipped_after = (SELECT seq FROM chain_head WHERE log = 'vote') "
                 "WHERE id = ? AND annotator_id = ? AND state = 'open' RETURNING pair_id",
                 (self.store.now(), storable(reason), assignment, annotator_id),
             ).fetchall()
@@ -144,16 +164,21 @@ class Voting:
         become the draft again.
 
         Args:
-            vote_id: the id for the withdrawal, made by the client.
+            vote_id: the id for the withdrawal, made by the client; offering it again takes
+                nothing more back.
 
         Returns:
             What was taken back, or None where there is nothing.
         """
         with self.store.write() as connection:
+            known = connection.execute(_WITHDRAWN, (vote_id, annotator_id)).fetchone()
+            if known is not None:
+                return Undone(known[0], known[1], Seen(known[2]))
             vote = connection.execute(_LAST_VOTE, (annotator_id,)).fetchone()
             skip = connection.execute(
-                "SELECT id, pair_id, closed_at FROM assignment "
-                "WHERE annotator_id = ? AND state = 'skipped' ORDER BY closed_at DESC, id DESC",
+                "SELECT id, pair_id, skipped_after FROM assignment "
+                "WHERE annotator_id = ? AND state = 'skipped' "
+                "ORDER BY skipped_after DESC, closed_at DESC, id DESC",
                 (annotator_id,),
             ).fetchone()
             if skip and (vote is None or skip[2] >= vote[1]):
@@ -203,6 +228,12 @@ _LAST_VOTE = """
     WHERE v.annotator_id = ? AND v.choice IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM vote w WHERE w.supersedes = v.id)
     ORDER BY v.seq DESC LIMIT 1
+"""
+
+
+_WITHDRAWN = """
+    SELECT w.assignment_id, w.turn, v.seen FROM vote w JOIN vote v ON v.id = w.supersedes
+    WHERE w.id = ? AND w.annotator_id = ? AND w.choice IS NULL
 """
 
 

@@ -1,0 +1,1 @@
+"""A small study written for Tiebreak."""

@@ -213,7 +213,8 @@ def _report(
         f"{OVERLAP} votes wanted for each",
         f"verdicts   {verdicts} of {len(BASELINES)} baseline judges, in both orders",
         f"votes      {votes} (pressed at the voting screen)",
-        f"gold       {', '.join(f'{count} by {kind}' for kind, count in sorted(gold.items()))}",
+        f"gold       {', '.join(f'{count} {kind}' for kind, count in sorted(gold.items()))} "
+        "(one label for each pair and turn voted on)",
         f"chain      {'intact' if intact else 'BROKEN'}",
         rule,
     ]

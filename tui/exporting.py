@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from typing import IO, Any
 from core.blinding import pseudonym
 from core.errors import UsageError
 from core.formats import named
+from core.formats.lines import csv_writer, safe_cell
 from core.gold import Gold, GoldRule, decide
 from core.records import Choice, Record, Verdict, Vote
 from db.reading import Item, Served
@@ -93,6 +93,8 @@ def gold_rows(store: Store, options: Options) -> Iterator[dict[str, Any]]:
     groups = store.reading.groups()
     name = _named(store, options)
     for item in store.reading.items():
+        if not item.votes and not item.rulings:
+            continue  # judges alone make no gold
         votes = [(v, s) for v, s in item.votes if groups[v.annotator] not in excluded]
         gold = decide([vote for vote, _ in votes], item.rulings, options.rule)
         yield _gold_row(item, votes, gold, name, options)
@@ -172,11 +174,11 @@ _FLAT = ("question", "category", "model_1", "model_2", "turn", "label", "decided
 
 
 def _write_flat(rows: Iterable[dict[str, Any]], stream: IO[str]) -> int:
-    table = csv.writer(stream, lineterminator="\n")
+    table = csv_writer(stream)
     table.writerow((*_FLAT, *(f"votes_{choice}" for choice in Choice)))
     count = 0
     for row in rows:
-        flat = ["" if row[name] is None else row[name] for name in _FLAT]
+        flat = ["" if row[name] is None else safe_cell(str(row[name])) for name in _FLAT]
         table.writerow((*flat, *(row["counts"][choice] for choice in Choice)))
         count += 1
     return count

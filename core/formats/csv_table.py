@@ -3,11 +3,13 @@
 One row is one comparison. ``question_id, model_a, model_b`` are needed; the rest is taken where
 its column is there: ``question, category, reference, answer_a, answer_b`` (texts of one turn),
 ``winner`` with ``annotator`` (a vote), ``turn``, ``left`` (model_a or model_b), ``note``.
+
+A spreadsheet takes a cell that starts with ``=``, ``+``, ``-`` or ``@`` for a formula, and runs it.
+What is written here has an apostrophe before such a cell, which reading takes off again.
 """
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +17,16 @@ from typing import IO
 
 from core.errors import BadInput, Where
 from core.formats import Format, Located
-from core.formats.lines import Row, content_id, csv_rows, header
+from core.formats.lines import (
+    Row,
+    content_id,
+    csv_rows,
+    csv_writer,
+    header,
+    is_csv,
+    safe_cell,
+    written_cell,
+)
 from core.records import Answer, Choice, Pair, Question, Record, Vote
 
 _NEEDED = {"question_id", "model_a", "model_b"}
@@ -75,7 +86,12 @@ def read(path: Path) -> Iterator[Located]:
         raise BadInput(where, "", "names a column twice", "give each column one name")
     times: Counter[tuple[object, ...]] = Counter()
     for row in csv_rows(path):
-        yield from _records(row, times)
+        yield from _records(_unguarded(row), times)
+
+
+def _unguarded(row: Row) -> Row:
+    cells = {column: written_cell(cell) for column, cell in row.fields.items()}
+    return Row(row.where, cells)
 
 
 def _records(row: Row, times: Counter[tuple[object, ...]]) -> Iterator[Located]:
@@ -121,7 +137,7 @@ def _records(row: Row, times: Counter[tuple[object, ...]]) -> Iterator[Located]:
 
 def write(records: Iterable[Record], stream: IO[str]) -> None:
     """Write the votes among the records; other records have no place in this table."""
-    table = csv.writer(stream, lineterminator="\n")
+    table = csv_writer(stream)
     table.writerow(_WRITTEN)
     winner = {choice: label for label, choice in _WINNER.items()}
     for vote in records:
@@ -129,11 +145,12 @@ def write(records: Iterable[Record], stream: IO[str]) -> None:
             continue
         pair, sides = vote.pair, {None: "", 1: "model_a", 2: "model_b"}
         table.writerow(
-            (
+            safe_cell(cell)
+            for cell in (
                 pair.question,
                 pair.model_1,
                 pair.model_2,
-                vote.turn,
+                str(vote.turn),
                 vote.annotator,
                 winner[vote.choice],
                 sides[vote.left],
@@ -152,7 +169,7 @@ def files(path: Path) -> Sequence[Path]:
 def sniff(path: Path) -> bool:
     """A CSV file with the needed columns, or a folder that holds only such files."""
     found = files(path) if path.exists() else []
-    return bool(found) and all(set(header(file)) >= _NEEDED for file in found)
+    return bool(found) and all(is_csv(file) and set(header(file)) >= _NEEDED for file in found)
 
 
 FORMAT = Format("csv", "a table of comparisons as CSV", sniff, files, read, write)

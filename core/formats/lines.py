@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from reprlib import repr as shortened
-from typing import Any
+from typing import IO, Any
 
 from core.errors import BadInput, Where
 
@@ -46,13 +46,18 @@ class Row:
 
     def name(self, field: str) -> str:
         """A text that can be a name: not empty, and of one line without control characters."""
-        value = self.text(field)
-        if not value.strip():
-            raise self.bad(field, "is empty", f"give the line a {field!r}")
+        value = self.filled(field)
         if control := next((c for c in value if ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0), None):
             raise self.bad(
                 field, f"holds the control character U+{ord(control):04X}", "take it out"
             )
+        return value
+
+    def filled(self, field: str) -> str:
+        """A text that is not empty."""
+        value = self.text(field)
+        if not value.strip():
+            raise self.bad(field, "is empty", f"give the line a {field!r}")
         return value
 
     def optional(self, field: str) -> str | None:
@@ -186,7 +191,10 @@ def json_lines(path: Path) -> Iterator[Row]:
                 raise BadInput(where, "", "is nested too deeply", "flatten it") from error
             except ValueError as error:
                 raise BadInput(
-                    where, "", f"is not JSON: {error}", "write such a value as text, in quotes"
+                    where,
+                    "",
+                    "holds a number that cannot be stored, such as NaN or one beyond 1e308",
+                    "leave it out, or write it as text, in quotes",
                 ) from error
             if not isinstance(fields, dict):
                 raise BadInput(
@@ -218,7 +226,7 @@ def _is_shallow(value: Any, depth: int) -> bool:
 def _finite(literal: str) -> float:
     number = float(literal)
     if not math.isfinite(number):
-        raise ValueError(f"{literal:.20} is no number that can be stored")
+        raise ValueError(f"not finite: {literal:.20}")
     return number
 
 
@@ -288,6 +296,30 @@ def first_object(path: Path) -> Mapping[str, Any]:
 def is_json_lines(path: Path) -> bool:
     """Whether a file is called like a JSON Lines file."""
     return path.is_file() and path.suffix in (".jsonl", ".ndjson", ".json")
+
+
+def is_csv(path: Path) -> bool:
+    """Whether a file is called like a CSV file."""
+    return path.is_file() and path.suffix == ".csv"
+
+
+def csv_writer(stream: IO[str]) -> Any:
+    """A writer whose rows end as RFC 4180 has it, and whose line breaks in cells are quoted."""
+    # With "\n" alone as the end of a row, Python 3.11 leaves a bare "\r" in a cell unquoted.
+    return csv.writer(stream, lineterminator="\r\n")
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def safe_cell(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula: such a one gets an apostrophe before it."""
+    return "'" + cell if cell.lstrip("'").startswith(_FORMULA) else cell
+
+
+def written_cell(cell: str) -> str:
+    """What :func:`safe_cell` was given."""
+    return cell[1:] if cell[:1] == "'" and cell.lstrip("'").startswith(_FORMULA) else cell
 
 
 def header(path: Path) -> list[str]:

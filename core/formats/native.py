@@ -47,8 +47,8 @@ def _study(row: Row) -> Iterator[Record]:
 def _question(row: Row) -> Iterator[Record]:
     turns = row.texts("turns") if row.has("turns") else ()
     references = row.texts_or_none("references")
-    if not turns and not references:
-        row.texts("turns")
+    if not turns and all(reference is None for reference in references):
+        raise row.bad("turns", "is missing or empty", "give one text per turn")
     if turns and len(references) > len(turns):
         raise row.bad(
             "references",
@@ -123,9 +123,11 @@ def _event(row: Row, kind: str) -> tuple[str, Pair, bool, int]:
     """What votes, verdicts and rulings have in common; an id is made where none is given."""
     pair, swapped = _pair_of(row)
     turn = row.whole("turn", 0, _MAX_TURN, default=1)
-    key = row.optional("id") or content_id(
-        "native", kind, json.dumps(row.fields, sort_keys=True, ensure_ascii=True)
-    )
+    if row.has("id"):
+        key = row.name("id")
+    else:
+        content = json.dumps(row.fields, sort_keys=True, ensure_ascii=True)
+        key = content_id("native", kind, content)
     if row.optional("supersedes") == key:
         raise row.bad("supersedes", f"is {key!r}, this line itself", "name an earlier one")
     return key, pair, swapped, turn
@@ -215,7 +217,7 @@ def _ruling(row: Row) -> Iterator[Record]:
         row.name("lead"),
         row.one_of("stage", {s.value: s for s in RulingStage}),
         _choice(row, "choice", {c.value: c for c in RulingChoice}, swapped),
-        row.name("reason"),
+        row.filled("reason"),
         _left(row, swapped),
         row.mapping("shown"),
         row.optional("queue_reason") or "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import ClassVar
 
 from textual.app import App, ComposeResult
@@ -9,12 +10,30 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widgets import Footer, Header, Static
 
-WORDS = "the answer goes on about what was asked and then says a little more of it "
+WORDS = [
+    "the",
+    "answer",
+    "goes",
+    "on",
+    "about",
+    "what",
+    "was",
+    "asked",
+    "and",
+    "then",
+    "says",
+    "a",
+    "little",
+    "more",
+    "of",
+    "it",
+]
 
 
 class BareApp(App[None]):
     """Swaps both panes at the press of 1."""
 
+    CSS = "Static { width: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [("1", "swap", "swap"), ("ctrl+q", "quit", "quit")]
 
     def __init__(self) -> None:
@@ -29,8 +48,10 @@ class BareApp(App[None]):
         yield Footer()
 
     def _text(self) -> str:
+        """Another text each time, as the next pair's is."""
         self._count += 1
-        return (f"{self._count} " + WORDS * 30)[:2000]
+        random = Random(self._count)
+        return " ".join(random.choices(WORDS, k=500))[:2000]
 
     def action_swap(self) -> None:
         self.query_one("#left", Static).update(self._text())

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from statistics import quantiles
 
 from core.errors import Where
@@ -19,7 +20,24 @@ from db.store import Store
 from tests.terminal import Terminal
 
 MODELS = ("alpha", "beta", "gamma", "delta")
-WORDS = "the answer goes on about what was asked and then says a little more of it "
+WORDS = [
+    "the",
+    "answer",
+    "goes",
+    "on",
+    "about",
+    "what",
+    "was",
+    "asked",
+    "and",
+    "then",
+    "says",
+    "a",
+    "little",
+    "more",
+    "of",
+    "it",
+]
 QUIET = 0.08
 """Seconds without a byte after which a screen counts as painted."""
 
@@ -75,13 +93,19 @@ def interleaved(times: int, *runs: Callable[[], float]) -> list[list[float]]:
     return values
 
 
-def until_quiet(seat: Terminal, began: float) -> float:
-    """Seconds from ``began`` to the last byte before the terminal fell silent."""
+def until_quiet(seat: Terminal, began: float, at_least: int = 1) -> float:
+    """Seconds from ``began`` to the last byte before the terminal fell silent.
+
+    Args:
+        at_least: bytes before which no silence counts: a terminal is set up long before
+            anything is painted.
+    """
     last = 0.0
+    before = len(seat.raw)
     while True:
         if seat.read(QUIET):
             last = time.perf_counter()
-        elif last:
+        elif last and len(seat.raw) - before >= at_least:
             return last - began
         elif time.perf_counter() - began > 20:
             raise RuntimeError(f"nothing was painted; the screen was:\n{seat.text()}")
@@ -93,7 +117,8 @@ def make_study(path: Path, questions: int, answer_size: int) -> Path:
     for number in range(questions):
         records.append(Question(f"q{number}", (f"Question {number}: what is it?",), "general"))
         for model in MODELS:
-            body = f"{number} {len(model)} " + WORDS * (answer_size // len(WORDS) + 1)
+            random = Random(f"{number} {model}")
+            body = " ".join(random.choices(WORDS, k=answer_size // 4))
             records.append(Answer(f"q{number}", model, (_paragraphs(body[:answer_size]),)))
     with Store(path, create=True) as store:
         store.ingest.take((Where("bench", n), record) for n, record in enumerate(records))

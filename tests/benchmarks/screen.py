@@ -12,6 +12,9 @@ from tests.benchmarks.measure import Row, interleaved, make_study, p50_p95, unti
 from tests.terminal import Terminal, terminal
 
 SIZE = (120, 40)
+SCREENFUL = 4000
+"""Bytes of a first screen, at the least."""
+
 STARTS = 9
 KEYS = 60
 BARE = ("-m", "tests.benchmarks.bare_app")
@@ -24,13 +27,13 @@ def _open(python: Sequence[str]) -> AbstractContextManager[Terminal]:
 def _start(python: Sequence[str]) -> float:
     began = time.perf_counter()
     with _open(python) as seat:
-        return until_quiet(seat, began)
+        return until_quiet(seat, began, SCREENFUL)
 
 
 def _keys(python: Sequence[str]) -> tuple[list[float], float]:
     """Seconds from each key to the last byte, and the bytes of one."""
     with _open(python) as seat:
-        until_quiet(seat, time.perf_counter())
+        until_quiet(seat, time.perf_counter(), SCREENFUL)
         time.sleep(0.3)
         times: list[float] = []
         before = 0

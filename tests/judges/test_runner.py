@@ -127,7 +127,7 @@ async def test_each_task_is_judged_once_and_no_more_at_once_than_allowed(concurr
     assert {v.id for v in done.verdicts} == {verdict_id(done.judge.record, t) for t in tasks}
     assert len(done.verdicts) == len(done.judge.calls) == 200
     assert done.judge.most_under_way == concurrency
-    assert {(v.attempts, v.at) for v in done.verdicts} == {(1, "2026-01-01T12:00:00.000+00:00")}
+    assert {(v.attempts, v.at) for v in done.verdicts} == {(1, "2026-01-01T12:00:00.000Z")}
     assert done.error is None
 
 

@@ -151,7 +151,7 @@ class AnnotateScreen(Screen[None]):
             pointer = "▸ " if name in aimed else "  "
             pane = panes[name]
             place = "" if pane.top == 0 and pane.at_end else f"  {pane.position}"
-            label.update(pointer + title + place)
+            _put(label, pointer + title + place)
             label.set_class(name in aimed, "-aimed")
 
     def _show_status(self) -> None:
@@ -173,7 +173,7 @@ class AnnotateScreen(Screen[None]):
             parts.append("⚑ flagged")
         if session.draft.note:
             parts.append("✎ note")
-        self.query_one("#status", Static).update("  │  ".join(parts))
+        _put(self.query_one("#status", Static), "  │  ".join(parts))
 
     def _show_finished(self) -> None:
         progress = self.session.progress()
@@ -185,7 +185,7 @@ class AnnotateScreen(Screen[None]):
 
     def _say(self, message: str, *, warning: bool = False) -> None:
         line = self.query_one("#said", Static)
-        line.update(one_line(message, 200))
+        _put(line, one_line(message, 200))
         line.set_class(warning, "-warning")
 
     def _prepare(self) -> None:
@@ -368,6 +368,12 @@ class AnnotateScreen(Screen[None]):
         except StudyUnavailable:
             # The slot that was prepared comes back by itself when its lease ends.
             return
+
+
+def _put(line: Static, text: str) -> None:
+    """Change one line in place, painting nothing where it says the same already."""
+    if line.content != text:
+        line.update(text, layout=False)
 
 
 _TEXTS = ("question", "left", "right")

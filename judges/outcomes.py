@@ -1,0 +1,173 @@
+"""What can come of one call to a judge: a reply, or an error whose class says what to do.
+
+    CallError              one attempt gave no reply
+    ├── RateLimited        429: the endpoint pauses, for as long as it says
+    ├── Transient          5xx, 408, 409, a cut connection: again later
+    │   └── Unreachable    no connection could be made: again, and give up soon
+    ├── TimedOut           no answer in time: again, a few times
+    ├── Garbled            an answer that is not a chat completion: again once
+    ├── Rejected           this request cannot be served: not again
+    │   └── TooLong        the texts exceed the model's context
+    └── JobFatal           401, 403, an unknown model, no quota: stop, nothing can be judged
+
+A reply without usable text (refused, filtered, truncated, empty) is no error but a
+:class:`Reply` whose status says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.records import VerdictStatus
+
+
+class CallError(Exception):
+    """One attempt that gave no reply."""
+
+
+class RateLimited(CallError):
+    """The endpoint asks for a pause.
+
+    Attributes:
+        wait: seconds, as the server said; None if it said nothing.
+    """
+
+    def __init__(self, message: str, wait: float | None) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class Transient(CallError):
+    """The server failed in a way that may pass."""
+
+
+class Unreachable(Transient):
+    """No connection to the server could be made."""
+
+
+class TimedOut(CallError):
+    """The call took longer than allowed. It may have been charged."""
+
+
+class Garbled(CallError):
+    """The server answered with something that is not a chat completion."""
+
+
+class Rejected(CallError):
+    """The server refuses this request; sending it again changes nothing."""
+
+
+class TooLong(Rejected):
+    """The request does not fit the model's context."""
+
+
+class JobFatal(CallError):
+    """No request of this job can succeed until somebody changes something.
+
+    Attributes:
+        hint: how to mend it.
+    """
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back from one call.
+
+    Attributes:
+        content: the text, as it came; empty if there was none.
+        reasoning: what the server itself set apart as reasoning; None if nothing.
+        status: ``ok`` says only that there is a text to read.
+        problem: for any other status, what was wrong, in words.
+        model: the model as the server calls it.
+        latency: seconds.
+    """
+
+    content: str
+    reasoning: str | None
+    finish_reason: str
+    status: VerdictStatus
+    problem: str
+    model: str
+    tokens_in: int | None
+    tokens_out: int | None
+    latency: float
+
+
+def without_surrogates(text: str) -> str:
+    """The text with surrogate pairs joined and lone ones replaced: what UTF-8 can carry."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def said(body: object) -> str:
+    """A server's own words out of the several shapes that errors have."""
+    while isinstance(body, dict):
+        body = body.get("message") or body.get("error") or body.get("detail") or ""
+    return body if isinstance(body, str) else json.dumps(body) if body else ""
+
+
+def read_completion(content: bytes, latency: float, redacted: Callable[[str], str] = str) -> Reply:
+    """A chat completion's body → a reply.
+
+    Raises:
+        Garbled: it is not one.
+    """
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        start = redacted(content[:80].decode("utf-8", "replace"))
+        raise Garbled(f"the answer is not JSON: {start!r}") from None
+    choices = body.get("choices") if isinstance(body, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    message = first.get("message") if isinstance(first, dict) else None
+    if not isinstance(first, dict) or not isinstance(message, dict):
+        words = redacted(said(body)) if isinstance(body, dict) else ""
+        raise Garbled(f"the answer holds no choice{': ' + words if words else ''}")
+    usage = body.get("usage") if isinstance(body.get("usage"), dict) else {}
+    text = _text(message.get("content"))
+    finish = str(first.get("finish_reason") or "")
+    status, problem = _outcome(text, finish, _text(message.get("refusal")))
+    reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
+    return Reply(
+        content=text,
+        reasoning=reasoning or None,
+        finish_reason=finish,
+        status=status,
+        problem=problem,
+        model=str(body.get("model") or ""),
+        tokens_in=_count(usage.get("prompt_tokens")),
+        tokens_out=_count(usage.get("completion_tokens")),
+        latency=latency,
+    )
+
+
+def _text(value: object) -> str:
+    """A message's text, whether it is one string or a list of text parts."""
+    if isinstance(value, list):
+        value = "".join(str(p.get("text") or "") for p in value if isinstance(p, dict))
+    return without_surrogates(value) if isinstance(value, str) else ""
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _outcome(text: str, finish: str, refusal: str) -> tuple[VerdictStatus, str]:
+    if finish == "content_filter":
+        return VerdictStatus.FILTERED, "the server's content filter stopped the reply"
+    if refusal:
+        return VerdictStatus.REFUSED, f"the model refused: {refusal[:200]}"
+    if finish == "length":
+        return VerdictStatus.TRUNCATED, "the reply reached max_tokens"
+    if finish not in ("stop", "eos", "eos_token", "stop_sequence", ""):
+        return VerdictStatus.UNPARSED, f"the reply ended for an unknown reason: {finish[:40]}"
+    if not text.strip():
+        return VerdictStatus.UNPARSED, "empty: the reply holds no text"
+    return VerdictStatus.OK, ""

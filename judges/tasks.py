@@ -1,0 +1,185 @@
+"""What a judge is asked, what it must be able to do, and how its verdict is named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from core.blinding import meant
+from core.records import (
+    WHOLE_CONVERSATION,
+    Answer,
+    Judge,
+    Pair,
+    Question,
+    Seen,
+    Verdict,
+    VerdictStatus,
+)
+
+KINDS = ("baseline", "openai")
+"""What a judge can be: one that needs no model, or a model behind an OpenAI-compatible server."""
+
+CLIENT_ONLY: Mapping[str, str] = MappingProxyType(
+    {
+        "api_key_env": "the name of the environment variable that holds the key",
+        "timeout": "seconds until a call is given up",
+    }
+)
+"""Parameters that steer the client here and are not sent: they change no verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One question to a judge: a pair, a turn, and which answer stands left.
+
+    ``pair`` is there to name the verdict; nothing of it is ever sent, so a judge reads no
+    model's name.
+
+    Attributes:
+        turn: from 1, or 0 for the whole conversation.
+        left: 1 or 2, which model of the pair stands left and is shown first.
+        repeat: 0 for the first time, 1 for a second verdict on the same, and so on.
+        left_answer: the left model's answer, turn by turn.
+        right_answer: the right model's answer, turn by turn.
+    """
+
+    pair: Pair
+    turn: int
+    left: int
+    repeat: int
+    question: Question
+    left_answer: tuple[str, ...]
+    right_answer: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.left not in (1, 2):
+            raise ValueError(f"left is {self.left!r}, not 1 or 2")
+
+    @property
+    def last_turn(self) -> int:
+        """The last turn that is shown: the judged one, or the question's last."""
+        return len(self.question.turns) if self.turn == WHOLE_CONVERSATION else self.turn
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether the question has a reference answer to what is judged."""
+        first = 0 if self.turn == WHOLE_CONVERSATION else self.turn - 1
+        return any(r is not None for r in self.question.references[first : self.last_turn])
+
+    def judged(self, answer: tuple[str, ...]) -> str:
+        """The text of an answer that the verdict is about: the turn's, or all of it."""
+        if self.turn == WHOLE_CONVERSATION:
+            return "\n\n".join(answer)
+        return answer[self.turn - 1]
+
+    def problem(self) -> str:
+        """Why the task cannot be put to any judge; empty if it can."""
+        wanted = self.last_turn
+        if not 1 <= wanted <= len(self.question.turns):
+            return f"the question has no turn {self.turn}"
+        for side, answer in (("left", self.left_answer), ("right", self.right_answer)):
+            if len(answer) < wanted:
+                return f"the {side} answer has no turn {wanted}"
+        return ""
+
+
+def both_orders(
+    pair: Pair,
+    turn: int,
+    question: Question,
+    answer_1: Answer | tuple[str, ...],
+    answer_2: Answer | tuple[str, ...],
+    *,
+    repeat: int = 0,
+) -> tuple[Task, Task]:
+    """The two tasks of a pair and turn: model 1 left, then model 2 left."""
+    first = answer_1.turns if isinstance(answer_1, Answer) else answer_1
+    second = answer_2.turns if isinstance(answer_2, Answer) else answer_2
+    return (
+        Task(pair, turn, 1, repeat, question, first, second),
+        Task(pair, turn, 2, repeat, question, second, first),
+    )
+
+
+class JudgeLike(Protocol):
+    """Anything that gives verdicts: a model behind a server, or a baseline."""
+
+    @property
+    def record(self) -> Judge:
+        """The judge in its exact configuration, as the study stores it."""
+
+    async def judge(self, task: Task) -> Verdict:
+        """Give one verdict, in one attempt.
+
+        Raises:
+            judges.outcomes.CallError: the attempt gave no reply; what to do about it stands in
+                the error's class.
+            TiebreakError: no task can be judged like this.
+        """
+
+    def failed(self, task: Task, error: str) -> Verdict:
+        """What is recorded of a task for which no attempt gave a reply."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+def sent_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that are part of the request."""
+    return {key: value for key, value in parameters.items() if key not in CLIENT_ONLY}
+
+
+def verdict_id(judge: Judge, task: Task) -> str:
+    """The name of the verdict that a judge gives on a task: 32 hex digits.
+
+    It follows from the judge's configuration and the task alone, so a verdict recorded twice
+    is recorded once, and what is still to do can be told without calling anyone.
+    """
+    material = json.dumps(
+        [
+            judge.name,
+            judge.kind,
+            judge.model,
+            judge.prompt_hash,
+            sent_parameters(judge.parameters),
+            task.pair.key,
+            task.turn,
+            task.left,
+            task.repeat,
+        ],
+        sort_keys=True,
+        ensure_ascii=True,
+        separators=(",", ":"),
+    )
+    return hashlib.sha256(material.encode("ascii")).hexdigest()[:32]
+
+
+def verdict(
+    judge: Judge,
+    task: Task,
+    status: VerdictStatus,
+    seen: Seen | None = None,
+    **fields: Any,
+) -> Verdict:
+    """A verdict on a task, its choice turned from what the judge saw into models.
+
+    Args:
+        seen: the choice as the judge saw it; given if and only if the status is ok.
+        fields: any other field of :class:`core.records.Verdict`.
+    """
+    return Verdict(
+        id=verdict_id(judge, task),
+        pair=task.pair,
+        turn=task.turn,
+        judge=judge.name,
+        status=status,
+        choice=None if seen is None else meant(seen, task.left),
+        left=task.left,
+        repeat=task.repeat,
+        **fields,
+    )
