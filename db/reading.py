@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -196,7 +196,7 @@ class Reading:
         with self.store.read() as connection:
             yield from _votes(connection, standing=True)
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Generator[Record, None, None]:
         """The whole study as records, histories included: what the native format writes."""
         with self.store.read() as connection:
             for key, value in connection.execute("SELECT key, value FROM study ORDER BY key"):

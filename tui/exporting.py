@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
@@ -43,11 +44,13 @@ def write(store: Store, what: str, format_name: str, options: Options, stream: I
     if what == "study":
         if format_name != "jsonl":
             raise UsageError("a whole study is no flat table", "leave --format csv out")
-        return _counted(named("native").write, store.reading.records(), stream)
+        with closing(store.reading.records()) as records:
+            return _counted(named("native").write, records, stream)
     if what == "votes":
         chosen = named("native" if format_name == "jsonl" else "csv")
         assert chosen.write is not None
-        return _counted(chosen.write, _votes(store, options), stream)
+        with closing(_votes(store, options)) as votes:
+            return _counted(chosen.write, votes, stream)
     rows = gold_rows(store, options)
     return _write_flat(rows, stream) if format_name == "csv" else _write_lines(rows, stream)
 
@@ -74,7 +77,7 @@ def _named(store: Store, options: Options) -> Callable[[str], str]:
     return (lambda name: name) if options.names else lambda name: pseudonym(store.seed, name)
 
 
-def _votes(store: Store, options: Options) -> Iterator[Vote]:
+def _votes(store: Store, options: Options) -> Generator[Vote, None, None]:
     name = _named(store, options)
     for vote, _ in store.reading.votes():
         yield replace(

@@ -10,24 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widgets import Footer, Header, Static
 
-WORDS = [
-    "the",
-    "answer",
-    "goes",
-    "on",
-    "about",
-    "what",
-    "was",
-    "asked",
-    "and",
-    "then",
-    "says",
-    "a",
-    "little",
-    "more",
-    "of",
-    "it",
-]
+WORDS = "the answer goes on about what was asked and then says a little more of it".split()
 
 
 class BareApp(App[None]):

@@ -20,24 +20,7 @@ from db.store import Store
 from tests.terminal import Terminal
 
 MODELS = ("alpha", "beta", "gamma", "delta")
-WORDS = [
-    "the",
-    "answer",
-    "goes",
-    "on",
-    "about",
-    "what",
-    "was",
-    "asked",
-    "and",
-    "then",
-    "says",
-    "a",
-    "little",
-    "more",
-    "of",
-    "it",
-]
+WORDS = "the answer goes on about what was asked and then says a little more of it".split()
 QUIET = 0.08
 """Seconds without a byte after which a screen counts as painted."""
 

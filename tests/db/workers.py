@@ -1,0 +1,88 @@
+"""What other processes do in the tests of a study that several open at once.
+
+They are started anew (``spawn``), as annotators' processes are, so nothing is shared but the file.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import traceback
+from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+from core.records import Seen
+from db.store import Store
+from tests.studies import vote
+
+_TRIES = 60.0
+"""Seconds after which a process that does not answer has hung."""
+
+
+def at_once(count: int, work: Callable[..., Any], *arguments: object) -> list[Any]:
+    """Run ``work(n, *arguments)`` in so many processes at the same moment.
+
+    Returns:
+        What each returned; a traceback where it raised.
+    """
+    context = multiprocessing.get_context("spawn")
+    barrier, answers = context.Barrier(count), context.Queue()
+    running = [
+        context.Process(target=_answer, args=(barrier, answers, work, number, arguments))
+        for number in range(count)
+    ]
+    for process in running:
+        process.start()
+    try:
+        return [answers.get(timeout=_TRIES) for _ in running]
+    finally:
+        for process in running:
+            process.join(timeout=_TRIES)
+            process.close()
+        answers.close()
+
+
+def _answer(
+    barrier: Barrier, answers: Any, work: Callable[..., Any], number: int, arguments: Any
+) -> None:
+    try:
+        answers.put(work(number, barrier, *arguments))
+    except BaseException:
+        answers.put(traceback.format_exc())
+        raise
+
+
+def open_new(number: int, barrier: Barrier, folder: Path, rounds: int) -> list[str]:
+    """Open one new study after another; each round all processes at the same moment.
+
+    Returns:
+        The seed that each study had.
+    """
+    seeds = []
+    for turn in range(rounds):
+        barrier.wait()
+        with Store(folder / f"{turn}.db", create=True) as store:
+            seeds.append(store.seed)
+            store.annotator("the same person")
+    return seeds
+
+
+def vote_all(number: int, barrier: Barrier, study: Path, votes: int) -> list[str]:
+    """Vote until there is nothing left, or so many votes are cast.
+
+    Returns:
+        The ids of the votes that were acknowledged.
+    """
+    acknowledged = []
+    with Store(study) as store:
+        me = store.annotator(f"annotator {number}")
+        barrier.wait()
+        while len(acknowledged) < votes:
+            served = store.serving.serve(me)
+            if served is None:
+                break
+            key = f"{number}.{len(acknowledged)}"
+            assert vote(store, me, served, Seen.LEFT, id=key)
+            acknowledged.append(key)
+    return acknowledged
