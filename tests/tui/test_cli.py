@@ -240,7 +240,11 @@ def vote(study: Path, annotator: str, count: int, choice: str = "left") -> None:
             turn = served.next_turn
             assert turn is not None
             cast = Cast(
-                f"{hash(annotator)}-{number}", served.assignment, turn, Seen(choice), note="secret note"
+                f"{hash(annotator)}-{number}",
+                served.assignment,
+                turn,
+                Seen(choice),
+                note="secret note",
             )
             store.voting.cast(row, f"local:{annotator}", cast)
 

@@ -55,7 +55,7 @@ def _interactive(study: Path) -> None:
     if not study.exists():
         study.parent.mkdir(parents=True, exist_ok=True)
         prepare(study)
-    working = (BackgroundJudges(study, pace=0.4), BackgroundAnnotators(study, pace=1.5))
+    working = (BackgroundJudges(study, pace=0.15), BackgroundAnnotators(study, pace=0.8))
     for thread in working:
         thread.start()
     try:
@@ -68,5 +68,4 @@ def _interactive(study: Path) -> None:
     for thread in working:
         if thread.refusal is not None:
             raise thread.refusal
-    say(f"Your votes are in {study}. Look at them: tiebreak --db {study} stats")
-    sys.stdout.flush()
+    say(f"Your votes are in {study}. Look at them: {sys.argv[0]} --db {study} stats")

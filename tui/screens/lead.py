@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -19,6 +20,7 @@ from tui.widgets.answer_view import AnswerView
 from tui.widgets.reader import Reader
 
 if TYPE_CHECKING:
+    from core.stats.results import Result
     from tui.app import TiebreakApp
 
 
@@ -39,7 +41,7 @@ class LeadScreen(Screen[None]):
         self._banner = banner
         self._live: LiveNumbers | None = None
         self._numbers: Numbers | None = None
-        self._chosen = 0
+        self._chosen = "agreement"
 
     def compose(self) -> ComposeResult:
         yield Static(classes="status", id="status", markup=False)
@@ -78,7 +80,7 @@ class LeadScreen(Screen[None]):
         if self._numbers is None:
             return
         results, counts = self._numbers.results, self._numbers.counts
-        result = results[self._chosen % len(results)]
+        result = results[self._place(results)]
         view = self._view()
         top = view.top
         view.show("\n".join(result_lines(result, self.size.width - 4)))
@@ -94,6 +96,11 @@ class LeadScreen(Screen[None]):
         self.query_one("#status", Static).update("Lead  │  " + "  │  ".join(parts))
         self._say("Live: moves within a second of a vote or verdict.")
 
+    def _place(self, results: Sequence[Result]) -> int:
+        """Where the chosen statistic stands among the results."""
+        ids = [result.id for result in results]
+        return ids.index(self._chosen) if self._chosen in ids else 0
+
     def _view(self) -> AnswerView:
         return self.query_one("#numbers", AnswerView)
 
@@ -104,7 +111,10 @@ class LeadScreen(Screen[None]):
 
     def action_next(self, step: int) -> None:
         """Show another statistic."""
-        self._chosen += step
+        if self._numbers is None:
+            return
+        results = self._numbers.results
+        self._chosen = results[(self._place(results) + step) % len(results)].id
         self._show(keep_place=False)
 
     def action_scroll(self, lines: int) -> None:

@@ -1,0 +1,61 @@
+"""What every test stands on: no network but loopback, no study named from outside."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+
+class NetworkBlocked(RuntimeError):
+    """A test tried to reach something other than this machine."""
+
+
+def _is_here(address: Any) -> bool:
+    if not isinstance(address, tuple):  # a Unix socket's path
+        return True
+    host = str(address[0])
+    if host in ("localhost", ""):
+        return True
+    try:
+        return ipaddress.ip_address(host.split("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network() -> Iterator[None]:
+    """Refuse every connection and look-up that leaves the loopback."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+    look_up = socket.getaddrinfo
+
+    def checked_connect(self: socket.socket, address: Any) -> None:
+        if not _is_here(address):
+            raise NetworkBlocked(f"a test connects to {address}")
+        connect(self, address)
+
+    def checked_connect_ex(self: socket.socket, address: Any) -> int:
+        if not _is_here(address):
+            raise NetworkBlocked(f"a test connects to {address}")
+        return connect_ex(self, address)
+
+    def checked_look_up(host: Any, *arguments: Any, **named: Any) -> Any:
+        if host is not None and not _is_here((host.decode() if isinstance(host, bytes) else host,)):
+            raise NetworkBlocked(f"a test looks up {host!r}")
+        return look_up(host, *arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", checked_connect)
+        patch.setattr(socket.socket, "connect_ex", checked_connect_ex)
+        patch.setattr(socket, "getaddrinfo", checked_look_up)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def no_study_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study named in the environment must not be written to by a test."""
+    monkeypatch.delenv("TIEBREAK_DB", raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)

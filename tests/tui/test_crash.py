@@ -1,0 +1,70 @@
+"""When the app breaks, it says so without the values: no answer, no name, no path."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from core.errors import StudyBroken, TiebreakError
+from tests.tui.test_annotate import MODELS, make_study
+from tui.app import TiebreakApp, Who
+from tui.cli.people import run_app
+from tui.screens.annotate import AnnotateScreen
+
+
+def headless(study: Path) -> TiebreakApp:
+    """The app without a terminal, pressing a key by itself."""
+    app = TiebreakApp(study, Who("ann", "local:ann"))
+
+    async def press(pilot: Pilot[None]) -> None:
+        await pilot.pause(0.2)
+        await pilot.press("f")
+
+    app.run = partial(app.run, headless=True, size=(80, 24), auto_pilot=press)  # type: ignore[method-assign]
+    return app
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return make_study(tmp_path / "study.db")
+
+
+def test_a_crash_leaves_one_line_and_a_log_without_values(
+    study: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def broken(self: AnnotateScreen) -> None:
+        secret = f"{MODELS[0]} wrote this answer"
+        raise RuntimeError(secret)
+
+    monkeypatch.setattr(AnnotateScreen, "action_flag", broken)
+    with pytest.raises(TiebreakError) as refused:
+        run_app(headless(study))
+    printed = capfd.readouterr()
+    logs = list((tmp_path / "state").rglob("crash.log"))
+    assert len(logs) == 1
+    log = logs[0].read_text()
+    assert "RuntimeError" in log
+    assert "in broken" in log
+    assert "RuntimeError" in refused.value.message
+    assert str(logs[0]) in refused.value.hint
+    for text in (printed.out, printed.err, log, refused.value.message):
+        assert MODELS[0] not in text
+        assert "Paragraph" not in text
+
+
+def test_a_refusal_at_the_start_leaves_with_its_words(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(self: object) -> None:
+        raise StudyBroken("the study is damaged", "restore it")
+
+    monkeypatch.setattr("tui.session.Session.open", refused)
+    with pytest.raises(StudyBroken, match="damaged"):
+        run_app(headless(study))
