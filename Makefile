@@ -16,7 +16,8 @@ $(VENV)/runtime: requirements.lock pyproject.toml
 	  { echo "Could not make $(VENV); on Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Setting up $(VENV) (once) ..." >&2
 	@$(PIP) install --quiet --require-hashes -r requirements.lock
-	@PYTHONWARNINGS=ignore $(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@PYTHONWARNINGS=ignore $(PIP) install --quiet --no-deps --no-build-isolation \
+	  --config-settings editable_mode=compat -e .
 	@touch $@
 
 $(VENV)/dev: $(VENV)/runtime requirements-dev.lock

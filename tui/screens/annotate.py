@@ -18,7 +18,6 @@ from tui.actions import ANNOTATE, READ, VOTE, bindings
 from tui.screens import ScreenSpec
 from tui.session import Session
 from tui.widgets.answer_view import AnswerView
-from tui.widgets.note import NoteModal
 from tui.widgets.reader import Reader
 
 if TYPE_CHECKING:
@@ -51,6 +50,7 @@ class AnnotateScreen(Screen[None]):
         self._aim = 0
         self._zoom = 0
         self._coming: dict[str, Rendered] = {}
+        self._begun = False
 
     def compose(self) -> ComposeResult:
         yield Static(classes="status", id="status", markup=False)
@@ -81,10 +81,6 @@ class AnnotateScreen(Screen[None]):
         return {name: self.query_one(f"#{name}", AnswerView) for name in _TEXTS}
 
     # ── showing ─────────────────────────────────────────────────────────────
-
-    def on_mount(self) -> None:
-        # The first pair is shown once the panes know their size, so that it is laid out once.
-        self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
         try:
@@ -208,7 +204,11 @@ class AnnotateScreen(Screen[None]):
 
     def on_resize(self) -> None:
         self.query_one("#keys", Static).update(self._keys(self.size.width - 2))
-        if self.session.current is not None and self.is_attached:
+        if not self._begun:
+            # Now that the panes know their size, and before anything is painted at all.
+            self._begun = True
+            self._begin()
+        elif self.session.current is not None:
             self._fit_question(_texts(self.session.current, self._looking)["question"])
 
     def on_key(self) -> None:
@@ -277,6 +277,8 @@ class AnnotateScreen(Screen[None]):
         """Write a note; what is typed is kept as it is typed."""
         if self.session.current is None:
             return
+        # A text area takes a while to import: nobody waits for it before the first note.
+        from tui.widgets.note import NoteModal
 
         def keep(note: str) -> None:
             self._does(lambda: self.session.keep(note=note), "Note not saved")
