@@ -63,18 +63,19 @@ class AnnotateScreen(Screen[None]):
                     yield AnswerView(id=side)
         yield Static(id="finished", markup=False)
         yield Static(classes="said", id="said", markup=False)
+        votes = "   ".join(f"{a.keys[0]} {a.label}" for a in ANNOTATE if a.group == VOTE)
+        yield Static(votes, classes="keys", id="votes", markup=False)
         yield Static(classes="keys", id="keys", markup=False)
 
     @staticmethod
     def _keys(width: int) -> str:
-        """Votes on one line and the rest on another; reading keys go first where it is narrow."""
-        votes = "   ".join(f"{a.keys[0]} {a.label}" for a in ANNOTATE if a.group == VOTE)
+        """What else the keys do; those for reading are left out where it is narrow."""
         others = [a for a in ANNOTATE if a.label and a.group != VOTE]
         for wanted in (others, [a for a in others if a.group != READ]):
             line = " · ".join(f"{a.shown_keys().split()[0]} {a.label}" for a in wanted)
             if len(line) <= width:
                 break
-        return f"{votes}\n{line}"
+        return line
 
     @property
     def _panes(self) -> dict[str, AnswerView]:
