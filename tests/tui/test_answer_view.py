@@ -60,7 +60,7 @@ async def settled(pilot: Pilot[None], view: AnswerView, count: int = 400) -> Non
     """Wait until the view has nothing left to lay out."""
     for _ in range(count):
         await pilot.pause(0.01)
-        if view._coming is None and view._rendered.complete:
+        if view._coming is None and view._has_enough():
             return
     raise AssertionError("the view did not finish its layout")
 

@@ -28,6 +28,9 @@ _WHEEL = 3
 _AT_ONCE = 0.05
 """Seconds that a resize may take to find the place again before it does so in the background."""
 
+_AHEAD = 4
+"""Screens laid out below the one that is read; the rest of a text waits for its reader."""
+
 _SLICE = 0.008
 _PAUSE = 0.016
 """Seconds of layout at a time while nothing else happens, and between two of them."""
@@ -277,6 +280,7 @@ class AnswerView(Widget, inherit_bindings=False):
         self._rendered.ensure(top + self.size.height + 1)
         self.top = top
         self._anchor = self._rendered.offset_of(self.top)
+        self._go_on()
 
     def _lay_out_anew(self) -> None:
         """Lay out for another width or form, and find the place that was being read.
@@ -308,14 +312,22 @@ class AnswerView(Widget, inherit_bindings=False):
         """One slice of layout while nothing else happens. It paints nothing by itself."""
         if self._coming is not None:
             self._seek(_SLICE)
-        elif self._rendered.advance(_SLICE):
-            if self._idle is not None:
-                self._idle.pause()
-            if self._to_end:
-                self._go_to(self._last_top())
+            return
+        if self._rendered.advance(_SLICE) and self._to_end:
+            self._go_to(self._last_top())
+        if self._has_enough() and self._idle is not None:
+            self._idle.pause()
+
+    def _has_enough(self) -> bool:
+        """Whether nothing more needs to be laid out until somebody scrolls on."""
+        rendered = self._rendered
+        ahead = rendered.height - self.top - self.size.height
+        return rendered.complete or (not self._to_end and ahead >= _AHEAD * self.size.height)
 
     def _go_on(self) -> None:
-        if self._idle is not None and not (self._rendered.complete and self._coming is None):
+        if self._idle is not None and (self._coming is not None or not self._has_enough()):
+            # Started anew, so that the first slice comes after what has changed is painted.
+            self._idle.reset()
             self._idle.resume()
 
     def _tell(self) -> None:
