@@ -254,6 +254,20 @@ class Serving:
         ).fetchone()
         return tuple(range(1, last + 1)), standing
 
+    def pace(self, annotator_id: int) -> float | None:
+        """Active seconds that an annotator usually takes for a pair, all its turns together.
+
+        Returns:
+            The median over the pairs that their last 20 votes finished; None below three pairs.
+        """
+        with self.store.read() as connection:
+            rows = connection.execute(_PACE, (annotator_id, _VOTES_FOR_PACE)).fetchall()
+        seconds: list[float] = sorted(took for (took,) in rows)
+        middle, is_odd = divmod(len(seconds), 2)
+        if len(seconds) < _PAIRS_FOR_PACE:
+            return None
+        return seconds[middle] if is_odd else (seconds[middle - 1] + seconds[middle]) / 2
+
     def keep_draft(self, assignment: int, turn: int, draft: Draft) -> None:
         """Save what is typed or marked on a turn before its vote."""
         with self.store.write() as connection:
@@ -280,6 +294,27 @@ class Serving:
             states.get("skipped", 0),
             fresh + returning + states.get("open", 0),
         )
+
+
+_VOTES_FOR_PACE = 20
+_PAIRS_FOR_PACE = 3
+"""Finished pairs below which a pace would be a guess."""
+
+_PACE = """
+    WITH recent AS (
+        SELECT DISTINCT assignment_id AS id FROM (
+            SELECT assignment_id FROM vote v
+            WHERE annotator_id = ?1 AND assignment_id IS NOT NULL AND choice IS NOT NULL
+              AND NOT EXISTS (SELECT 1 FROM vote w WHERE w.supersedes = v.id)
+            ORDER BY seq DESC LIMIT ?2
+        )
+    )
+    SELECT sum(v.active_seconds)
+    FROM recent r JOIN assignment a ON a.id = r.id AND a.state = 'done'
+    JOIN vote v INDEXED BY vote_by_pair ON v.pair_id = a.pair_id AND v.assignment_id = a.id
+    WHERE v.choice IS NOT NULL AND NOT EXISTS (SELECT 1 FROM vote w WHERE w.supersedes = v.id)
+    GROUP BY a.id HAVING count(v.active_seconds) = count(*)
+"""
 
 
 def set_open(connection: sqlite3.Connection, assignment: int, lease_until: str) -> None:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from textual.binding import Binding, BindingType
-
 NAMED_KEYS = {
-    "question_mark": "?",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
     "pagedown": "PgDn",
     "pageup": "PgUp",
     "escape": "Esc",
     "ctrl+q": "Ctrl+Q",
     "space": "Space",
     "tab": "Tab",
+    "shift+tab": "Shift+Tab",
+    "slash": "/",
+    "minus": "-",
+    "plus": "+",
+    "backslash": "\\",
+    "at": "@",
+    "underscore": "_",
+    "enter": "Enter",
+    "backspace": "Backspace",
+    "insert": "Ins",
+    "delete": "Del",
+    "left": "←",
+    "right": "→",
     "f1": "F1",
     "f2": "F2",
     "home": "Home",
@@ -32,80 +41,144 @@ class Action:
     """Something a key does.
 
     Attributes:
+        id: what the settings file calls it. It never changes, and the same id on two screens
+            has the same keys on both.
         do: the screen's action, as Textual calls it.
         keys: Textual's names, the one shown first. Never Ctrl+M, Ctrl+I or Ctrl+H: a terminal
             cannot tell them from Enter, Tab and Backspace.
         label: one or two words for the footer; empty where the footer leaves it out.
         help: a sentence for the help screen.
+        short: the label where the screen is too narrow for it.
     """
 
+    id: str
     do: str
     keys: tuple[str, ...]
     label: str
     help: str
     group: str
+    short: str = ""
 
     def shown_keys(self) -> str:
         """The keys as people read them."""
-        return " ".join(NAMED_KEYS.get(key, key) for key in self.keys)
+        return " ".join(shown(key) for key in self.keys)
+
+    def first_key(self) -> str:
+        """The key that footers and messages name."""
+        return shown(self.keys[0])
+
+
+def shown(key: str) -> str:
+    """A key as people read it."""
+    if key in NAMED_KEYS:
+        return NAMED_KEYS[key]
+    try:
+        character = unicodedata.lookup(key.replace("_", " "))
+    except KeyError:
+        return key
+    return character if character.isprintable() else key
 
 
 VOTE, READ, PAIR, REST = "Vote", "Read", "This pair", "Everything else"
 
 ANNOTATE: Sequence[Action] = (
-    Action("vote('left')", ("1", "a"), "A is better", "A is the better answer.", VOTE),
-    Action("vote('right')", ("2", "b"), "B is better", "B is the better answer.", VOTE),
-    Action("vote('tie')", ("3", "t"), "tie", "A and B are equally good.", VOTE),
-    Action("vote('both_bad')", ("4", "x"), "both bad", "Neither is acceptable.", VOTE),
-    Action("scroll(1)", ("j", "down"), "", "Scroll one line down.", READ),
-    Action("scroll(-1)", ("k", "up"), "", "Scroll one line up.", READ),
-    Action("page(1)", ("space", "pagedown"), "page", "Scroll one page down.", READ),
-    Action("page(-1)", ("w", "pageup"), "", "Scroll one page up.", READ),
-    Action("ends(-1)", ("g", "home"), "", "Go to the start.", READ),
-    Action("ends(1)", ("G", "end"), "", "Go to the end.", READ),
     Action(
+        "vote.a", "vote('left')", ("1", "a"), "A is better", "A is the better answer.", VOTE, "A"
+    ),
+    Action(
+        "vote.b", "vote('right')", ("2", "b"), "B is better", "B is the better answer.", VOTE, "B"
+    ),
+    Action("vote.tie", "vote('tie')", ("3", "t"), "tie", "A and B are equally good.", VOTE),
+    Action(
+        "vote.both_bad",
+        "vote('both_bad')",
+        ("4", "x"),
+        "both bad",
+        "Neither is acceptable.",
+        VOTE,
+        "bad",
+    ),
+    Action("read.line_down", "scroll(1)", ("j", "down"), "", "Scroll one line down.", READ),
+    Action("read.line_up", "scroll(-1)", ("k", "up"), "", "Scroll one line up.", READ),
+    Action(
+        "read.page_down", "page(1)", ("space", "pagedown"), "page", "Scroll one page down.", READ
+    ),
+    Action("read.page_up", "page(-1)", ("w", "pageup"), "", "Scroll one page up.", READ),
+    Action("read.start", "ends(-1)", ("g", "home"), "", "Go to the start.", READ),
+    Action("read.end", "ends(1)", ("G", "end"), "", "Go to the end.", READ),
+    Action(
+        "read.aim",
         "aim",
         ("tab",),
         "aim",
         "Choose what scrolls: both answers, A alone, B alone, or the question.",
         READ,
     ),
-    Action("zoom", ("z",), "zoom", "Show A alone, B alone, or both again.", READ),
-    Action("raw", ("r",), "raw", "Show the answers' source, nothing rendered.", READ),
-    Action("reference", ("v",), "reference", "Show the reference answer.", READ),
-    Action("turn(-1)", ("left_square_bracket",), "", "Look at the turn before.", READ),
-    Action("turn(1)", ("right_square_bracket",), "", "Look at the turn after.", READ),
-    Action("note", ("n",), "note", "Write a note; it is saved with the vote.", PAIR),
-    Action("flag", ("f",), "flag", "Flag the pair to the lead, or take the flag away.", PAIR),
-    Action("skip", ("s",), "skip", "Put the pair aside; it comes back at the end.", PAIR),
-    Action("undo", ("u",), "undo", "Take back the last vote or skip, as often as you like.", PAIR),
-    Action("help", ("question_mark", "f1"), "help", "Show this help and the guidelines.", REST),
-    Action("app.quit", ("ctrl+q",), "quit", "Leave; you return to the same pair.", REST),
+    Action("read.zoom", "zoom", ("z",), "zoom", "Show A alone, B alone, or both again.", READ),
+    Action("read.raw", "raw", ("r",), "raw", "Show the answers' source, nothing rendered.", READ),
+    Action("read.reference", "reference", ("v",), "reference", "Show the reference answer.", READ),
+    Action(
+        "read.turn_before",
+        "turn(-1)",
+        ("left_square_bracket",),
+        "",
+        "Look at the turn before.",
+        READ,
+    ),
+    Action(
+        "read.turn_after", "turn(1)", ("right_square_bracket",), "", "Look at the turn after.", READ
+    ),
+    Action("pair.note", "note", ("n",), "note", "Write a note; it is saved with the vote.", PAIR),
+    Action(
+        "pair.flag",
+        "flag",
+        ("f",),
+        "flag",
+        "Flag the pair to the lead, or take the flag away.",
+        PAIR,
+    ),
+    Action(
+        "pair.skip", "skip", ("s",), "skip", "Put the pair aside; it comes back at the end.", PAIR
+    ),
+    Action(
+        "pair.undo",
+        "undo",
+        ("u",),
+        "undo",
+        "Take back the last vote or skip, as often as you like.",
+        PAIR,
+    ),
+    Action("pause", "pause", ("p",), "pause", "Stop the clock and hide the pair.", REST),
+    Action("theme", "app.next_theme", ("comma",), "", "Take the next theme.", REST),
+    Action(
+        "help", "help", ("question_mark", "f1"), "help", "Show this help and the guidelines.", REST
+    ),
+    Action("quit", "app.quit", ("ctrl+q",), "quit", "Leave; you return to the same pair.", REST),
 )
 
 LEAD: Sequence[Action] = (
-    Action("scroll(1)", ("j", "down"), "", "Scroll one line down.", READ),
-    Action("scroll(-1)", ("k", "up"), "", "Scroll one line up.", READ),
-    Action("page(1)", ("space", "pagedown"), "page", "Scroll one page down.", READ),
-    Action("page(-1)", ("w", "pageup"), "", "Scroll one page up.", READ),
-    Action("next(1)", ("tab",), "next", "Show the next statistic.", READ),
-    Action("next(-1)", ("shift+tab",), "", "Show the statistic before.", READ),
-    Action("help", ("question_mark", "f1"), "help", "Show this help.", REST),
-    Action("app.quit", ("ctrl+q",), "quit", "Leave.", REST),
+    Action("read.line_down", "scroll(1)", ("j", "down"), "", "Scroll one line down.", READ),
+    Action("read.line_up", "scroll(-1)", ("k", "up"), "", "Scroll one line up.", READ),
+    Action(
+        "read.page_down", "page(1)", ("space", "pagedown"), "page", "Scroll one page down.", READ
+    ),
+    Action("read.page_up", "page(-1)", ("w", "pageup"), "", "Scroll one page up.", READ),
+    Action("lead.next", "next(1)", ("tab",), "next", "Show the next statistic.", READ),
+    Action("lead.before", "next(-1)", ("shift+tab",), "", "Show the statistic before.", READ),
+    Action("theme", "app.next_theme", ("comma",), "", "Take the next theme.", REST),
+    Action("help", "help", ("question_mark", "f1"), "help", "Show this help.", REST),
+    Action("quit", "app.quit", ("ctrl+q",), "quit", "Leave.", REST),
 )
 
 MODAL: Sequence[Action] = (
-    Action("close", ("escape", "q"), "back", "Go back.", REST),
-    Action("scroll(1)", ("j", "down"), "", "Scroll one line down.", READ),
-    Action("scroll(-1)", ("k", "up"), "", "Scroll one line up.", READ),
-    Action("page(1)", ("space", "pagedown"), "page", "Scroll one page down.", READ),
-    Action("page(-1)", ("w", "pageup"), "", "Scroll one page up.", READ),
+    Action("back", "close", ("escape", "q"), "back", "Go back.", REST),
+    Action("read.line_down", "scroll(1)", ("j", "down"), "", "Scroll one line down.", READ),
+    Action("read.line_up", "scroll(-1)", ("k", "up"), "", "Scroll one line up.", READ),
+    Action(
+        "read.page_down", "page(1)", ("space", "pagedown"), "page", "Scroll one page down.", READ
+    ),
+    Action("read.page_up", "page(-1)", ("w", "pageup"), "", "Scroll one page up.", READ),
 )
 
-
-def bindings(actions: Iterable[Action]) -> list[BindingType]:
-    """The key bindings of a screen."""
-    return [
-        Binding(",".join(action.keys), action.do, action.label or action.help, show=False)
-        for action in actions
-    ]
+TABLES: Mapping[str, Sequence[Action]] = {"annotate": ANNOTATE, "lead": LEAD, "reader": MODAL}
+"""Every table, by the screen that has its keys."""

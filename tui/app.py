@@ -12,15 +12,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding
 from textual.filter import LineFilter
+from textual.geometry import Size
+from textual.widgets import Static
 
 from core.errors import TiebreakError
 from core.records import Role
+from core.text import one_line
 from db.store import Store
 from tui.inert import Inert
+from tui.preferences import Preferences
 from tui.screens import screens
+from tui.themes import THEMES, without_colour
+from tui.widgets.too_small import TooSmall, is_too_small
 
 LARGEST = (400, 120)
 """Columns and rows beyond which a window is drawn no larger: a client may claim any size."""
@@ -60,6 +67,7 @@ class TiebreakApp(App[None]):
         study: the study file; it must exist.
         first: the id of the screen to begin with.
         banner: said on every screen's status line, such as that a study is a sample.
+        preferences: this person's theme and keys; the defaults if not given.
     """
 
     BINDINGS = [Binding("ctrl+q", "quit", "quit", show=False, priority=True)]
@@ -68,8 +76,23 @@ class TiebreakApp(App[None]):
     CSS_PATH = "app.tcss"
     TITLE = "Tiebreak"
 
-    def __init__(self, study: Path, who: Who, *, first: str = "annotate", banner: str = "") -> None:
-        super().__init__()
+    def __init__(
+        self,
+        study: Path,
+        who: Who,
+        *,
+        first: str = "annotate",
+        banner: str = "",
+        preferences: Preferences | None = None,
+    ) -> None:
+        # Without colour the 16-colour theme's shapes are kept and its colours taken out; Textual
+        # would otherwise paint greys.
+        super().__init__(ansi_color=True if without_colour() else None)
+        self.preferences = preferences or Preferences()
+        for theme in THEMES:
+            self.register_theme(theme)
+        first_theme = "ansi" if without_colour() else self.preferences.theme
+        self.set_reactive(App.theme, first_theme)
         self.animation_level = "none"
         self.study = study
         self.who = who
@@ -97,6 +120,7 @@ class TiebreakApp(App[None]):
             self.bind(spec.key, f"show('{spec.id}')", description=spec.title, show=False)
         self._on_hangup()
         self.push_screen(self.first)
+        self._mind_the_size(self.size)
         self.set_timer(_SETTLED_AFTER, _spare_the_collector)
 
     def _on_hangup(self) -> None:
@@ -111,6 +135,42 @@ class TiebreakApp(App[None]):
         except (NotImplementedError, RuntimeError, ValueError):
             # Signals belong to the main thread alone; in a test's thread there is no terminal.
             return
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._mind_the_size(event.size)
+
+    def _mind_the_size(self, size: Size) -> None:
+        """Cover every screen while the window is too small for it."""
+        if len(self.screen_stack) < 2:  # the first screen is not there yet
+            return
+        is_covered = isinstance(self.screen, TooSmall)
+        if is_too_small(size) and not is_covered:
+            self.push_screen(TooSmall())
+        elif is_covered and not is_too_small(size):
+            self.pop_screen()
+
+    def opening(self, otherwise: str) -> tuple[str, bool]:
+        """What a screen says first, and whether it is a warning: preferences not taken, if any."""
+        notices = self.preferences.notices
+        if not notices:
+            return otherwise, False
+        room = self.size.width - 2
+        said = one_line(str(notices[0]), room)
+        if len(notices) > 1 or said.endswith("…"):
+            more = f"  {self.preferences.keymap.first('help')} shows all"
+            said = one_line(str(notices[0]), room - len(more)) + more
+        return said, True
+
+    def action_next_theme(self) -> None:
+        """Take the next theme, until the app ends."""
+        names = [theme.name for theme in THEMES]
+        said = "No colour, because NO_COLOR is set."
+        if not without_colour():
+            self.theme = names[(names.index(self.theme) + 1) % len(names)]
+            said = f"Theme: {self.theme}."
+        for line in self.screen.query(".said").results(Static):
+            line.update(said)
+            line.set_class(False, "-warning")
 
     def action_show(self, name: str) -> None:
         """Show a screen by its id, if this person may see it and no question is open."""

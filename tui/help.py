@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tui.actions import NAMED_KEYS, Action
+from core.text import one_line
+from tui.actions import Action, shown
+from tui.preferences import Notice
 from tui.screens import screens
 
 
-def help_text(actions: Sequence[Action], settings: Mapping[str, Any] | None = None) -> str:
-    """Keys by group, as Markdown, after the study's guidelines if there are any."""
+def help_text(
+    actions: Sequence[Action],
+    settings: Mapping[str, Any] | None = None,
+    notices: Sequence[Notice] = (),
+) -> str:
+    """Keys by group, as Markdown, after the study's guidelines if there are any.
+
+    Args:
+        actions: with the keys in effect.
+        notices: preferences that were not taken, told first.
+    """
     parts: list[str] = []
+    if notices:
+        parts.append("# Settings not taken\n")
+        parts += [f"- {_literal(one_line(str(notice), 600))}" for notice in notices]
+        parts.append("")
     if settings and settings["guidelines"]:
         parts += ["# What to judge by", settings["guidelines"], ""]
     parts.append("# Keys")
@@ -22,5 +37,13 @@ def help_text(actions: Sequence[Action], settings: Mapping[str, Any] | None = No
             for action in actions
             if action.group == group
         ]
-    others = [f"- `{NAMED_KEYS.get(s.key, s.key)}` — {s.title}" for s in screens()]
+    others = [f"- `{shown(spec.key)}` — {spec.title}" for spec in screens()]
     return "\n".join([*parts, "\n## Screens\n", *others])
+
+
+def _literal(text: str) -> str:
+    """Text in which Markdown finds nothing."""
+    return "".join(f"\\{one}" if one in _MARKDOWN else one for one in text)
+
+
+_MARKDOWN = frozenset("\\`*_{}[]()<>#+-.!|~$&")

@@ -22,22 +22,37 @@ IDLE_AFTER = 60.0
 
 
 class ActiveTime:
-    """Seconds spent on a pair; a pause counts for ``IDLE_AFTER`` at most."""
+    """Seconds spent on a pair.
+
+    Time without a key counts for ``IDLE_AFTER`` at most, and time while stopped not at all.
+    """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self.restart()
 
     def restart(self) -> None:
-        """Start from nothing."""
+        """Start from nothing, running."""
         self._seconds = 0.0
+        self._is_stopped = False
         self._last = self._monotonic()
 
     def touch(self) -> None:
         """Something was pressed: the time since the last touch was active, up to the limit."""
         now = self._monotonic()
-        self._seconds += min(now - self._last, IDLE_AFTER)
+        if not self._is_stopped:
+            self._seconds += min(now - self._last, IDLE_AFTER)
         self._last = now
+
+    def stop(self) -> None:
+        """Count nothing from now on."""
+        self.touch()
+        self._is_stopped = True
+
+    def go_on(self) -> None:
+        """Count again from now on."""
+        self.touch()
+        self._is_stopped = False
 
     def seconds(self) -> float:
         """Active seconds until now."""
@@ -84,6 +99,7 @@ class Session:
         self.turn = 0
         self.draft = Draft()
         self.active = ActiveTime(monotonic)
+        self._pace: float | None = None
         self._prepared: Served | None = None
         self._make_id = make_id
         self._monotonic = monotonic
@@ -100,6 +116,22 @@ class Session:
     def progress(self) -> Progress:
         """How far this annotator is."""
         return self.store.serving.progress(self.annotator_id)
+
+    def pace(self) -> float | None:
+        """Active seconds that this annotator usually takes for a pair; None while too few tell.
+
+        It is read when a pair is taken, and stays while that pair is on the screen.
+        """
+        return self._pace
+
+    def pause(self) -> None:
+        """Stop the clock."""
+        self.active.stop()
+
+    def go_on(self) -> None:
+        """Let the clock run again. Keys that come before the pair is painted do not vote."""
+        self.active.go_on()
+        self._quiet_until = math.inf
 
     def prepare(self) -> Served | None:
         """Fetch the pair after this one, so that it is there when it is wanted."""
@@ -123,6 +155,7 @@ class Session:
             self.turn = turn if turn is not None else _next_turn(served)
             self.draft = served.drafts.get(self.turn, Draft())
         self._attempt = self._withdrawal = None
+        self._pace = self.store.serving.pace(self.annotator_id)
         self.active.restart()
         # Keys that arrive before this is painted were meant for what was there before.
         self._quiet_until = math.inf

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
@@ -14,10 +15,13 @@ from core.errors import StudyUnavailable, TiebreakError
 from core.records import Seen
 from core.text import one_line
 from db.serving import Served
-from tui.actions import ANNOTATE, READ, VOTE, bindings
-from tui.screens import ScreenSpec
+from tui.actions import ANNOTATE, PAIR, READ, VOTE, Action
+from tui.pace import fitted, forms_of
+from tui.screens import ScreenSpec, take_keys
 from tui.session import Session
 from tui.widgets.answer_view import AnswerView
+from tui.widgets.key_bar import KeyBar
+from tui.widgets.pause import Paused
 from tui.widgets.reader import Reader
 
 if TYPE_CHECKING:
@@ -39,7 +43,6 @@ _PREPARE_AFTER = 0.05
 class AnnotateScreen(Screen[None]):
     """Shows a :class:`tui.session.Session`; every vote is on the disk before the next pair is."""
 
-    BINDINGS = bindings(ANNOTATE)
     CSS_PATH = "annotate.tcss"
 
     def __init__(self, session: Session, banner: str) -> None:
@@ -51,8 +54,10 @@ class AnnotateScreen(Screen[None]):
         self._zoom = 0
         self._coming: dict[str, Rendered] = {}
         self._begun = False
+        self._table: tuple[Action, ...] = ()
 
     def compose(self) -> ComposeResult:
+        self._table = take_keys(self, ANNOTATE)
         yield Static(classes="status", id="status", markup=False)
         yield Static(classes="pane-title", id="question-title", markup=False)
         yield AnswerView(id="question")
@@ -63,19 +68,16 @@ class AnnotateScreen(Screen[None]):
                     yield AnswerView(id=side)
         yield Static(id="finished", markup=False)
         yield Static(classes="said", id="said", markup=False)
-        votes = "   ".join(f"{a.keys[0]} {a.label}" for a in ANNOTATE if a.group == VOTE)
-        yield Static(votes, classes="keys", id="votes", markup=False)
-        yield Static(classes="keys", id="keys", markup=False)
+        yield KeyBar([a for a in self._table if a.group == VOTE], gap="   ", id="votes")
+        # What a narrow screen has no room for is in the help.
+        hidden = ((VOTE,), (VOTE, READ), (VOTE, READ, PAIR))
+        lines = ([a for a in self._table if a.group not in groups] for groups in hidden)
+        yield KeyBar(*lines, id="keys")
 
-    @staticmethod
-    def _keys(width: int) -> str:
-        """What else the keys do; those for reading are left out where it is narrow."""
-        others = [a for a in ANNOTATE if a.label and a.group != VOTE]
-        for wanted in (others, [a for a in others if a.group != READ]):
-            line = " · ".join(f"{a.shown_keys().split()[0]} {a.label}" for a in wanted)
-            if len(line) <= width:
-                break
-        return line
+    def _key(self, action: str) -> str:
+        """The key that does something, as messages name it."""
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        return app.preferences.keymap.first(action)
 
     @property
     def _panes(self) -> dict[str, AnswerView]:
@@ -84,13 +86,15 @@ class AnnotateScreen(Screen[None]):
     # ── showing ─────────────────────────────────────────────────────────────
 
     def _begin(self) -> None:
+        app: TiebreakApp = self.app  # type: ignore[assignment]
         try:
             self.session.open()
         except TiebreakError as error:
-            app: TiebreakApp = self.app  # type: ignore[assignment]
             app.refuse(error)
             return
-        self._show("Press ? for help. Votes are saved as you cast them.")
+        greeting = f"Press {self._key('help')} for help. Votes are saved as you cast them."
+        said, is_warning = app.opening(greeting)
+        self._show(said, warning=is_warning)
 
     def _show(self, said: str, *, warning: bool = False) -> None:
         """Show the session's pair and turn, and say something about what led here."""
@@ -153,31 +157,35 @@ class AnnotateScreen(Screen[None]):
 
     def _show_status(self) -> None:
         session = self.session
-        parts = [one_line(session.settings["name"] or session.store.path.stem, 40)]
-        if self._banner:
-            parts.insert(0, self._banner)
+        name = session.settings["name"] or session.store.path.stem
         served = session.current
+        turn, category = [""], ""
         if served is not None:
+            category = one_line(served.category or "", 20)
             if served.turns == (0,) and len(served.question) > 1:
-                parts.append(f"one vote for all {len(served.question)} turns")
+                turn = [f"one vote for all {len(served.question)} turns"]
             elif len(served.turns) > 1:
-                parts.append(f"voting on turn {session.turn} of {len(served.turns)}")
-            if served.category:
-                parts.append(one_line(served.category, 20))
-        progress = session.progress()
-        parts.append(f"{progress.done} done, {progress.left} left")
-        if session.draft.flag:
-            parts.append("⚑ flagged")
-        if session.draft.note:
-            parts.append("✎ note")
-        _put(self.query_one("#status", Static), "  │  ".join(parts))
+                where = f"turn {session.turn} of {len(served.turns)}"
+                turn = [f"voting on {where}", where]
+        parts = {
+            "banner": [self._banner],
+            "name": [one_line(name, 40), one_line(name, 16), ""],
+            "turn": turn,
+            "category": [category, ""],
+            "progress": forms_of(session.progress(), session.pace()),
+            "flag": ["⚑ flagged" if session.draft.flag else ""],
+            "note": ["✎ note" if session.draft.note else ""],
+        }
+        order = ("category", "name", "progress", "turn", "name", "progress")
+        _put(self.query_one("#status", Static), fitted(parts, order, self.size.width - 2))
 
     def _show_finished(self) -> None:
         progress = self.session.progress()
         lines = [f"Nothing is left for you here: {progress.done} pairs done. Thank you."]
         if progress.skipped:
-            lines.append(f"{progress.skipped} put aside: press s to go through them.")
-        lines.append("u takes back your last vote. Ctrl+Q leaves.")
+            skip = self._key("pair.skip")
+            lines.append(f"{progress.skipped} put aside: press {skip} to go through them.")
+        lines.append(f"{self._key('pair.undo')} takes back your last vote. Ctrl+Q leaves.")
         self.query_one("#finished", Static).update("\n\n".join(lines))
 
     def _say(self, message: str, *, warning: bool = False) -> None:
@@ -204,16 +212,24 @@ class AnnotateScreen(Screen[None]):
         self._show_titles()
 
     def on_resize(self) -> None:
-        self.query_one("#keys", Static).update(self._keys(self.size.width - 2))
         if not self._begun:
             # Now that the panes know their size, and before anything is painted at all.
             self._begun = True
             self._begin()
         elif self.session.current is not None:
+            self._show_status()
             self._fit_question(_texts(self.session.current, self._looking)["question"])
 
     def on_key(self) -> None:
         self.session.active.touch()
+
+    def on_click(self, event: events.Click) -> None:
+        """Aim at the pane that was clicked, or at both answers again."""
+        self.session.active.touch()
+        clicked = (event.widget.id or "") if event.widget is not None else ""
+        aim = {"left": 1, "right": 2, "question": 3}.get(clicked.removesuffix("-title"))
+        if aim is not None:
+            self._aim_at(0 if aim == self._aim else aim)
 
     # ── voting ──────────────────────────────────────────────────────────────
 
@@ -231,7 +247,7 @@ class AnnotateScreen(Screen[None]):
             return
         if not self._does(lambda: self.session.vote(seen), "Not saved"):
             return
-        self._show(f"✓ Saved: {SAID[seen]}.  u takes it back.")
+        self._show(f"✓ Saved: {SAID[seen]}.  {self._key('pair.undo')} takes it back.")
 
     def action_skip(self) -> None:
         """Put the pair aside, or go through those that were."""
@@ -240,7 +256,8 @@ class AnnotateScreen(Screen[None]):
                 self._show("Put aside earlier; vote, or skip it again.")
             return
         if self._does(self.session.skip, "Not skipped"):
-            self._show("Put aside: it comes back at the end.  u takes it back now.")
+            undo = self._key("pair.undo")
+            self._show(f"Put aside: it comes back at the end.  {undo} takes it back now.")
 
     def action_undo(self) -> None:
         """Take back the last vote or skip."""
@@ -316,7 +333,10 @@ class AnnotateScreen(Screen[None]):
 
     def action_aim(self) -> None:
         """Aim the scrolling at the next pane."""
-        self._aim = (self._aim + 1) % len(_AIMS)
+        self._aim_at((self._aim + 1) % len(_AIMS))
+
+    def _aim_at(self, aim: int) -> None:
+        self._aim = aim
         self._show_titles()
         self._say(f"Scrolling: {_AIMS[self._aim]}.")
 
@@ -363,7 +383,22 @@ class AnnotateScreen(Screen[None]):
         """Show keys and guidelines."""
         from tui.help import help_text
 
-        self.app.push_screen(Reader("Help", help_text(ANNOTATE, self.session.settings)))
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        text = help_text(self._table, self.session.settings, app.preferences.notices)
+        app.push_screen(Reader("Help", text))
+
+    def action_pause(self) -> None:
+        """Stop the clock and hide the pair until a key is pressed."""
+        if self.session.current is None:
+            return
+
+        def go_on(_: object) -> None:
+            self.session.go_on()
+            self._say("The clock runs again.")
+            self.call_after_refresh(self.session.shown)
+
+        self.session.pause()
+        self.app.push_screen(Paused(), go_on)
 
     def on_unmount(self) -> None:
         try:

@@ -12,11 +12,12 @@ from textual.widgets import Static
 
 from core.errors import TiebreakError
 from core.text import one_line
-from tui.actions import LEAD, bindings
+from tui.actions import LEAD, Action
 from tui.live import LiveNumbers, Numbers
-from tui.screens import ScreenSpec
+from tui.screens import ScreenSpec, take_keys
 from tui.tables import result_lines
 from tui.widgets.answer_view import AnswerView
+from tui.widgets.key_bar import KeyBar
 from tui.widgets.reader import Reader
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 class LeadScreen(Screen[None]):
     """Shows one statistic at a time; each refreshes by itself within a second of a commit."""
-
-    BINDINGS = bindings(LEAD)
 
     class NumbersChanged(Message):
         """New numbers, or the refusal that ended them, came from the thread."""
@@ -42,14 +41,15 @@ class LeadScreen(Screen[None]):
         self._live: LiveNumbers | None = None
         self._numbers: Numbers | None = None
         self._chosen = "agreement"
+        self._table: tuple[Action, ...] = ()
 
     def compose(self) -> ComposeResult:
+        self._table = take_keys(self, LEAD)
         yield Static(classes="status", id="status", markup=False)
         yield Static(classes="keys", id="statistics", markup=False)
         yield AnswerView(id="numbers")
         yield Static(classes="said", id="said", markup=False)
-        keys = " · ".join(f"{a.shown_keys().split()[0]} {a.label}" for a in LEAD if a.label)
-        yield Static(keys, classes="keys", markup=False)
+        yield KeyBar(self._table)
 
     def on_mount(self) -> None:
         self._view().raw = True
@@ -94,7 +94,9 @@ class LeadScreen(Screen[None]):
         if self._banner:
             parts.insert(0, self._banner)
         self.query_one("#status", Static).update("Lead  │  " + "  │  ".join(parts))
-        self._say("Live: moves within a second of a vote or verdict.")
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        said, is_warning = app.opening("Live: moves within a second of a vote or verdict.")
+        self._say(said, warning=is_warning)
 
     def _place(self, results: Sequence[Result]) -> int:
         """Where the chosen statistic stands among the results."""
@@ -129,7 +131,9 @@ class LeadScreen(Screen[None]):
         """Show the keys."""
         from tui.help import help_text
 
-        self.app.push_screen(Reader("Help", help_text(LEAD)))
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        notices = app.preferences.notices
+        app.push_screen(Reader("Help", help_text(self._table, notices=notices)))
 
 
 def _make(app: TiebreakApp) -> LeadScreen:

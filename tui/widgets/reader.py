@@ -6,20 +6,20 @@ from textual.app import ComposeResult
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.actions import MODAL, bindings
+from tui.actions import MODAL
+from tui.screens import take_keys
 from tui.widgets.answer_view import AnswerView
+from tui.widgets.key_bar import KeyBar
 
 
 class Reader(ModalScreen[None]):
     """Shows a text over the whole screen, and leaves what is below where it was."""
 
-    BINDINGS = bindings(MODAL)
     DEFAULT_CSS = """
     Reader {
         align: center middle;
         #reader-title { height: 1; padding: 0 1; background: $panel; text-style: bold; }
         #reader-text { width: 100%; max-width: 110; height: 1fr; background: $surface; }
-        #reader-keys { height: 1; padding: 0 1; background: $panel; color: $text-muted; }
     }
     """
 
@@ -31,8 +31,7 @@ class Reader(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         yield Static(self._title, id="reader-title", markup=False)
         yield AnswerView(id="reader-text")
-        keys = " · ".join(f"{a.shown_keys().split()[0]} {a.label}" for a in MODAL if a.label)
-        yield Static(keys, id="reader-keys", markup=False)
+        yield KeyBar(take_keys(self, MODAL))
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._view().show, self._text)
