@@ -35,7 +35,7 @@ from tests.docs import (
     slug,
     steps,
 )
-from tui.actions import ANNOTATE, LEAD, MODAL, NAMED_KEYS, Action
+from tui.actions import ANNOTATE, LEAD, MODAL, Action, key_name
 from tui.cli import root
 from tui.screens import screens
 
@@ -134,8 +134,7 @@ def test_every_command_and_option_is_described(name: str) -> None:
 
 def rows_for(actions: Sequence[Action]) -> set[frozenset[str]]:
     """The keys of each action as people write them."""
-    written = {**NAMED_KEYS, "shift+tab": "Shift+Tab", "f3": "F3"}
-    return {frozenset(written.get(key, key) for key in action.keys) for action in actions}
+    return {frozenset(map(key_name, action.keys)) for action in actions}
 
 
 @pytest.mark.parametrize(

@@ -7,24 +7,23 @@ from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 
-NAMED_KEYS = {
+_NAMES = {
     "question_mark": "?",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
     "pagedown": "PgDn",
     "pageup": "PgUp",
     "escape": "Esc",
-    "ctrl+q": "Ctrl+Q",
-    "space": "Space",
-    "tab": "Tab",
-    "f1": "F1",
-    "f2": "F2",
-    "home": "Home",
-    "end": "End",
     "up": "↑",
     "down": "↓",
 }
-"""How a key is written for people, where Textual's name is not."""
+
+
+def key_name(key: str) -> str:
+    """How a key is written for people: ``Ctrl+Q``, ``F1``, ``?``."""
+    if len(key) == 1:
+        return key
+    return "+".join(_NAMES.get(part, part.capitalize()) for part in key.split("+"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Action:
 
     def shown_keys(self) -> str:
         """The keys as people read them."""
-        return " ".join(NAMED_KEYS.get(key, key) for key in self.keys)
+        return " ".join(map(key_name, self.keys))
 
 
 VOTE, READ, PAIR, REST = "Vote", "Read", "This pair", "Everything else"

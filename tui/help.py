@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tui.actions import NAMED_KEYS, Action
-from tui.screens import screens
+from tui.actions import Action, key_name
+from tui.screens import ScreenSpec
 
 
-def help_text(actions: Sequence[Action], settings: Mapping[str, Any] | None = None) -> str:
-    """Keys by group, as Markdown, after the study's guidelines if there are any."""
+def help_text(
+    actions: Sequence[Action],
+    screens: Sequence[ScreenSpec],
+    settings: Mapping[str, Any] | None = None,
+) -> str:
+    """Keys by group, as Markdown, after the study's guidelines if there are any.
+
+    Args:
+        screens: those that this person can go to.
+    """
     parts: list[str] = []
     if settings and settings["guidelines"]:
         parts += ["# What to judge by", settings["guidelines"], ""]
@@ -22,5 +30,5 @@ def help_text(actions: Sequence[Action], settings: Mapping[str, Any] | None = No
             for action in actions
             if action.group == group
         ]
-    others = [f"- `{NAMED_KEYS.get(s.key, s.key)}` — {s.title}" for s in screens()]
+    others = [f"- `{key_name(screen.key)}` — {screen.title}" for screen in screens]
     return "\n".join([*parts, "\n## Screens\n", *others])

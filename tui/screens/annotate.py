@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from core.errors import StudyUnavailable, TiebreakError
 from core.records import Seen
-from core.text import one_line
+from core.text import many, one_line
 from db.serving import Served
 from tui.actions import ANNOTATE, READ, VOTE, bindings
 from tui.screens import ScreenSpec
@@ -21,7 +21,7 @@ from tui.widgets.answer_view import AnswerView
 from tui.widgets.reader import Reader
 
 if TYPE_CHECKING:
-    from tui.app import TiebreakApp
+    from tui.app import TiebreakApp, Who
     from tui.rendering import Rendered
 
 SAID = {
@@ -42,9 +42,10 @@ class AnnotateScreen(Screen[None]):
     BINDINGS = bindings(ANNOTATE)
     CSS_PATH = "annotate.tcss"
 
-    def __init__(self, session: Session, banner: str) -> None:
+    def __init__(self, session: Session, who: Who, banner: str) -> None:
         super().__init__()
         self.session = session
+        self._who = who
         self._banner = banner
         self._looking = 1
         self._aim = 0
@@ -100,7 +101,7 @@ class AnnotateScreen(Screen[None]):
         self.query_one("#question").display = is_open
         self.query_one("#question-title").display = is_open
         self.query_one("#finished").display = not is_open
-        self._zoom = 0
+        self._show_zoomed(0)
         if served is None:
             self._show_finished()
         else:
@@ -153,28 +154,34 @@ class AnnotateScreen(Screen[None]):
 
     def _show_status(self) -> None:
         session = self.session
-        parts = [one_line(session.settings["name"] or session.store.path.stem, 40)]
-        if self._banner:
-            parts.insert(0, self._banner)
+        progress = session.progress()
+        # What is cut off on a narrow screen stands at the end.
+        parts = [f"SIMULATED {self._who.annotator}"] if self._who.simulated else []
+        parts.append(f"{progress.done} done, {progress.left} left")
+        if session.draft.flag:
+            parts.append("⚑ flagged")
+        if session.draft.note:
+            parts.append("✎ note")
         served = session.current
         if served is not None:
             if served.turns == (0,) and len(served.question) > 1:
                 parts.append(f"one vote for all {len(served.question)} turns")
             elif len(served.turns) > 1:
                 parts.append(f"voting on turn {session.turn} of {len(served.turns)}")
-            if served.category:
-                parts.append(one_line(served.category, 20))
-        progress = session.progress()
-        parts.append(f"{progress.done} done, {progress.left} left")
-        if session.draft.flag:
-            parts.append("⚑ flagged")
-        if session.draft.note:
-            parts.append("✎ note")
+        if self._banner:
+            parts.append(self._banner)
+        parts.append(one_line(session.settings["name"] or session.store.path.stem, 40))
+        if served is not None and served.category:
+            parts.append(one_line(served.category, 20))
         _put(self.query_one("#status", Static), "  │  ".join(parts))
 
     def _show_finished(self) -> None:
         progress = self.session.progress()
-        lines = [f"Nothing is left for you here: {progress.done} pairs done. Thank you."]
+        if not (progress.done or progress.skipped):
+            lines = ["No pair waits for you. A lead queues them with: tiebreak pairs make"]
+        else:
+            done = many(progress.done, "pair")
+            lines = [f"Nothing is left for you here: {done} done. Thank you."]
         if progress.skipped:
             lines.append(f"{progress.skipped} put aside: press s to go through them.")
         lines.append("u takes back your last vote. Ctrl+Q leaves.")
@@ -322,10 +329,13 @@ class AnnotateScreen(Screen[None]):
 
     def action_zoom(self) -> None:
         """Show one answer at full width, the other, or both."""
-        self._zoom = (self._zoom + 1) % len(_ZOOMS)
-        self.query_one("#left-side").display = self._zoom != 2
-        self.query_one("#right-side").display = self._zoom != 1
+        self._show_zoomed((self._zoom + 1) % len(_ZOOMS))
         self._say(f"Shown: {_ZOOMS[self._zoom]}.")
+
+    def _show_zoomed(self, zoom: int) -> None:
+        self._zoom = zoom
+        self.query_one("#left-side").display = zoom != 2
+        self.query_one("#right-side").display = zoom != 1
 
     def action_raw(self) -> None:
         """Switch between rendered text and source."""
@@ -363,7 +373,9 @@ class AnnotateScreen(Screen[None]):
         """Show keys and guidelines."""
         from tui.help import help_text
 
-        self.app.push_screen(Reader("Help", help_text(ANNOTATE, self.session.settings)))
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        text = help_text(ANNOTATE, app.offered(), self.session.settings)
+        self.app.push_screen(Reader("Help", text))
 
     def on_unmount(self) -> None:
         try:
@@ -389,10 +401,8 @@ def _texts(served: Served, turn: int) -> dict[str, str]:
 
 
 def _make(app: TiebreakApp) -> AnnotateScreen:
-    banner = app.banner
-    if app.who.simulated:
-        banner = f"SIMULATED {app.who.annotator}"
-    return AnnotateScreen(Session(app.store, app.annotator_id, app.who.identity), banner)
+    session = Session(app.store, app.annotator_id, app.who.identity)
+    return AnnotateScreen(session, app.who, app.banner)
 
 
 SCREEN = ScreenSpec("annotate", "Vote", "f2", leads_only=False, make=_make)
