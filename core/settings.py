@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from reprlib import repr as shortened
 from typing import Any
 
 from core.errors import UsageError
@@ -107,4 +108,5 @@ def checked(key: str, value: Any) -> Any:
     try:
         return known.check(value)
     except ValueError as problem:
-        raise UsageError(f"setting {key!r} {problem}, not {repr(value)!s:.60}") from problem
+        message = f"setting {key!r} {problem}, not {shortened(value)}"
+        raise UsageError(message, f"it is {known.meaning}") from problem

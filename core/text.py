@@ -152,6 +152,11 @@ def one_line(text: str, width: int) -> str:
     return shown[:kept] + "…" if len(text) > enough else shown
 
 
+def many(count: int, noun: str) -> str:
+    """A count with its noun: ``1 pair``, ``2,000 pairs``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 @dataclass(frozen=True, slots=True)
 class LengthFeatures:
     """How long an answer is and how much it is dressed, for bias statistics.

@@ -92,7 +92,9 @@ class Finding:
     problem: str
 
     def __str__(self) -> str:
-        return f"{self.log} {self.seq}: {self.problem}"
+        return (
+            f"{self.log} {self.seq}: {self.problem}" if self.seq else f"{self.log}: {self.problem}"
+        )
 
 
 def link(previous: str, content: Sequence[Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,5 +126,18 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     # Without it, INSERT OR REPLACE deletes past the triggers that keep the logs append-only.
     connection.execute("PRAGMA recursive_triggers = ON")
     if version < LATEST:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
         upgrade(connection)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log; for this one lock SQLite does not wait by itself."""
+    patience = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                raise
+        time.sleep(0.01)

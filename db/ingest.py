@@ -190,7 +190,7 @@ class _Run:
             self._texts.add(digest)
         return digest
 
-    def _question_id(self, where: Where, key: str, source: str | None = None) -> int:
+    def _question_id(self, where: Where, key: str) -> int:
         if key not in self._questions:
             row = self.connection.execute(
                 "SELECT id FROM question WHERE key = ?", (key,)
@@ -198,7 +198,7 @@ class _Run:
             if row is None:
                 row = self.connection.execute(
                     "INSERT INTO question (key, source_id) VALUES (?, ?) RETURNING id",
-                    (key, self._source_id(where, source)),
+                    (key, self._source_id(where)),
                 ).fetchone()
             self._questions[key] = row[0]
         return self._questions[key]
@@ -233,10 +233,19 @@ class _Run:
                 )
         return is_new
 
+    def _came_from(self, where: Where, table: str, owner: int, source: str | None) -> None:
+        """Note where a text came from; a pair may have named its owner before."""
+        self.connection.execute(
+            f"UPDATE {table} SET source_id = ? WHERE id = ?",
+            (self._source_id(where, source), owner),
+        )
+
     def _question(self, where: Where, question: Question) -> None:
-        owner = self._question_id(where, question.key, question.source)
+        owner = self._question_id(where, question.key)
         what = f"question {question.key!r}"
         is_new = self._turns(where, "question_turn", owner, question.turns, what)
+        if is_new:
+            self._came_from(where, "question", owner, question.source)
         is_new |= self._turns(
             where, "reference_turn", owner, question.references, f"the reference of {what}"
         )
@@ -261,7 +270,7 @@ class _Run:
                 )
         self._count("questions" if question.turns else "references", is_new)
 
-    def _answer_id(self, where: Where, question: str, model: str, source: str | None = None) -> int:
+    def _answer_id(self, where: Where, question: str, model: str) -> int:
         key = (question, model)
         if key not in self._answers:
             owner = self._question_id(where, question)
@@ -273,15 +282,17 @@ class _Run:
                 row = self.connection.execute(
                     "INSERT INTO answer (question_id, model, source_id) VALUES (?, ?, ?) "
                     "RETURNING id",
-                    (owner, model, self._source_id(where, source)),
+                    (owner, model, self._source_id(where)),
                 ).fetchone()
             self._answers[key] = row[0]
         return self._answers[key]
 
     def _answer(self, where: Where, answer: Answer) -> None:
-        owner = self._answer_id(where, answer.question, answer.model, answer.source)
+        owner = self._answer_id(where, answer.question, answer.model)
         what = f"the answer of {answer.model!r} to question {answer.question!r}"
         is_new = self._turns(where, "answer_turn", owner, answer.turns, what)
+        if is_new:
+            self._came_from(where, "answer", owner, answer.source)
         is_new |= self._made_with(where, owner, answer, what)
         self._count("answers", is_new)
 

@@ -125,7 +125,7 @@ CREATE TABLE annotator (
     added_at TEXT NOT NULL
 ) STRICT;
 
--- skipped_after is the vote log's length at a skip: clocks jump, and undo takes back what came last.
+-- skipped_after: the vote log's length at a skip; undo takes back what came last, and clocks jump.
 CREATE TABLE assignment (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     uid TEXT NOT NULL UNIQUE,

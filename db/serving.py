@@ -93,7 +93,7 @@ class Serving:
             self._expire(connection, annotator_id)
             assignment = (
                 self._open(connection, annotator_id, beyond)
-                or self._reopen(connection, annotator_id, "expired", "released")
+                or self._reopen(connection, annotator_id, beyond, "expired", "released")
                 or self._draw(connection, annotator_id)
             )
             return None if assignment is None else self.served(connection, assignment)
@@ -102,7 +102,7 @@ class Serving:
         """A pair that this annotator skipped and nobody else has filled since, again."""
         with self.store.write() as connection:
             self._expire(connection, annotator_id)
-            assignment = self._reopen(connection, annotator_id, "skipped")
+            assignment = self._reopen(connection, annotator_id, None, "skipped")
             return None if assignment is None else self.served(connection, assignment)
 
     def release(self, annotator_id: int, assignment: int) -> None:
@@ -143,9 +143,9 @@ class Serving:
         self, connection: sqlite3.Connection, annotator_id: int, beyond: int | None
     ) -> int | None:
         row = connection.execute(
-            "SELECT id FROM assignment WHERE annotator_id = ? AND state = 'open' AND id != ? "
-            "ORDER BY id LIMIT 1",
-            (annotator_id, beyond if beyond is not None else -1),
+            "SELECT id FROM assignment WHERE annotator_id = ? AND state = 'open' "
+            "AND id IS NOT ? ORDER BY id LIMIT 1",
+            (annotator_id, beyond),
         ).fetchone()
         if row is not None:
             connection.execute(
@@ -154,13 +154,13 @@ class Serving:
         return row[0] if row else None
 
     def _reopen(
-        self, connection: sqlite3.Connection, annotator_id: int, *states: str
+        self, connection: sqlite3.Connection, annotator_id: int, beyond: int | None, *states: str
     ) -> int | None:
         row = connection.execute(
             "SELECT a.id, a.pair_id FROM assignment a JOIN queue q ON q.pair_id = a.pair_id "
             "WHERE a.annotator_id = ? AND a.state IN (SELECT value FROM json_each(?)) "
-            "AND q.load < q.overlap ORDER BY a.id LIMIT 1",
-            (annotator_id, json.dumps(states)),
+            "AND q.load < q.overlap AND a.id IS NOT ? ORDER BY a.id LIMIT 1",
+            (annotator_id, json.dumps(states), beyond),
         ).fetchone()
         if row is None:
             return None

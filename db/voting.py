@@ -221,7 +221,7 @@ class Voting:
 
 
 _LAST_VOTE = """
-    SELECT v.id, v.at, v.assignment_id, v.turn, v.seen, v.note, v.flag, s.state, v.pair_id,
+    SELECT v.id, v.seq, v.assignment_id, v.turn, v.seen, v.note, v.flag, s.state, v.pair_id,
            p.key, a.name, s.uid, v.left
     FROM vote v JOIN assignment s ON s.id = v.assignment_id JOIN pair p ON p.id = v.pair_id
     JOIN annotator a ON a.id = v.annotator_id

@@ -55,7 +55,7 @@ class FakeClock:
         return self.moment
 
     def forward(self, **by: float) -> None:
-        """Go on (or back) by days, hours, minutes, seconds …"""
+        """Go on, or back where it is negative: ``minutes=5``."""
         self.moment += timedelta(**by)
 
 

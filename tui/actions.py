@@ -6,34 +6,38 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-NAMED_KEYS = {
+_NAMES = {
     "pagedown": "PgDn",
     "pageup": "PgUp",
     "escape": "Esc",
-    "ctrl+q": "Ctrl+Q",
-    "space": "Space",
-    "tab": "Tab",
-    "shift+tab": "Shift+Tab",
-    "slash": "/",
-    "minus": "-",
-    "plus": "+",
-    "backslash": "\\",
-    "at": "@",
-    "underscore": "_",
-    "enter": "Enter",
-    "backspace": "Backspace",
     "insert": "Ins",
     "delete": "Del",
-    "left": "←",
-    "right": "→",
-    "f1": "F1",
-    "f2": "F2",
-    "home": "Home",
-    "end": "End",
     "up": "↑",
     "down": "↓",
+    "left": "←",
+    "right": "→",
+    "slash": "/",
+    "backslash": "\\",
+    "minus": "-",
+    "plus": "+",
+    "at": "@",
+    "underscore": "_",
 }
-"""How a key is written for people, where Textual's name is not."""
+
+
+def key_name(key: str) -> str:
+    """How a key is written for people: ``Ctrl+Q``, ``F1``, ``?``."""
+    return "+".join(_part_name(part) for part in key.split("+"))
+
+
+def _part_name(part: str) -> str:
+    if part in _NAMES or len(part) == 1:
+        return _NAMES.get(part, part)
+    try:
+        character = unicodedata.lookup(part.replace("_", " "))
+    except KeyError:
+        return part.capitalize()
+    return character if character.isprintable() else part.capitalize()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +65,11 @@ class Action:
 
     def shown_keys(self) -> str:
         """The keys as people read them."""
-        return " ".join(shown(key) for key in self.keys)
+        return " ".join(map(key_name, self.keys))
 
     def first_key(self) -> str:
         """The key that footers and messages name."""
-        return shown(self.keys[0])
-
-
-def shown(key: str) -> str:
-    """A key as people read it."""
-    if key in NAMED_KEYS:
-        return NAMED_KEYS[key]
-    try:
-        character = unicodedata.lookup(key.replace("_", " "))
-    except KeyError:
-        return key
-    return character if character.isprintable() else key
+        return key_name(self.keys[0])
 
 
 VOTE, READ, PAIR, REST = "Vote", "Read", "This pair", "Everything else"

@@ -25,13 +25,9 @@ from core.text import one_line
 from db.store import Store
 from tui.inert import Inert
 from tui.preferences import Preferences
-from tui.screens import screens
+from tui.screens import ScreenSpec, screens
 from tui.themes import THEMES, without_colour
 from tui.widgets.too_small import TooSmall, is_too_small
-
-LARGEST = (400, 120)
-"""Columns and rows beyond which a window is drawn no larger: a client may claim any size."""
-
 
 _SETTLED_AFTER = 1.0
 """Seconds after which all that lives as long as the app has been made."""
@@ -113,15 +109,17 @@ class TiebreakApp(App[None]):
         return [Inert(), *super().get_line_filters()]
 
     def on_mount(self) -> None:
-        for spec in screens():
-            if spec.leads_only and not self.who.is_lead:
-                continue
+        for spec in self.offered():
             self.install_screen(spec.make(self), spec.id)
             self.bind(spec.key, f"show('{spec.id}')", description=spec.title, show=False)
         self._on_hangup()
         self.push_screen(self.first)
         self._mind_the_size(self.size)
         self.set_timer(_SETTLED_AFTER, _spare_the_collector)
+
+    def offered(self) -> list[ScreenSpec]:
+        """The screens that this person may see."""
+        return [spec for spec in screens() if self.who.is_lead or not spec.leads_only]
 
     def _on_hangup(self) -> None:
         # Without a terminal Textual would spin for ever, so a dropped line ends the process at

@@ -96,9 +96,9 @@ def gold_rows(store: Store, options: Options) -> Iterator[dict[str, Any]]:
     groups = store.reading.groups()
     name = _named(store, options)
     for item in store.reading.items():
-        if not item.votes and not item.rulings:
-            continue  # judges alone make no gold
         votes = [(v, s) for v, s in item.votes if groups[v.annotator] not in excluded]
+        if not votes and not item.rulings:
+            continue  # judges alone make no gold
         gold = decide([vote for vote, _ in votes], item.rulings, options.rule)
         yield _gold_row(item, votes, gold, name, options)
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.text import one_line
-from tui.actions import Action, shown
+from tui.actions import Action, key_name
 from tui.preferences import Notice
-from tui.screens import screens
+from tui.screens import ScreenSpec
 
 
 def help_text(
     actions: Sequence[Action],
+    screens: Sequence[ScreenSpec],
     settings: Mapping[str, Any] | None = None,
     notices: Sequence[Notice] = (),
 ) -> str:
@@ -20,6 +21,7 @@ def help_text(
 
     Args:
         actions: with the keys in effect.
+        screens: those that this person can go to.
         notices: preferences that were not taken, told first.
     """
     parts: list[str] = []
@@ -37,7 +39,7 @@ def help_text(
             for action in actions
             if action.group == group
         ]
-    others = [f"- `{shown(spec.key)}` — {spec.title}" for spec in screens()]
+    others = [f"- `{key_name(screen.key)}` — {screen.title}" for screen in screens]
     return "\n".join([*parts, "\n## Screens\n", *others])
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tui.actions import NAMED_KEYS, TABLES, Action, shown
+from tui.actions import TABLES, Action, key_name
 
 DEFAULT_LAYOUT = "default"
 LAYOUTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -42,7 +42,10 @@ the rest."""
 FIXED = {"quit"}
 """Actions whose key stays: nobody may lock themselves in."""
 
-_PLAIN = NAMED_KEYS.keys() - {"ctrl+q", "f2"}
+_PLAIN = frozenset(
+    "space tab shift+tab enter escape backspace insert delete home end pageup pagedown "
+    "up down left right f1 slash backslash minus plus at underscore".split()
+)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _SAME_AS = {
     "ctrl+m": "Enter",
@@ -101,7 +104,7 @@ class Keymap:
 
     def first(self, action: str) -> str:
         """The key that a message names for an action, as people read it."""
-        return shown(self.bound[action].keys[0])
+        return key_name(self.bound[action].keys[0])
 
 
 def known_actions() -> dict[str, Action]:
@@ -113,8 +116,8 @@ def known_actions() -> dict[str, Action]:
     return found
 
 
-def key_name(written: str) -> str:
-    """The name of a key, from the character it writes or the name that a person gave.
+def key_of(written: str) -> str:
+    """Textual's name of a key, from the character it writes or the name that a person gave.
 
     Raises:
         ValueError: with the reason, if no terminal can be relied on to send that key.
@@ -132,7 +135,7 @@ def key_name(written: str) -> str:
     if name[:1] == "f" and name[1:].isdecimal() and name != "f1":
         raise ValueError("F2 and above belong to the screens")
     is_control = name.startswith("ctrl+") and len(name) == 6 and name[5] in _LETTERS
-    if name not in _PLAIN and not is_control and len(shown(name)) > 1:
+    if name not in _PLAIN and not is_control and len(key_name(name)) > 1:
         raise ValueError("it is no key that every terminal sends")
     return name
 
@@ -172,7 +175,9 @@ def make_keymap(
                     other = next(one for one in owners if one != owner)
                     refused.append(
                         Refused(
-                            owner, f"{shown(key)!r} is {other}'s key too", f"move {other} as well"
+                            owner,
+                            f"{key_name(key)!r} is {other}'s key too",
+                            f"move {other} as well",
                         )
                     )
     return Keymap({**base, **taken}), refused

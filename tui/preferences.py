@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tui.actions import shown
+from tui.actions import key_name
 from tui.keymap import (
     DEFAULT_LAYOUT,
     FIXED,
     LAYOUTS,
     Keymap,
-    key_name,
+    key_of,
     known_actions,
     make_keymap,
 )
@@ -155,7 +155,7 @@ def _read(
 
 
 def _stays(keymap: Keymap, action: str) -> str:
-    return f"it stays on {' '.join(shown(key) for key in keymap.bound[action].keys)}"
+    return f"it stays on {' '.join(key_name(key) for key in keymap.bound[action].keys)}"
 
 
 def _chosen_keys(
@@ -211,7 +211,7 @@ def _keys(value: object) -> tuple[str, ...]:
         if not isinstance(one, str):
             raise ValueError("takes keys in quotes")
         try:
-            names.append(key_name(one))
+            names.append(key_of(one))
         except ValueError as problem:
             raise ValueError(f"{one!r:.30}: {problem}") from problem
     return tuple(dict.fromkeys(names))
@@ -244,5 +244,5 @@ def example() -> str:
 
 def _written(key: str) -> str:
     """A key as a settings file says it."""
-    written = shown(key)
+    written = key_name(key)
     return written if len(written) == 1 and written.isascii() else key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from core.text import cell_width, one_line
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from core.stats.results import Estimate, Result
 
 _WIDEST_LABEL = 28
+_NARROWEST_LABEL = 5
+_GAP = "  "
 _BAR = 21
 """Cells of the bar that draws an interval on the scale from 0 to 1."""
 
@@ -23,26 +26,41 @@ def result_lines(result: Result, width: int = 100, *, notes: bool = True) -> lis
         notes: whether notes and assumptions follow.
     """
     lines = [result.title, result.description, ""]
-    rows = [_row(result.columns, estimate) for estimate in result.estimates]
-    if rows:
-        has_bars = any(row.bar for row in rows)
-        header = [*result.columns, "", "95% interval" if _levels(result) else "", "k / n"]
-        cells = [row.cells for row in rows]
-        widths = [
-            max(_width(line[column]) for line in [header, *cells]) for column in range(len(header))
-        ]
-        fits = has_bars and sum(widths) + 2 * len(widths) + _BAR <= width
-        lines.append(_aligned(header, widths, len(result.columns)).rstrip())
-        for row in rows:
-            line = _aligned(row.cells, widths, len(result.columns))
-            tail = row.reason or (row.bar if fits else "")
-            lines.append(f"{line}  {tail}".rstrip())
+    if result.estimates:
+        lines += _table(result, width)
     else:
         lines.append("nothing to show yet")
     if notes:
         said = [*result.notes, *result.assumptions]
         lines += ["", *(f"· {one_line(note, 2000)}" for note in said)] if said else []
     return lines
+
+
+def _table(result: Result, width: int) -> list[str]:
+    """Header and rows, no wider than ``width`` where shortening labels can bring that about."""
+    rows = [_row(result.columns, estimate) for estimate in result.estimates]
+    header = [*result.columns, "", "95% interval" if _levels(result) else "", "k / n"]
+    widths = _widths([header, *(row.cells for row in rows)], len(result.columns), width)
+    total = sum(widths) + len(_GAP) * (len(widths) - 1)
+    fits = total + len(_GAP) + _BAR <= width
+    lines = [_aligned(header, widths, len(result.columns))]
+    for row in rows:
+        line = _aligned(row.cells, widths, len(result.columns))
+        lines.append(f"{line}{_GAP}{row.bar}" if row.bar and fits else line)
+        # A reason is a sentence: it gets lines of its own, under the row that it explains.
+        lines += wrap(row.reason, width, initial_indent="    ↳ ", subsequent_indent="      ")
+    return [line.rstrip() for line in lines]
+
+
+def _widths(lines: Sequence[Sequence[str]], labels: int, width: int) -> list[int]:
+    """Cells of each column: its widest, the widest labels shortened until all fit."""
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    while sum(widths) + len(_GAP) * (len(widths) - 1) > width:
+        widest = max(range(labels), key=widths.__getitem__)
+        if widths[widest] <= _NARROWEST_LABEL:
+            break
+        widths[widest] -= 1
+    return widths
 
 
 class _Row:
@@ -104,6 +122,8 @@ def _aligned(cells: Sequence[str], widths: Sequence[int], left: int) -> str:
     """Labels to the left, numbers to the right."""
     padded = []
     for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        if place < left and _width(cell) > width:
+            cell = one_line(cell, width)
         space = " " * (width - _width(cell))
         padded.append(cell + space if place < left else space + cell)
-    return "  ".join(padded)
+    return _GAP.join(padded)

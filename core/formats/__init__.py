@@ -75,6 +75,8 @@ def sniffed(path: Path) -> Format:
     where = Where(str(path))
     if not path.exists():
         raise BadInput(where, "", "there is no such file or folder", "look at the path")
+    if path.is_file() and not path.stat().st_size:
+        raise BadInput(where, "", "the file is empty", "look whether it was written completely")
     for one in formats():
         if one.sniff(path):
             return one

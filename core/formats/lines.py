@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from reprlib import repr as shortened
@@ -14,6 +15,7 @@ from typing import IO, Any
 from core.errors import BadInput, Where
 
 _MISSING = object()
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 _DEEPEST = 64
 """How far a line's lists and objects may be nested; SQLite and Python give up further down."""
@@ -47,10 +49,9 @@ class Row:
     def name(self, field: str) -> str:
         """A text that can be a name: not empty, and of one line without control characters."""
         value = self.filled(field)
-        if control := next((c for c in value if ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0), None):
-            raise self.bad(
-                field, f"holds the control character U+{ord(control):04X}", "take it out"
-            )
+        if control := _CONTROL.search(value):
+            code = ord(control.group())
+            raise self.bad(field, f"holds the control character U+{code:04X}", "take it out")
         return value
 
     def filled(self, field: str) -> str:
@@ -171,7 +172,8 @@ def json_lines(path: Path) -> Iterator[Row]:
     """
     with path.open("rb") as stream:
         for number, raw in enumerate(stream, 1):
-            if not raw.strip():
+            raw = raw.strip()
+            if not raw:
                 continue
             where = Where(str(path), number)
             try:

@@ -241,66 +241,76 @@ _READERS: Mapping[str, Callable[[Row], Iterator[Record]]] = {
 }
 
 
+_EVENT = "id question model_1 model_2 turn left "
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    kind: tuple(names.split())
+    for kind, names in {
+        "question": "id turns category references source",
+        "answer": "question model turns system_prompt settings source",
+        "pair": "question model_1 model_2",
+        "annotator": "name role group simulated attributes",
+        "judge": "name kind model endpoint prompt prompt_hash parameters revision",
+        "vote": f"{_EVENT} annotator choice identity supersedes confidence note flag "
+        "active_seconds at",
+        "verdict": f"{_EVENT} judge status choice repeat scores preference prompt prompt_hash "
+        "label raw reasoning error tokens_in tokens_out latency cost attempts supersedes at",
+        "ruling": f"{_EVENT} lead stage choice reason shown queue_reason queue_probability "
+        "supersedes identity at",
+    }.items()
+}
+"""Every field of each type but ``type`` itself; ``study`` takes the settings' own names."""
+
+_KINDS: Mapping[type, str] = {
+    Question: "question",
+    Answer: "answer",
+    Pair: "pair",
+    Annotator: "annotator",
+    Judge: "judge",
+    Vote: "vote",
+    Verdict: "verdict",
+    Ruling: "ruling",
+}
+
+
 def read(path: Path) -> Iterator[Located]:
     """The records of one file, in its order.
 
     Raises:
-        BadInput: at the first line that cannot be taken.
+        BadInput: at the first line that cannot be taken. A field that is not known is an error:
+            a misspelt one would otherwise be lost without a word.
     """
+    known = {kind: {"type", *names} for kind, names in _FIELDS.items()}
     for row in json_lines(path):
-        for record in row.one_of("type", _READERS)(row):
+        reader = row.one_of("type", _READERS)
+        kind = row.text("type")
+        if kind in known and (unknown := row.fields.keys() - known[kind]):
+            raise row.bad(
+                sorted(unknown)[0],
+                f"is no field of a line of type {kind!r}",
+                f"it takes: {', '.join(_FIELDS[kind])}",
+            )
+        for record in reader(row):
             yield row.where, record
-
-
-def _sides(left: int | None) -> str | None:
-    return None if left is None else f"model_{left}"
 
 
 def _as_line(record: Record) -> dict[str, Any]:
     """A record as an object, every field named; see :func:`write`, which drops empty ones."""
     if isinstance(record, Setting):
         return {"type": "study", record.key: record.value}
-    if isinstance(record, Question):
-        fields = {"id": record.key} | _fields(record, "turns category references source")
-        return {"type": "question", **fields}
-    if isinstance(record, Answer):
-        names = "question model turns system_prompt settings source"
-        return {"type": "answer", **_fields(record, names)}
-    if isinstance(record, Pair):
-        return {"type": "pair", **_fields(record, "question model_1 model_2")}
-    if isinstance(record, Annotator):
-        return {"type": "annotator", **_fields(record, "name role group simulated attributes")}
-    if isinstance(record, Judge):
-        names = "name kind model endpoint prompt prompt_hash parameters revision"
-        return {"type": "judge", **_fields(record, names)}
-    kind, names = _EVENTS[type(record)]
-    common = _fields(record.pair, "question model_1 model_2") | {"turn": record.turn}
-    own = {"left": _sides(record.left)} | _fields(record, names)
-    return {"type": kind, "id": record.id, **common, **own}
+    kind = _KINDS[type(record)]
+    return {"type": kind} | {name: _value(record, name) for name in _FIELDS[kind]}
 
 
-_EVENTS: Mapping[type, tuple[str, str]] = {
-    Vote: (
-        "vote",
-        "annotator choice identity supersedes confidence note flag active_seconds at",
-    ),
-    Verdict: (
-        "verdict",
-        "judge status choice repeat scores preference prompt prompt_hash label raw reasoning "
-        "error tokens_in tokens_out latency cost attempts supersedes at",
-    ),
-    Ruling: (
-        "ruling",
-        "lead stage choice reason shown queue_reason queue_probability supersedes identity at",
-    ),
-}
-
-
-def _fields(record: object, names: str) -> dict[str, Any]:
-    values = {name: getattr(record, name) for name in names.split()}
-    return {
-        name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()
-    }
+def _value(record: Record, name: str) -> Any:
+    if isinstance(record, Question) and name == "id":
+        return record.key
+    if isinstance(record, Vote | Verdict | Ruling):
+        if name in ("question", "model_1", "model_2"):
+            return getattr(record.pair, name)
+        if name == "left":
+            return None if record.left is None else f"model_{record.left}"
+    value = getattr(record, name)
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def write(records: Iterable[Record], stream: IO[str]) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 
 from core.records import Seen
 from db.store import Store
-from tests.studies import vote
+from db.voting import Cast
 
-_TRIES = 60.0
+_PATIENCE = 30.0
 """Seconds after which a process that does not answer has hung."""
 
 
@@ -27,7 +27,7 @@ def at_once(count: int, work: Callable[..., Any], *arguments: object) -> list[An
         What each returned; a traceback where it raised.
     """
     context = multiprocessing.get_context("spawn")
-    barrier, answers = context.Barrier(count), context.Queue()
+    barrier, answers = context.Barrier(count, timeout=_PATIENCE), context.Queue()
     running = [
         context.Process(target=_answer, args=(barrier, answers, work, number, arguments))
         for number in range(count)
@@ -35,10 +35,10 @@ def at_once(count: int, work: Callable[..., Any], *arguments: object) -> list[An
     for process in running:
         process.start()
     try:
-        return [answers.get(timeout=_TRIES) for _ in running]
+        return [answers.get(timeout=_PATIENCE) for _ in running]
     finally:
         for process in running:
-            process.join(timeout=_TRIES)
+            process.join(timeout=_PATIENCE)
             process.close()
         answers.close()
 
@@ -48,9 +48,9 @@ def _answer(
 ) -> None:
     try:
         answers.put(work(number, barrier, *arguments))
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever it is, the test prints it
+        barrier.abort()
         answers.put(traceback.format_exc())
-        raise
 
 
 def open_new(number: int, barrier: Barrier, folder: Path, rounds: int) -> list[str]:
@@ -74,7 +74,7 @@ def vote_all(number: int, barrier: Barrier, study: Path, votes: int) -> list[str
     Returns:
         The ids of the votes that were acknowledged.
     """
-    acknowledged = []
+    acknowledged: list[str] = []
     with Store(study) as store:
         me = store.annotator(f"annotator {number}")
         barrier.wait()
@@ -83,6 +83,7 @@ def vote_all(number: int, barrier: Barrier, study: Path, votes: int) -> list[str
             if served is None:
                 break
             key = f"{number}.{len(acknowledged)}"
-            assert vote(store, me, served, Seen.LEFT, id=key)
+            cast = Cast(key, served.assignment, served.turns[0], Seen.LEFT)
+            assert store.voting.cast(me, "local:me", cast)
             acknowledged.append(key)
     return acknowledged

@@ -77,7 +77,7 @@ def test_a_bad_line_is_named_and_nothing_stays(tiebreak: Any, tmp_path: Path) ->
     bad = tmp_path / "bad.jsonl"
     good = '{"type":"question","id":"q1","turns":["Why?"]}'
     bad.write_text(
-        f'{good}\n{{"type":"answer","question":"q1","model":"m","turns":"x","turn":1}}\n'
+        f'{good}\n{{"type":"answer","question":"q1","model":"m","turns":"x"}}\n'
         '{"type":"vote","question":"q1","model_1":"m","model_2":"n","turn":1,'
         '"annotator":"ann","choice":"best"}\n'
     )

@@ -55,7 +55,7 @@ def test_in_a_terminal_a_newcomer_votes_at_once_and_sees_agreement_move(tmp_path
         seat.shows("✓ Saved: A is better")
         seat.send("\x1bOR")
         seat.shows("Judge–human and human–human agreement")
-        seat.shows("annotators are SIMULATED")
+        seat.shows("annotators SIMULATED")
         before = seat.text()
         seat.until(lambda: seat.text() != before, 10)
         seat.send("\x11")

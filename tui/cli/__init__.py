@@ -72,10 +72,20 @@ class _Lazy(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
+def example(*commands: str) -> str:
+    """The examples under a command's help, each on a line of its own."""
+    listed = "\n".join(f"  {command}" for command in commands)
+    return f"\b\nExample{'s' if len(commands) > 1 else ''}:\n{listed}"
+
+
 @click.group(
     cls=_Lazy,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: tiebreak --db study.db import folder/ && tiebreak --db study.db pairs make",
+    epilog=example(
+        "tiebreak --db study.db import folder/",
+        "tiebreak --db study.db pairs make",
+        "tiebreak --db study.db annotate",
+    ),
 )
 @click.option(
     "--db",

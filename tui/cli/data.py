@@ -13,8 +13,8 @@ from typing import IO, Any
 import click
 
 from core.errors import TiebreakError
-from core.text import one_line
-from tui.cli import Settings, say
+from core.text import many, one_line
+from tui.cli import Settings, example, say
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -28,7 +28,7 @@ def show_json(value: Any) -> None:
 
 
 @click.command(
-    "import", epilog="Example: tiebreak --db study.db import answers.jsonl --format native"
+    "import", epilog=example("tiebreak --db study.db import answers.jsonl --format native")
 )
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--format", "format_name", metavar="NAME", help="The format; sniffed otherwise.")
@@ -55,37 +55,35 @@ def import_command(settings: Settings, path: Path, format_name: str | None, as_j
         return
     new = {kind: n for kind, n in done.summary.new.items() if n}
     old = {kind: n for kind, n in done.summary.unchanged.items() if n}
-    say(f"{path}: read as {done.format}, {_many(len(done.files), 'file')}")
+    say(f"{path}: read as {done.format}, {many(len(done.files), 'file')}")
     say(f"  new        {_listed(new) or 'nothing'}")
     if old:
         say(f"  unchanged  {_listed(old)}")
     if done.summary.textless:
         say(
-            f"  {_many(done.summary.textless, 'pair')} have no text yet: they count in the "
+            f"  {many(done.summary.textless, 'pair')} have no text yet: they count in the "
             "statistics, and are served to nobody until their answers are imported"
         )
 
 
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(_many(count, kind.removesuffix("s")) for kind, count in counts.items())
+    return ", ".join(many(count, kind.removesuffix("s")) for kind, count in counts.items())
 
 
 # ── pairs ───────────────────────────────────────────────────────────────────
 
 
-@click.group("pairs")
+@click.group("pairs", epilog=example("tiebreak --db study.db pairs make --overlap 3"))
 def pairs_command() -> None:
     """Make pairs and queue them for voting."""
 
 
 @pairs_command.command(
     "make",
-    epilog="Examples: tiebreak --db study.db pairs make --overlap 3 · "
-    "tiebreak --db study.db pairs make --against MODEL --sample 200",
+    epilog=example(
+        "tiebreak --db study.db pairs make --overlap 3",
+        "tiebreak --db study.db pairs make --against MODEL --sample 200",
+    ),
 )
 @click.option("--against", metavar="MODEL", help="Only pairs with this baseline model.")
 @click.option("--sample", type=click.IntRange(1), metavar="N", help="Only N of them, at random.")
@@ -120,8 +118,8 @@ def pairs_make(
         )
         return
     already = f", {made.already:,} were in it before" if made.already else ""
-    say(f"{_many(made.queued, 'pair')} of {made.population:,} put in the queue{already}")
-    say(f"  {_many(made.overlap, 'vote')} wanted per pair; next: tiebreak annotate")
+    say(f"{many(made.queued, 'pair')} of {made.population:,} put in the queue{already}")
+    say(f"  {many(made.overlap, 'vote')} wanted per pair; next: tiebreak annotate")
 
 
 # ── export ──────────────────────────────────────────────────────────────────
@@ -129,8 +127,10 @@ def pairs_make(
 
 @click.command(
     "export",
-    epilog="Examples: tiebreak --db study.db export gold > gold.jsonl · "
-    "tiebreak --db study.db export votes --format csv -o votes.csv",
+    epilog=example(
+        "tiebreak --db study.db export gold > gold.jsonl",
+        "tiebreak --db study.db export votes --format csv -o votes.csv",
+    ),
 )
 @click.argument("what", type=click.Choice(["gold", "votes", "study"]))
 @click.option(
@@ -203,7 +203,7 @@ def _opened(output: Path | None) -> Iterator[IO[str]]:
 # ── status, study, verify ───────────────────────────────────────────────────
 
 
-@click.command("status", epilog="Example: tiebreak --db study.db status --json")
+@click.command("status", epilog=example("tiebreak --db study.db status --json"))
 @as_json
 @click.pass_obj
 def status_command(settings: Settings, as_json: bool) -> None:
@@ -223,12 +223,12 @@ def status_command(settings: Settings, as_json: bool) -> None:
     click.echo(f"  {'size on disk':22}{size / 2**20:>8,.1f} MiB")
 
 
-@click.group("study")
+@click.group("study", epilog=example("tiebreak --db study.db study show"))
 def study_command() -> None:
     """Show and change the study's settings."""
 
 
-@study_command.command("show", epilog="Example: tiebreak --db study.db study show")
+@study_command.command("show", epilog=example("tiebreak --db study.db study show"))
 @as_json
 @click.pass_obj
 def study_show(settings: Settings, as_json: bool) -> None:
@@ -246,7 +246,7 @@ def study_show(settings: Settings, as_json: bool) -> None:
         click.echo(f"    {KNOWN[key].meaning}")
 
 
-@study_command.command("set", epilog="Example: tiebreak --db study.db study set overlap 3")
+@study_command.command("set", epilog=example("tiebreak --db study.db study set overlap 3"))
 @click.argument("key")
 @click.argument("value")
 @click.pass_obj
@@ -260,11 +260,13 @@ def study_set(settings: Settings, key: str, value: str) -> None:
         store.set({key: value})
         stored = store.settings()[key]
     say(f"{key} = {one_line(json.dumps(stored, ensure_ascii=False), 200)}")
+    if key == "overlap":
+        say("  for pairs queued from now on; more votes for queued ones: pairs make --overlap N")
 
 
 @click.command(
     "verify",
-    epilog="Example: tiebreak --db study.db verify --head vote=9f2c…  (from an earlier run)",
+    epilog=example("tiebreak --db study.db verify --head vote=9f2c…  (from an earlier run)"),
 )
 @click.option(
     "--head", "heads", multiple=True, metavar="LOG=HASH", help="A log must contain this hash."
@@ -301,7 +303,7 @@ def verify_command(settings: Settings, heads: tuple[str, ...], as_json: bool) ->
             click.echo(one_line(str(finding), 300))
     if findings:
         raise TiebreakError(
-            f"{_many(len(findings), 'finding')}: the study is not as Tiebreak wrote it",
+            f"{many(len(findings), 'finding')}: the study is not as Tiebreak wrote it",
             "compare with the last backup; a row after a changed one cannot be trusted either",
         )
     say("intact")

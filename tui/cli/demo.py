@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from core.errors import TiebreakError
-from tui.cli import say
+from tui.cli import example, say
 from tui.cli.people import need_terminal, run_app
 
 
-@click.command("demo", epilog="Example: tiebreak demo")
+@click.command("demo", epilog=example("tiebreak demo"))
 @click.option(
     "--study",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -11,20 +11,22 @@ from typing import Any
 import click
 
 from core.errors import TiebreakError
-from core.text import one_line
-from tui.cli import Settings, say
+from core.text import many, one_line
+from tui.cli import Settings, example, say
 from tui.cli.data import as_json, show_json
 
 
-@click.group("judge")
+@click.group("judge", epilog=example("tiebreak --db study.db judge list"))
 def judge_command() -> None:
     """Add judges and let them judge."""
 
 
 @judge_command.command(
     "add",
-    epilog="Examples: tiebreak --db study.db judge add longer --baseline longer-answer · "
-    "tiebreak --db study.db judge add local --model NAME --endpoint http://127.0.0.1:8000/v1",
+    epilog=example(
+        "tiebreak --db study.db judge add longer --baseline longer-answer",
+        "tiebreak --db study.db judge add local --model NAME --endpoint http://127.0.0.1:8000/v1",
+    ),
 )
 @click.argument("name")
 @click.option("--baseline", metavar="KIND", help="longer-answer, most-headings or coin: no model.")
@@ -75,8 +77,12 @@ def judge_add(
     with Store(settings.study()) as store:
         is_new = store.judging.add(record)
         waiting = len(store.judging.left_to_judge(name, limit=1_000_000))
+        pairs = store.reading.counts()["pairs"]
     say(f"judge {name!r} {'added' if is_new else 'is there already, as it is'}")
-    say(f"  {waiting:,} verdicts to give; next: tiebreak judge run {name}")
+    if pairs:
+        say(f"  {many(waiting, 'verdict')} to give; next: tiebreak judge run {name}")
+    else:
+        say("  there are no pairs to judge yet; next: tiebreak pairs make")
 
 
 def _parameter(text: str) -> tuple[str, Any]:
@@ -89,7 +95,7 @@ def _parameter(text: str) -> tuple[str, Any]:
         return name, value
 
 
-@judge_command.command("list", epilog="Example: tiebreak --db study.db judge list")
+@judge_command.command("list", epilog=example("tiebreak --db study.db judge list"))
 @as_json
 @click.pass_obj
 def judge_list(settings: Settings, as_json: bool) -> None:
@@ -120,7 +126,7 @@ def judge_list(settings: Settings, as_json: bool) -> None:
         click.echo(one_line(f"{judge.name:24}{judge.kind:10}{judge.model}{where}", 300))
 
 
-@judge_command.command("run", epilog="Example: tiebreak --db study.db judge run longer")
+@judge_command.command("run", epilog=example("tiebreak --db study.db judge run longer"))
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
     "--concurrency",
@@ -174,11 +180,14 @@ async def _run(store: Any, record: Any, concurrency: int, limit: int | None) -> 
             say(f"  {record.name}: {statuses.total():,} so far")
 
     def paused(seconds: float, why: str) -> None:
-        say(f"  {record.name}: waits {seconds:.0f} s: {one_line(why, 200)}")
+        say(f"  {record.name}: waits {seconds:.1f} s: {one_line(why, 200)}")
 
-    await work(
-        store, record, concurrency=concurrency, limit=limit, on_verdict=told, on_pause=paused
-    )
+    try:
+        await work(
+            store, record, concurrency=concurrency, limit=limit, on_verdict=told, on_pause=paused
+        )
+    except TiebreakError as error:
+        raise TiebreakError(f"judge {record.name!r}: {error.message}", error.hint) from error
     seconds = time.monotonic() - began
     listed = ", ".join(f"{count:,} {status}" for status, count in statuses.items()) or "none left"
     say(f"{record.name}: {listed} in {seconds:.1f} s")

@@ -6,13 +6,13 @@ import shutil
 
 import click
 
-from tui.cli import Settings
+from tui.cli import Settings, example
 from tui.cli.data import as_json, show_json
 
 
 @click.command(
     "stats",
-    epilog="Examples: tiebreak --db study.db stats · tiebreak --db study.db stats agreement --json",
+    epilog=example("tiebreak --db study.db stats", "tiebreak --db study.db stats agreement --json"),
 )
 @click.argument("only", nargs=-1, metavar="[STATISTIC]...")
 @click.option("--turn", type=click.IntRange(0), help="Only this turn; 0: whole conversations.")

@@ -6,13 +6,12 @@ import os
 import sys
 import time
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from core.errors import TiebreakError
-from tui.cli import Settings, say
+from tui.cli import Settings, example, say
 
 if TYPE_CHECKING:
     from tui.app import TiebreakApp
@@ -50,25 +49,31 @@ def run_app(app: TiebreakApp) -> None:
         raise TiebreakError(
             f"the app stopped on an error of its own ({type(app.crash).__name__}); "
             "every vote that it showed as saved is safe",
-            f"start it again; the details are in {_log_crash(app.crash)}",
+            f"start it again; {_log_crash(app.crash)}",
         )
 
 
-def _log_crash(crash: BaseException) -> Path:
-    """Write down where it happened, without the values: answers stay out of logs."""
+def _log_crash(crash: BaseException) -> str:
+    """Write down where it happened, without the values: answers stay out of logs.
+
+    Returns:
+        Where the details are, in words.
+    """
     from platformdirs import user_state_path
 
-    folder = user_state_path("tiebreak")
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "crash.log"
+    log = user_state_path("tiebreak") / "crash.log"
     frames = traceback.format_tb(crash.__traceback__)
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
-    with log.open("a", encoding="utf-8") as stream:
-        stream.write(f"--- {when} UTC {type(crash).__name__}\n{''.join(frames)}")
-    return log
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as stream:
+            stream.write(f"--- {when} UTC {type(crash).__name__}\n{''.join(frames)}")
+    except OSError as error:
+        return f"the details could not be written to {log}: {error.strerror}"
+    return f"the details are in {log}"
 
 
-@click.command("annotate", epilog="Example: tiebreak --db study.db annotate")
+@click.command("annotate", epilog=example("tiebreak --db study.db annotate"))
 @click.option("--as", "name", metavar="NAME", help="Vote under this name; your login otherwise.")
 @click.pass_obj
 def annotate_command(settings: Settings, name: str | None) -> None:
@@ -82,7 +87,7 @@ def annotate_command(settings: Settings, name: str | None) -> None:
     say("Every vote is saved. Run the same command to go on.")
 
 
-@click.command("lead", epilog="Example: tiebreak --db study.db lead")
+@click.command("lead", epilog=example("tiebreak --db study.db lead"))
 @click.pass_obj
 def lead_command(settings: Settings) -> None:
     """Watch agreement, ranking and bias move as votes and verdicts come in."""

@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from core.errors import StudyUnavailable, TiebreakError
 from core.records import Seen
-from core.text import one_line
+from core.text import many, one_line
 from db.serving import Served
 from tui.actions import ANNOTATE, PAIR, READ, VOTE, Action
 from tui.pace import fitted, forms_of
@@ -25,7 +25,7 @@ from tui.widgets.pause import Paused
 from tui.widgets.reader import Reader
 
 if TYPE_CHECKING:
-    from tui.app import TiebreakApp
+    from tui.app import TiebreakApp, Who
     from tui.rendering import Rendered
 
 SAID = {
@@ -45,9 +45,10 @@ class AnnotateScreen(Screen[None]):
 
     CSS_PATH = "annotate.tcss"
 
-    def __init__(self, session: Session, banner: str) -> None:
+    def __init__(self, session: Session, who: Who, banner: str) -> None:
         super().__init__()
         self.session = session
+        self._who = who
         self._banner = banner
         self._looking = 1
         self._aim = 0
@@ -104,7 +105,7 @@ class AnnotateScreen(Screen[None]):
         self.query_one("#question").display = is_open
         self.query_one("#question-title").display = is_open
         self.query_one("#finished").display = not is_open
-        self._zoom = 0
+        self._show_zoomed(0)
         if served is None:
             self._show_finished()
         else:
@@ -168,20 +169,25 @@ class AnnotateScreen(Screen[None]):
                 where = f"turn {session.turn} of {len(served.turns)}"
                 turn = [f"voting on {where}", where]
         parts = {
-            "banner": [self._banner],
-            "name": [one_line(name, 40), one_line(name, 16), ""],
-            "turn": turn,
-            "category": [category, ""],
+            "simulated": [f"SIMULATED {self._who.annotator}" if self._who.simulated else ""],
             "progress": forms_of(session.progress(), session.pace()),
             "flag": ["⚑ flagged" if session.draft.flag else ""],
             "note": ["✎ note" if session.draft.note else ""],
+            "turn": turn,
+            "banner": [self._banner, ""],
+            "name": [one_line(name, 40), one_line(name, 16), ""],
+            "category": [category, ""],
         }
-        order = ("category", "name", "progress", "turn", "name", "progress")
+        order = ("category", "name", "name", "progress", "turn", "banner", "progress")
         _put(self.query_one("#status", Static), fitted(parts, order, self.size.width - 2))
 
     def _show_finished(self) -> None:
         progress = self.session.progress()
-        lines = [f"Nothing is left for you here: {progress.done} pairs done. Thank you."]
+        if not (progress.done or progress.skipped):
+            lines = ["No pair waits for you. A lead queues them with: tiebreak pairs make"]
+        else:
+            done = many(progress.done, "pair")
+            lines = [f"Nothing is left for you here: {done} done. Thank you."]
         if progress.skipped:
             skip = self._key("pair.skip")
             lines.append(f"{progress.skipped} put aside: press {skip} to go through them.")
@@ -342,10 +348,13 @@ class AnnotateScreen(Screen[None]):
 
     def action_zoom(self) -> None:
         """Show one answer at full width, the other, or both."""
-        self._zoom = (self._zoom + 1) % len(_ZOOMS)
-        self.query_one("#left-side").display = self._zoom != 2
-        self.query_one("#right-side").display = self._zoom != 1
+        self._show_zoomed((self._zoom + 1) % len(_ZOOMS))
         self._say(f"Shown: {_ZOOMS[self._zoom]}.")
+
+    def _show_zoomed(self, zoom: int) -> None:
+        self._zoom = zoom
+        self.query_one("#left-side").display = zoom != 2
+        self.query_one("#right-side").display = zoom != 1
 
     def action_raw(self) -> None:
         """Switch between rendered text and source."""
@@ -384,7 +393,7 @@ class AnnotateScreen(Screen[None]):
         from tui.help import help_text
 
         app: TiebreakApp = self.app  # type: ignore[assignment]
-        text = help_text(self._table, self.session.settings, app.preferences.notices)
+        text = help_text(self._table, app.offered(), self.session.settings, app.preferences.notices)
         app.push_screen(Reader("Help", text))
 
     def action_pause(self) -> None:
@@ -424,10 +433,8 @@ def _texts(served: Served, turn: int) -> dict[str, str]:
 
 
 def _make(app: TiebreakApp) -> AnnotateScreen:
-    banner = app.banner
-    if app.who.simulated:
-        banner = f"SIMULATED {app.who.annotator}"
-    return AnnotateScreen(Session(app.store, app.annotator_id, app.who.identity), banner)
+    session = Session(app.store, app.annotator_id, app.who.identity)
+    return AnnotateScreen(session, app.who, app.banner)
 
 
 SCREEN = ScreenSpec("annotate", "Vote", "f2", leads_only=False, make=_make)

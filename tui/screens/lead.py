@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from core.errors import TiebreakError
-from core.text import one_line
+from core.text import many, one_line
 from tui.actions import LEAD, Action
 from tui.live import LiveNumbers, Numbers
 from tui.screens import ScreenSpec, take_keys
@@ -88,11 +88,11 @@ class LeadScreen(Screen[None]):
             view.scroll_by(top)
         names = (f"[{r.id}]" if r is result else f" {r.id} " for r in results)
         self.query_one("#statistics", Static).update(" ".join(names))
-        parts = [f"{counts['votes']:,} votes", f"{counts['verdicts']:,} verdicts"]
+        parts = [many(counts["votes"], "vote"), many(counts["verdicts"], "verdict")]
         if counts["simulated_annotators"]:
-            parts.append(f"{counts['simulated_annotators']} annotators are SIMULATED")
+            parts.append(f"{many(counts['simulated_annotators'], 'annotator')} SIMULATED")
         if self._banner:
-            parts.insert(0, self._banner)
+            parts.append(self._banner)
         self.query_one("#status", Static).update("Lead  │  " + "  │  ".join(parts))
         app: TiebreakApp = self.app  # type: ignore[assignment]
         said, is_warning = app.opening("Live: moves within a second of a vote or verdict.")
@@ -133,7 +133,7 @@ class LeadScreen(Screen[None]):
 
         app: TiebreakApp = self.app  # type: ignore[assignment]
         notices = app.preferences.notices
-        app.push_screen(Reader("Help", help_text(self._table, notices=notices)))
+        app.push_screen(Reader("Help", help_text(self._table, app.offered(), notices=notices)))
 
 
 def _make(app: TiebreakApp) -> LeadScreen:

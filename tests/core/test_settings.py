@@ -1,0 +1,87 @@
+"""What a lead can set: every value is checked, from the command line and from a file alike."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import UsageError
+from core.settings import KNOWN, checked
+
+TAKEN: dict[str, list[tuple[Any, Any]]] = {
+    "name": [("A study", "A study"), ("", "")],
+    "guidelines": [("# Read\n\nboth", "# Read\n\nboth")],
+    "vote_per": [("turn", "turn"), ("conversation", "conversation")],
+    "overlap": [(1, 1), ("99", 99), (" 7 ", 7)],
+    "exclude_groups": [("", []), ("a", ["a"]), ("a, b ,", ["a", "b"]), (["a"], ["a"]), ([], [])],
+    "lease_minutes": [(1, 1), ("10080", 10080)],
+    "show_reference": [(True, True), ("no", False), ("ON", True), ("False", False)],
+    "dwell_ms": [(0, 0), ("300", 300)],
+}
+REFUSED: dict[str, list[Any]] = {
+    "name": [5, None, [], {}, True, "\ud800"],
+    "guidelines": [5, None, "a\udfffb"],
+    "vote_per": ["turns", "", None, 1, [], ["turn"]],
+    "overlap": [0, 100, "many", "", None, 1.5, True, [], {}, "9" * 5000, 10**400],
+    "exclude_groups": [5, None, [1], [["a"]], {"a": 1}, "\ud800", ["\ud800"]],
+    "lease_minutes": [0, 10081, "an hour", None, [1]],
+    "show_reference": ["maybe", "", None, 1, 0, [], "\ud800"],
+    "dwell_ms": [-1, 10001, "slow", None, 0.5],
+}
+
+
+def test_every_setting_is_covered_here() -> None:
+    assert set(TAKEN) == set(REFUSED) == set(KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "stored"), [(key, *pair) for key in TAKEN for pair in TAKEN[key]]
+)
+def test_good_values_are_taken(key: str, value: Any, stored: Any) -> None:
+    assert checked(key, value) == stored
+    assert type(checked(key, value)) is type(stored)
+    # What is stored may be imported again.
+    assert checked(key, json.loads(json.dumps(stored))) == stored
+
+
+@pytest.mark.parametrize("key", KNOWN)
+def test_a_default_is_a_good_value(key: str) -> None:
+    assert checked(key, KNOWN[key].default) == KNOWN[key].default
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key in REFUSED for value in REFUSED[key]]
+)
+def test_wrong_values_are_refused_in_words(key: str, value: Any) -> None:
+    with pytest.raises(UsageError) as refusal:
+        checked(key, value)
+    assert refusal.value.message.startswith(f"setting {key!r} takes ")
+    assert refusal.value.hint
+    assert refusal.value.exit_code == 2
+    assert len(refusal.value.message.encode()) < 200
+
+
+def test_an_unknown_setting_names_those_there_are() -> None:
+    with pytest.raises(UsageError, match="no setting is called 'colour'") as refusal:
+        checked("colour", "red")
+    assert "overlap" in refusal.value.hint
+
+
+@given(
+    key=st.sampled_from(sorted(KNOWN)),
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+        max_leaves=4,
+    ),
+)
+def test_whatever_comes_is_taken_or_refused(key: str, value: Any) -> None:
+    try:
+        stored = checked(key, value)
+    except UsageError:
+        return
+    assert json.loads(json.dumps(stored)) == stored

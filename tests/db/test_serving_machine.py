@@ -1,0 +1,277 @@
+"""Three annotators do whatever they like in any order, and a simple model says what must hold."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from core.records import Seen
+from db.serving import Served
+from db.store import Store
+from db.voting import Cast, Undone
+from tests.studies import FakeClock, make_study
+
+PEOPLE = ("ann", "bob", "cat")
+WHO = st.sampled_from(PEOPLE)
+SEEN = st.sampled_from(Seen)
+
+
+class Annotating(RuleBasedStateMachine):
+    """What was acknowledged is kept in plain lists and held against the study after each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.clock = FakeClock()
+        self.path = Path(self.folder.name) / "study.db"
+        self.stores: dict[str, Store] = {}
+        self.ids: dict[str, int] = {}
+        self.numbers = count(1)
+        # What each person has on the screen, and did, the last at the end.
+        self.screen: dict[str, Served | None] = dict.fromkeys(PEOPLE)
+        self.deeds: dict[str, list[Undone]] = {name: [] for name in PEOPLE}
+        self.standing: dict[tuple[str, int, int], Seen] = {}
+        self.sides: dict[int, Any] = {}
+        self.cast: list[tuple[str, str, Cast]] = []
+        self.beyond_wanted: Counter[int] = Counter()
+
+    @initialize(overlap=st.integers(1, 3), turns=st.integers(1, 2))
+    def make(self, overlap: int, turns: int) -> None:
+        self.overlap = overlap
+        make_study(
+            self.path,
+            questions=2,
+            models=("ant", "bee", "cow"),
+            turns=turns,
+            overlap=overlap,
+            clock=self.clock,
+        )
+        for name in PEOPLE:
+            self.open(name)
+
+    def open(self, name: str) -> None:
+        self.stores[name] = Store(self.path, clock=self.clock)
+        self.ids[name] = self.stores[name].annotator(name)
+
+    def teardown(self) -> None:
+        for store in self.stores.values():
+            store.close()
+        if self.stores:
+            with Store(self.path) as store:
+                findings = store.verify()
+            assert findings == []
+        self.folder.cleanup()
+
+    # ── what the study says ─────────────────────────────────────────────────
+
+    def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        return self.stores["ann"].connection.execute(query, values).fetchall()
+
+    def state_of(self, assignment: int) -> tuple[str, int]:
+        ((state, pair),) = self.ask(
+            "SELECT state, pair_id FROM assignment WHERE id = ?", assignment
+        )
+        return state, pair
+
+    def will_hold(self, assignment: int) -> None:
+        """Before a deed that holds a pair's slot whether or not one is free."""
+        state, pair = self.state_of(assignment)
+        if state not in ("open", "done"):
+            self.beyond_wanted[pair] += 1
+
+    def show(self, name: str, served: Served | None) -> None:
+        self.screen[name] = served
+        if served is not None:
+            seen = (served.question, served.left, served.right)
+            assert self.sides.setdefault(served.assignment, seen) == seen
+            mine = {
+                t: s
+                for (n, a, t), s in self.standing.items()
+                if (n, a) == (name, served.assignment)
+            }
+            assert served.voted == mine
+
+    # ── what people do ──────────────────────────────────────────────────────
+
+    @rule(name=WHO)
+    def next_pair(self, name: str) -> None:
+        store = self.stores[name]
+        left = store.serving.progress(self.ids[name]).left
+        served = store.serving.serve(self.ids[name])
+        assert served is not None or left == 0
+        if served is not None:
+            assert self.state_of(served.assignment)[0] == "open"
+            assert store.serving.serve(self.ids[name]) == served
+        self.forget_skip(name, served)
+        self.show(name, served)
+
+    @rule(name=WHO)
+    def prepare(self, name: str) -> None:
+        screen = self.screen[name]
+        if screen is not None:
+            ahead = self.stores[name].serving.serve(self.ids[name], beyond=screen.assignment)
+            if ahead is not None:
+                assert ahead.assignment != screen.assignment
+                self.stores[name].serving.release(self.ids[name], ahead.assignment)
+
+    @rule(name=WHO)
+    def go_through_skipped(self, name: str) -> None:
+        served = self.stores[name].serving.serve_skipped(self.ids[name])
+        self.forget_skip(name, served)
+        if served is not None:
+            self.show(name, served)
+
+    def forget_skip(self, name: str, served: Served | None) -> None:
+        """A skip whose pair is open again cannot be undone."""
+        if served is not None:
+            self.deeds[name] = [
+                d for d in self.deeds[name] if d.seen or d.assignment != served.assignment
+            ]
+
+    @precondition(lambda self: any(self.screen.values()))
+    @rule(name=WHO, seen=SEEN, data=st.data())
+    def vote(self, name: str, seen: Seen, data: st.DataObject) -> None:
+        served = self.screen[name]
+        if served is None:
+            return
+        turn = data.draw(st.sampled_from(served.turns))
+        self.will_hold(served.assignment)
+        cast = Cast(f"v{next(self.numbers)}", served.assignment, turn, seen)
+        assert self.stores[name].voting.cast(self.ids[name], f"local:{name}", cast)
+        self.cast.append((name, cast.id, cast))
+        self.standing[name, served.assignment, turn] = seen
+        self.deeds[name] = [
+            d
+            for d in self.deeds[name]
+            if d.assignment != served.assignment or (d.seen and d.turn != turn)
+        ]
+        self.deeds[name].append(Undone(served.assignment, turn, seen))
+
+    @precondition(lambda self: self.cast)
+    @rule(data=st.data())
+    def vote_again_with_the_same_id(self, data: st.DataObject) -> None:
+        name, _, cast = data.draw(st.sampled_from(self.cast))
+        assert not self.stores[name].voting.cast(self.ids[name], f"local:{name}", cast)
+
+    @rule(name=WHO)
+    def skip(self, name: str) -> None:
+        served = self.screen[name]
+        if served is None:
+            return
+        was_open = self.state_of(served.assignment)[0] == "open"
+        self.stores[name].voting.skip(self.ids[name], served.assignment)
+        if was_open:
+            turns = [t for t in served.turns if (name, served.assignment, t) not in self.standing]
+            self.deeds[name].append(Undone(served.assignment, turns[0], None))
+
+    @rule(name=WHO)
+    def undo(self, name: str) -> None:
+        expected = self.deeds[name].pop() if self.deeds[name] else None
+        if expected is not None:
+            self.will_hold(expected.assignment)
+        undone = self.stores[name].voting.undo(
+            self.ids[name], f"local:{name}", f"v{next(self.numbers)}"
+        )
+        assert (undone is None) is (expected is None)
+        if undone is None or expected is None:
+            return
+        assert (undone.assignment, undone.seen) == (expected.assignment, expected.seen)
+        if undone.seen is not None:
+            assert undone.turn == expected.turn
+            del self.standing[name, undone.assignment, undone.turn]
+        self.forget_skip(name, self.stores[name].serving.look_again(undone.assignment))
+        self.show(name, self.stores[name].serving.look_again(undone.assignment))
+
+    @rule(name=WHO)
+    def come_back_after_a_crash(self, name: str) -> None:
+        """The line drops: nothing is given back, and the file is opened anew."""
+        self.stores[name].connection.close()
+        self.open(name)
+        self.screen[name] = None
+
+    @rule(minutes=st.sampled_from([1, 59, 61, 1000]))
+    def wait(self, minutes: int) -> None:
+        self.clock.forward(minutes=minutes)
+
+    # ── what must hold after every step ─────────────────────────────────────
+
+    @invariant()
+    def loads_are_what_is_open_or_done(self) -> None:
+        if not self.stores:
+            return
+        held = Counter(
+            pair
+            for (pair,) in self.ask(
+                "SELECT pair_id FROM assignment WHERE state IN ('open', 'done')"
+            )
+        )
+        for pair, load in self.ask("SELECT pair_id, load FROM queue"):
+            assert load == held[pair]
+            assert load <= self.overlap + self.beyond_wanted[pair]
+
+    @invariant()
+    def every_acknowledged_vote_stands_and_no_other(self) -> None:
+        if not self.stores:
+            return
+        found = self.ask(
+            "SELECT a.name, v.assignment_id, v.turn, v.seen FROM vote v "
+            "JOIN annotator a ON a.id = v.annotator_id WHERE v.choice IS NOT NULL "
+            "AND NOT EXISTS (SELECT 1 FROM vote w WHERE w.supersedes = v.id)"
+        )
+        assert len(found) == len(self.standing)
+        assert {row[:3]: Seen(row[3]) for row in found} == self.standing
+        assert len({(name, turn, self.state_of(a)[1]) for name, a, turn, _ in found}) == len(found)
+
+    @invariant()
+    def every_id_that_was_acknowledged_is_in_the_log(self) -> None:
+        if self.stores:
+            stored = {key for (key,) in self.ask("SELECT id FROM vote")}
+            assert {key for _, key, _ in self.cast} <= stored
+
+    @invariant()
+    def what_is_done_has_a_vote_on_every_turn(self) -> None:
+        if not self.stores:
+            return
+        for name, assignment, state in self.ask(
+            "SELECT n.name, a.id, a.state FROM assignment a "
+            "JOIN annotator n ON n.id = a.annotator_id"
+        ):
+            turns, _ = self.stores["ann"].serving.turns(self.stores["ann"].connection, assignment)
+            has_all = all((name, assignment, turn) in self.standing for turn in turns)
+            assert has_all is (state == "done")
+
+
+def check(examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        Annotating,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_nothing_that_annotators_do_breaks_a_study() -> None:
+    check(examples=60, steps=40)
+
+
+@pytest.mark.slow
+def test_nothing_that_annotators_do_breaks_a_study_however_long() -> None:
+    check(examples=400, steps=60)

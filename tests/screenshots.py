@@ -1,0 +1,132 @@
+"""Takes the pictures in ``docs/images`` anew: ``python -m tests.screenshots``.
+
+Each is the real app on the sample study, driven by its own keys. The votes in them are cast by
+simulated annotators, whose draws are seeded, so the same code gives the same pictures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual.widgets import Static
+
+from db.store import Store
+from tui.app import TiebreakApp, Who
+from tui.demo import prepare, simulated_annotators
+from tui.judging import work
+from tui.session import Session
+
+IMAGES = Path(__file__).parent.parent / "docs" / "images"
+NARROW, WIDE = (80, 24), (120, 40)
+FONTS = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
+
+CELL = 12.2
+"""Units of the picture that one cell is wide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture: what is pressed on which screen, and at what size."""
+
+    name: str
+    keys: Sequence[str] = ()
+    size: tuple[int, int] = WIDE
+    screen: str = "annotate"
+
+
+PICTURES = (
+    Picture("vote"),
+    Picture("vote-narrow", size=NARROW),
+    Picture("saved", ("2",)),
+    Picture("help", ("question_mark", "space"), size=NARROW),
+    Picture("lead", screen="lead"),
+)
+
+
+def voted_study(folder: Path) -> Path:
+    """The sample study with every baseline verdict, and two simulated annotators' votes."""
+    study = folder / "sample.db"
+    prepare(study)
+    with Store(study) as store:
+        store.set({"dwell_ms": 0})
+        for judge in store.judging.judges():
+            asyncio.run(work(store, judge))
+        for one in simulated_annotators(2):
+            session = Session(store, store.annotator(one.name, simulated=True), "simulated")
+            session.open()
+            while session.current is not None:
+                session.vote(one.choose(session.current, session.turn))
+    return study
+
+
+async def take(study: Path, picture: Picture) -> str:
+    """The picture as SVG."""
+    who = Who("ann", "local", is_lead=picture.screen == "lead")
+    app = TiebreakApp(study, who, first=picture.screen)
+    async with app.run_test(size=picture.size) as pilot:
+        await _painted(app)
+        for key in picture.keys:
+            await pilot.press(key)
+            await pilot.pause(0.3)
+        svg = app.export_screenshot(title="tiebreak")
+        app.exit()
+    app.store.close()
+    return offline(svg)
+
+
+async def _painted(app: TiebreakApp) -> None:
+    """Wait until the screen says that it is there, and for what it lays out after that."""
+    for _ in range(400):
+        await asyncio.sleep(0.05)
+        said = str(app.screen.query_one("#said", Static).content)
+        if said.startswith(("Press", "Live")):
+            await asyncio.sleep(0.3)
+            return
+    raise AssertionError("the screen never came up")
+
+
+_TEXT = re.compile(
+    r'(?P<open><text[^>]*?) x="(?P<x>[\d.]+)"(?P<y>[^>]*?) textLength="(?P<width>[\d.]+)"'
+    r"(?P<rest>[^>]*)>(?P<before>(?:&#160;)*)(?P<text>.*?)(?P<after>(?:&#160;)*)</text>"
+)
+
+
+def offline(svg: str) -> str:
+    """The picture without fonts from the network, and without ids that change each time."""
+    svg = re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"font-family: (?:Fira Code, monospace|arial)", f"font-family: {FONTS}", svg)
+    svg = _TEXT.sub(_placed, re.sub(r"terminal-\d+", "terminal", svg))
+    return "\n".join(line.rstrip() for line in svg.splitlines() if line.strip()) + "\n"
+
+
+def _placed(match: re.Match[str]) -> str:
+    """A text without the spaces around it, at its own place: some viewers drop leading spaces."""
+    if not match["text"]:
+        return ""
+    before, after = (len(match[name]) // len("&#160;") for name in ("before", "after"))
+    x = float(match["x"]) + before * CELL
+    width = float(match["width"]) - (before + after) * CELL
+    return (
+        f'{match["open"]} x="{x:g}"{match["y"]} textLength="{width:g}"{match["rest"]}>'
+        f"{match['text']}</text>"
+    )
+
+
+def main(folder: Path = IMAGES) -> None:
+    """Write every picture."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for picture in PICTURES:
+        with tempfile.TemporaryDirectory() as scratch:
+            svg = asyncio.run(take(voted_study(Path(scratch)), picture))
+        (folder / f"{picture.name}.svg").write_text(svg, "utf-8")
+        print(f"{picture.name}.svg  {len(svg) / 1000:.0f} kB", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,316 @@
+"""A session without a screen: what each key does to the study, and what survives trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from core.errors import StudyUnavailable
+from core.records import Seen
+from db.serving import Draft, Served
+from db.store import Store
+from db.voting import Undone
+from tests.studies import FakeClock, make_study, rows
+from tui.session import IDLE_AFTER, ActiveTime, Saved, Session, new_id
+
+
+class Seconds:
+    """A clock for durations that stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: FakeClock) -> Iterator[Store]:
+    path = make_study(tmp_path / "study.db", questions=4, turns=2, overlap=2, clock=clock)
+    with Store(path, clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def session(store: Store, seconds: Seconds) -> Session:
+    return begin(store, seconds)
+
+
+def begin(store: Store, seconds: Seconds | None = None) -> Session:
+    ids = (f"id-{number}" for number in count(len(rows(store.path, "SELECT 1 FROM vote"))))
+    return Session(
+        store,
+        store.annotator("ann"),
+        "local:ann",
+        make_id=lambda: next(ids),
+        monotonic=seconds or Seconds(),
+    )
+
+
+def states(store: Store) -> list[str]:
+    return [row[0] for row in rows(store.path, "SELECT state FROM assignment ORDER BY id")]
+
+
+def on_screen(session: Session) -> Served:
+    assert session.current is not None
+    return session.current
+
+
+def test_a_pair_is_voted_on_turn_by_turn_and_then_the_next_is_there(session: Session) -> None:
+    first = session.open()
+    assert first is not None
+    assert session.turn == 1
+    assert session.vote(Seen.LEFT) == Saved(Seen.LEFT, 1, False)
+    assert (on_screen(session).assignment, session.turn) == (first.assignment, 2)
+    assert session.vote(Seen.BOTH_BAD) == Saved(Seen.BOTH_BAD, 2, True)
+    assert on_screen(session).assignment != first.assignment
+    assert session.turn == 1
+    assert session.progress().done == 1
+    votes = rows(session.store.path, "SELECT id, turn, seen, identity FROM vote")
+    assert votes == [("id-0", 1, "left", "local:ann"), ("id-1", 2, "both_bad", "local:ann")]
+
+
+def test_to_the_end_and_nothing_more(session: Session) -> None:
+    session.open()
+    voted = 0
+    while session.current is not None:
+        session.prepare()
+        session.vote(Seen.TIE)
+        voted += 1
+    assert voted == 8
+    assert session.prepare() is None
+    assert session.open() is None
+    assert session.store.verify() == []
+
+
+@pytest.mark.parametrize("closes", [True, False], ids=["quit", "line dropped"])
+def test_coming_back_lands_on_the_same_pair_turn_and_note(store: Store, closes: bool) -> None:
+    session = begin(store)
+    session.open()
+    session.vote(Seen.RIGHT)
+    session.keep(note="half a tho", flag="flagged")
+    session.prepare()
+    before = on_screen(session)
+    if closes:
+        session.close()
+    again = begin(store)
+    assert again.open() is not None
+    assert (on_screen(again).left, on_screen(again).right) == (before.left, before.right)
+    assert (on_screen(again).assignment, again.turn) == (before.assignment, 2)
+    assert again.draft == Draft("half a tho", "flagged")
+
+
+def test_what_was_prepared_keeps_no_slot_after_quitting(session: Session) -> None:
+    session.open()
+    prepared = session.prepare()
+    assert prepared is not None
+    assert session.prepare() is prepared
+    session.close()
+    session.close()
+    assert states(session.store) == ["open", "released"]
+
+
+def test_what_was_prepared_comes_next_also_after_a_skip(session: Session) -> None:
+    session.open()
+    prepared = session.prepare()
+    session.skip()
+    assert session.current is prepared
+    assert states(session.store) == ["skipped", "open"]
+
+
+def test_undo_shows_the_pair_again_and_gives_back_what_was_prepared(session: Session) -> None:
+    first = session.open()
+    assert first is not None
+    session.keep(note="why")
+    session.vote(Seen.LEFT)
+    session.vote(Seen.TIE)
+    second = on_screen(session)
+    session.prepare()
+    assert session.undo() == Undone(first.assignment, 2, Seen.TIE)
+    assert (on_screen(session).assignment, session.turn) == (first.assignment, 2)
+    assert states(session.store) == ["open", "open", "released"]
+    assert session.undo() == Undone(first.assignment, 1, Seen.LEFT)
+    assert (session.turn, session.draft) == (1, Draft("why"))
+    assert on_screen(session).voted == {}
+    assert session.undo() is None
+    assert on_screen(session).assignment == first.assignment
+    session.vote(Seen.LEFT)
+    session.vote(Seen.LEFT)
+    assert on_screen(session).assignment == second.assignment
+    session.close()
+    assert states(session.store) == ["done", "open", "released"]
+
+
+def test_a_skipped_pair_comes_back_when_it_is_asked_for(session: Session) -> None:
+    first = session.open()
+    assert first is not None
+    session.keep(note="hard")
+    session.skip()
+    assert on_screen(session).assignment != first.assignment
+    again = session.take_skipped()
+    assert again is not None
+    assert (again.assignment, session.draft) == (first.assignment, Draft("hard"))
+    session.skip()
+    assert session.undo() == Undone(first.assignment, 1, None)
+    assert on_screen(session).assignment == first.assignment
+
+
+def test_notes_and_flags_are_kept_apart_and_per_turn(session: Session) -> None:
+    session.open()
+    session.keep(note="a note")
+    session.keep(flag="flagged")
+    assert session.draft == Draft("a note", "flagged")
+    session.keep(flag="")
+    assert session.draft == Draft("a note")
+    session.vote(Seen.LEFT)
+    assert session.draft == Draft()
+    session.keep(note="another")
+    session.vote(Seen.LEFT)
+    assert rows(session.store.path, "SELECT note, flag FROM vote") == [
+        ("a note", ""),
+        ("another", ""),
+    ]
+    assert rows(session.store.path, "SELECT * FROM draft") == []
+
+
+# ── trouble ─────────────────────────────────────────────────────────────────
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, part: object, name: str, *, after: bool) -> None:
+    """Refuse the next call, before it does anything or after it did it all."""
+    real = getattr(part, name)
+    calls: list[object] = []
+
+    def failing(*given: object, **named: object) -> object:
+        calls.append(given)
+        if len(calls) == 1:
+            if after:
+                real(*given, **named)
+            raise StudyUnavailable("the disk reports an error", "look at the disk")
+        return real(*given, **named)
+
+    monkeypatch.setattr(part, name, failing)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["not written", "written all the same"])
+def test_a_vote_that_was_refused_is_recorded_once_when_it_is_cast_again(
+    session: Session, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    session.open()
+    before = on_screen(session)
+    fail_once(monkeypatch, session.store.voting, "cast", after=after)
+    with pytest.raises(StudyUnavailable):
+        session.vote(Seen.LEFT)
+    assert (session.current, session.turn) == (before, 1)
+    session.vote(Seen.LEFT)
+    assert session.turn == 2
+    assert rows(session.store.path, "SELECT id, turn FROM vote") == [("id-0", 1)]
+
+
+def test_another_choice_after_a_refused_vote_stands_for_it(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.open()
+    fail_once(monkeypatch, session.store.voting, "cast", after=True)
+    with pytest.raises(StudyUnavailable):
+        session.vote(Seen.LEFT)
+    session.vote(Seen.RIGHT)
+    assert rows(session.store.path, "SELECT seen, supersedes FROM vote") == [
+        ("left", None),
+        ("right", "id-0"),
+    ]
+
+
+def test_a_vote_is_recorded_once_when_only_the_next_pair_could_not_be_had(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.open()
+    session.vote(Seen.LEFT)
+    fail_once(monkeypatch, session.store.serving, "serve", after=False)
+    with pytest.raises(StudyUnavailable):
+        session.vote(Seen.TIE)
+    assert session.vote(Seen.TIE).pair_done
+    assert session.turn == 1
+    assert len(rows(session.store.path, "SELECT * FROM vote")) == 2
+
+
+def test_an_undo_that_was_refused_takes_back_one_vote_when_it_is_tried_again(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.open()
+    for _ in range(2):
+        session.vote(Seen.LEFT)
+    fail_once(monkeypatch, session.store.voting, "undo", after=True)
+    with pytest.raises(StudyUnavailable):
+        session.undo()
+    undone = session.undo()
+    assert undone is not None
+    assert undone.turn == 2
+    assert session.store.reading.counts()["votes"] == 1
+    # The next undo is another one.
+    assert session.undo() == Undone(undone.assignment, 1, Seen.LEFT)
+
+
+# ── time ────────────────────────────────────────────────────────────────────
+
+
+def test_time_without_a_key_counts_up_to_a_limit(seconds: Seconds) -> None:
+    active = ActiveTime(seconds)
+    seconds.now += 10
+    assert active.seconds() == 10
+    seconds.now += 30
+    active.touch()
+    seconds.now += 3600
+    assert active.seconds() == 40 + IDLE_AFTER
+    active.restart()
+    assert active.seconds() == 0
+
+
+def test_active_seconds_are_those_of_one_turn(session: Session, seconds: Seconds) -> None:
+    session.open()
+    seconds.now += 12.5
+    session.vote(Seen.LEFT)
+    seconds.now += 7200
+    session.vote(Seen.LEFT)
+    found = rows(session.store.path, "SELECT active_seconds FROM vote")
+    assert found == [(12.5,), (IDLE_AFTER,)]
+
+
+def test_a_key_before_anything_was_painted_is_hasty(session: Session, seconds: Seconds) -> None:
+    session.open()
+    seconds.now += 3600
+    assert session.is_hasty()
+    session.shown()
+    assert session.is_hasty()
+    seconds.now += 0.299
+    assert session.is_hasty()
+    seconds.now += 0.002
+    assert not session.is_hasty()
+    session.vote(Seen.LEFT)
+    assert session.is_hasty()
+
+
+def test_no_dwell_asks_for_none(store: Store, seconds: Seconds) -> None:
+    store.set({"dwell_ms": 0})
+    session = begin(store, seconds)
+    session.open()
+    assert session.is_hasty()
+    session.shown()
+    assert not session.is_hasty()
+
+
+def test_ids_are_never_the_same() -> None:
+    assert len({new_id() for _ in range(1000)}) == 1000
