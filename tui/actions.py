@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _NAMES = {
+    "space": "Space",
     "pagedown": "PgDn",
     "pageup": "PgUp",
     "escape": "Esc",
@@ -22,12 +23,17 @@ _NAMES = {
     "plus": "+",
     "at": "@",
     "underscore": "_",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
 }
 
 
 def key_name(key: str) -> str:
     """How a key is written for people: ``Ctrl+Q``, ``F1``, ``?``."""
-    return "+".join(_part_name(part) for part in key.split("+"))
+    *held, last = key.split("+")
+    if held and len(last) == 1:
+        last = last.upper()
+    return "+".join([*(part.capitalize() for part in held), _part_name(last)])
 
 
 def _part_name(part: str) -> str:

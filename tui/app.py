@@ -26,7 +26,7 @@ from db.store import Store
 from tui.inert import Inert
 from tui.preferences import Preferences
 from tui.screens import ScreenSpec, screens
-from tui.themes import THEMES, without_colour
+from tui.themes import ANSI, THEMES, without_colour
 from tui.widgets.too_small import TooSmall, is_too_small
 
 _SETTLED_AFTER = 1.0
@@ -81,14 +81,16 @@ class TiebreakApp(App[None]):
         banner: str = "",
         preferences: Preferences | None = None,
     ) -> None:
-        # Without colour the 16-colour theme's shapes are kept and its colours taken out; Textual
-        # would otherwise paint greys.
-        super().__init__(ansi_color=True if without_colour() else None)
         self.preferences = preferences or Preferences()
-        for theme in THEMES:
-            self.register_theme(theme)
-        first_theme = "ansi" if without_colour() else self.preferences.theme
-        self.set_reactive(App.theme, first_theme)
+        # Without colour the 16-colour theme's shapes are kept and its colours taken out; Textual
+        # would paint greys in any other.
+        theme = ANSI if without_colour() else self.preferences.theme
+        super().__init__(ansi_color=theme == ANSI)
+        for one in THEMES:
+            self.register_theme(one)
+        # Before the style sheet is read, so that it is not read twice.
+        self.set_reactive(App.theme, theme)
+        self.stylesheet.set_variables(self.get_css_variables())
         self.animation_level = "none"
         self.study = study
         self.who = who
@@ -164,7 +166,9 @@ class TiebreakApp(App[None]):
         names = [theme.name for theme in THEMES]
         said = "No colour, because NO_COLOR is set."
         if not without_colour():
-            self.theme = names[(names.index(self.theme) + 1) % len(names)]
+            following = names[(names.index(self.theme) + 1) % len(names)]
+            self.ansi_color = following == ANSI
+            self.theme = following
             said = f"Theme: {self.theme}."
         for line in self.screen.query(".said").results(Static):
             line.update(said)

@@ -26,9 +26,9 @@ def help_text(
     """
     parts: list[str] = []
     if notices:
-        parts.append("# Settings not taken\n")
-        parts += [f"- {_literal(one_line(str(notice), 600))}" for notice in notices]
-        parts.append("")
+        # A fence keeps what is quoted as it is; no line of it can close the fence.
+        told = (f"• {one_line(str(notice), 600)}" for notice in notices)
+        parts += ["# Settings not taken", "````", *told, "````", ""]
     if settings and settings["guidelines"]:
         parts += ["# What to judge by", settings["guidelines"], ""]
     parts.append("# Keys")
@@ -41,11 +41,3 @@ def help_text(
         ]
     others = [f"- `{key_name(screen.key)}` — {screen.title}" for screen in screens]
     return "\n".join([*parts, "\n## Screens\n", *others])
-
-
-def _literal(text: str) -> str:
-    """Text in which Markdown finds nothing."""
-    return "".join(f"\\{one}" if one in _MARKDOWN else one for one in text)
-
-
-_MARKDOWN = frozenset("\\`*_{}[]()<>#+-.!|~$&")

@@ -7,26 +7,34 @@ from dataclasses import replace
 
 from textual.theme import BUILTIN_THEMES, Theme
 
+ANSI = "ansi"
+_ANSI = BUILTIN_THEMES["ansi-dark"]
+
 THEMES: tuple[Theme, ...] = (
     replace(BUILTIN_THEMES["textual-dark"], name="dark"),
-    replace(BUILTIN_THEMES["textual-light"], name="light"),
+    # Darker than the built-in one: its orange and green are not readable on its grey.
+    replace(
+        BUILTIN_THEMES["textual-light"],
+        name="light",
+        background="#f4f4f4",
+        surface="#e8e8e8",
+        panel="#dcdcdc",
+        secondary="#0a5c99",
+        accent="#a04a00",
+        warning="#8a5a00",
+        success="#1f7a3d",
+    ),
     # Whether the terminal's ground is dark or light is not known here: what is read has its own
     # colours, and only those of the 16 mark anything that stand out from black and from white.
-    Theme(
-        "ansi",
-        ansi=True,
+    replace(
+        _ANSI,
+        name=ANSI,
         primary="ansi_cyan",
         secondary="ansi_magenta",
-        accent="ansi_magenta",
-        success="ansi_green",
         warning="ansi_magenta",
-        error="ansi_red",
-        foreground="ansi_default",
-        background="ansi_default",
-        surface="ansi_default",
-        panel="ansi_default",
-        boost="ansi_default",
+        accent="ansi_magenta",
         variables={
+            **_ANSI.variables,
             "input-cursor-foreground": "ansi_default",
             "input-cursor-background": "ansi_default",
             "input-cursor-text-style": "reverse",

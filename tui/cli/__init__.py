@@ -24,6 +24,7 @@ COMMANDS = {
     "pairs": ("tui.cli.data", "Make pairs and queue them for voting."),
     "annotate": ("tui.cli.people", "Vote."),
     "lead": ("tui.cli.people", "Watch the numbers move."),
+    "keys": ("tui.cli.keys", "Which key does what, and where that comes from."),
     "judge": ("tui.cli.judging", "Add judges and let them judge."),
     "stats": ("tui.cli.numbers", "Agreement, ranking and bias, with intervals."),
     "export": ("tui.cli.data", "Write gold labels, votes or the whole study."),

@@ -10,7 +10,7 @@ import click
 
 from core.errors import TiebreakError
 from tui.cli import example, say
-from tui.cli.people import need_terminal, run_app
+from tui.cli.people import need_terminal, run_app, takes_preferences
 
 
 @click.command("demo", epilog=example("tiebreak demo"))
@@ -22,7 +22,8 @@ from tui.cli.people import need_terminal, run_app
     help="Where the sample study lives; it is made if it is not there.",
 )
 @click.option("--headless", is_flag=True, help="Without a screen, even in a terminal.")
-def demo_command(study: Path, headless: bool) -> None:
+@takes_preferences
+def demo_command(study: Path, headless: bool, file: Path | None, theme: str | None) -> None:
     """Vote on the sample study, with judges in the background.
 
     Without a terminal the same job runs headless: simulated annotators press the keys of the
@@ -37,7 +38,7 @@ def demo_command(study: Path, headless: bool) -> None:
     if headless:
         _headless()
     else:
-        _interactive(study)
+        _interactive(study, file, theme)
 
 
 def _headless() -> None:
@@ -47,10 +48,11 @@ def _headless() -> None:
         click.echo("\n".join(run_headless(Path(folder) / "sample.db")))
 
 
-def _interactive(study: Path) -> None:
+def _interactive(study: Path, file: Path | None, theme: str | None) -> None:
     from tui.app import TiebreakApp, Who
     from tui.demo import BANNER, BackgroundAnnotators, prepare
     from tui.judging import BackgroundJudges
+    from tui.preferences import load
 
     if not study.exists():
         study.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +61,9 @@ def _interactive(study: Path) -> None:
     for thread in working:
         thread.start()
     try:
-        run_app(TiebreakApp(study, Who("you", "local", is_lead=True), banner=BANNER))
+        who = Who("you", "local", is_lead=True)
+        preferences = load(file, theme=theme)
+        run_app(TiebreakApp(study, who, banner=BANNER, preferences=preferences))
     finally:
         for thread in working:
             thread.end()

@@ -6,7 +6,9 @@ import os
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -73,27 +75,54 @@ def _log_crash(crash: BaseException) -> str:
     return f"the details are in {log}"
 
 
+def takes_preferences(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a command whose screen follows a person's preferences."""
+    command = click.option(
+        "--theme",
+        type=click.Choice(["dark", "light", "ansi"]),
+        help="Colours for this time; ansi keeps to 16. [env: TIEBREAK_THEME]",
+    )(command)
+    return settings_option(command)
+
+
+settings_option = click.option(
+    "--settings",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Your settings file; `tiebreak keys --example` prints one. [env: TIEBREAK_SETTINGS]",
+)
+
+
 @click.command("annotate", epilog=example("tiebreak --db study.db annotate"))
 @click.option("--as", "name", metavar="NAME", help="Vote under this name; your login otherwise.")
+@takes_preferences
 @click.pass_obj
-def annotate_command(settings: Settings, name: str | None) -> None:
+def annotate_command(
+    settings: Settings, name: str | None, file: Path | None, theme: str | None
+) -> None:
     """Vote on blind pairs. Quit whenever you like: you return to the same pair."""
     need_terminal("annotate", "votes from files: tiebreak import; scripted votes: tiebreak demo")
     from db.store import local_identity
     from tui.app import TiebreakApp, Who
+    from tui.preferences import load
 
     login, identity = local_identity()
-    run_app(TiebreakApp(settings.study(), Who(name or login, identity)))
+    who = Who(name or login, identity)
+    run_app(TiebreakApp(settings.study(), who, preferences=load(file, theme=theme)))
     say("Every vote is saved. Run the same command to go on.")
 
 
 @click.command("lead", epilog=example("tiebreak --db study.db lead"))
+@takes_preferences
 @click.pass_obj
-def lead_command(settings: Settings) -> None:
+def lead_command(settings: Settings, file: Path | None, theme: str | None) -> None:
     """Watch agreement, ranking and bias move as votes and verdicts come in."""
     need_terminal("lead", "the same numbers without a screen: tiebreak stats")
     from db.store import local_identity
     from tui.app import TiebreakApp, Who
+    from tui.preferences import load
 
     login, identity = local_identity()
-    run_app(TiebreakApp(settings.study(), Who(login, identity, is_lead=True), first="lead"))
+    who = Who(login, identity, is_lead=True)
+    preferences = load(file, theme=theme)
+    run_app(TiebreakApp(settings.study(), who, first="lead", preferences=preferences))

@@ -16,9 +16,9 @@ from core.records import Seen
 from core.text import many, one_line
 from db.serving import Served
 from tui.actions import ANNOTATE, PAIR, READ, VOTE, Action
-from tui.pace import fitted, forms_of
 from tui.screens import ScreenSpec, take_keys
 from tui.session import Session
+from tui.status import status_line
 from tui.widgets.answer_view import AnswerView
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.pause import Paused
@@ -157,29 +157,8 @@ class AnnotateScreen(Screen[None]):
             label.set_class(name in aimed, "-aimed")
 
     def _show_status(self) -> None:
-        session = self.session
-        name = session.settings["name"] or session.store.path.stem
-        served = session.current
-        turn, category = [""], ""
-        if served is not None:
-            category = one_line(served.category or "", 20)
-            if served.turns == (0,) and len(served.question) > 1:
-                turn = [f"one vote for all {len(served.question)} turns"]
-            elif len(served.turns) > 1:
-                where = f"turn {session.turn} of {len(served.turns)}"
-                turn = [f"voting on {where}", where]
-        parts = {
-            "simulated": [f"SIMULATED {self._who.annotator}" if self._who.simulated else ""],
-            "progress": forms_of(session.progress(), session.pace()),
-            "flag": ["⚑ flagged" if session.draft.flag else ""],
-            "note": ["✎ note" if session.draft.note else ""],
-            "turn": turn,
-            "banner": [self._banner, ""],
-            "name": [one_line(name, 40), one_line(name, 16), ""],
-            "category": [category, ""],
-        }
-        order = ("category", "name", "name", "progress", "turn", "banner", "progress")
-        _put(self.query_one("#status", Static), fitted(parts, order, self.size.width - 2))
+        line = status_line(self.session, self._who, self._banner, self.size.width - 2)
+        _put(self.query_one("#status", Static), line)
 
     def _show_finished(self) -> None:
         progress = self.session.progress()

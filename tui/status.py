@@ -3,12 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
+from core.text import one_line
 from db.serving import Progress
+from tui.session import Session
+
+if TYPE_CHECKING:
+    from tui.app import Who
 
 _BETWEEN = "  │  "
+
+
+def status_line(session: Session, who: Who, banner: str, width: int) -> str:
+    """Where an annotator is: progress first, then what one can do without on a narrow screen.
+
+    Args:
+        banner: what the app says of itself on every screen; may be empty.
+        width: cells.
+    """
+    name = session.settings["name"] or session.store.path.stem
+    served = session.current
+    turn, category = [""], ""
+    if served is not None:
+        category = one_line(served.category or "", 20)
+        if served.turns == (0,) and len(served.question) > 1:
+            turn = [f"one vote for all {len(served.question)} turns"]
+        elif len(served.turns) > 1:
+            where = f"turn {session.turn} of {len(served.turns)}"
+            turn = [f"voting on {where}", where]
+    parts = {
+        "simulated": [f"SIMULATED {who.annotator}" if who.simulated else ""],
+        "progress": forms_of(session.progress(), session.pace()),
+        "flag": ["⚑ flagged" if session.draft.flag else ""],
+        "note": ["✎ note" if session.draft.note else ""],
+        "turn": turn,
+        "banner": [banner, ""],
+        "name": [one_line(name, 40), one_line(name, 16), ""],
+        "category": [category, ""],
+    }
+    order = ("category", "name", "name", "progress", "turn", "banner", "progress")
+    return fitted(parts, order, width)
 
 
 def forms_of(progress: Progress, seconds: float | None) -> tuple[str, ...]:
