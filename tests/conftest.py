@@ -59,3 +59,5 @@ def no_study_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A study named in the environment must not be written to by a test."""
     monkeypatch.delenv("TIEBREAK_DB", raising=False)
     monkeypatch.delenv("NO_COLOR", raising=False)
+    for setting in ("SETTINGS", "THEME", "LAYOUT"):
+        monkeypatch.delenv(f"TIEBREAK_{setting}", raising=False)

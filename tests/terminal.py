@@ -12,7 +12,7 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -91,25 +91,29 @@ def terminal(
     rows: int = 24,
     term: str = "xterm-256color",
     python: Sequence[str] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Terminal]:
     """Run ``tiebreak`` with these arguments in a pty of that size.
 
     Args:
         python: arguments for the interpreter itself, to run something else.
+        environment: variables to add.
     """
     pid, master = pty.fork()
     if pid == 0:
-        environment = {
+        variables = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
             "TERM": term,
             "COLUMNS": "",
             "LINES": "",
             "LANG": "C.UTF-8",
+            "XDG_CONFIG_HOME": os.devnull,  # nobody's own settings
+            **(environment or {}),
         }
         os.chdir(ROOT)
         command = [sys.executable, *(python or ["-m", "tui", *arguments])]
-        os.execve(sys.executable, command, environment)
+        os.execve(sys.executable, command, variables)
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     one = Terminal(pid, master, columns, rows)
     try:

@@ -374,6 +374,48 @@ def test_a_reader_that_has_seen_enough_ends_the_command_quietly(study: Path) -> 
     assert "BrokenPipe" not in done.stderr
 
 
+def test_keys_shows_what_a_settings_file_comes_to(tiebreak: Any, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text('theme = "light"\n[keys]\nvote.a = ["y", ";"]\nvote.b = "n"\n')
+    done = tiebreak("keys", "--settings", str(settings), db=None)
+    assert done.code == 0
+    lines = {line.split()[0]: line for line in done.out.splitlines()}
+    assert f"y ;         {settings}  A is the better answer." in lines["vote.a"]
+    assert "2 b         default" in lines["vote.b"]
+    assert lines["theme:"] == f"theme: light ({settings})"
+    assert "vote.b: 'n' is pair.note's key too; move pair.note as well" in done.err
+    found = tiebreak("keys", "--json", "--settings", str(settings), db=None).json
+    assert found["theme"] == {"is": "light", "from": str(settings)}
+    assert found["layout"] == {"is": "default", "from": "default"}
+    by_action = {row["action"]: row for row in found["keys"]}
+    assert by_action["vote.a"]["keys"] == ["y", "semicolon"]
+    assert by_action["vote.a"]["from"] == str(settings)
+    assert by_action["vote.b"] == {
+        "action": "vote.b",
+        "keys": ["2", "b"],
+        "from": "default",
+        "does": "B is the better answer.",
+    }
+    assert len(found["not_taken"]) == 1
+
+
+def test_keys_example_is_a_settings_file(tiebreak: Any, tmp_path: Path) -> None:
+    done = tiebreak("keys", "--example", db=None)
+    assert "settings.toml" in done.err
+    settings = tmp_path / "settings.toml"
+    settings.write_text(done.out.replace('# theme = "dark"', 'theme = "ansi"'))
+    again = tiebreak("keys", "--settings", str(settings), db=None)
+    assert again.err == ""
+    assert f"theme: ansi ({settings})" in again.out
+
+
+def test_a_settings_file_or_theme_that_is_not_there_is_a_wrong_call(tiebreak: Any) -> None:
+    assert tiebreak("annotate", "--settings", "no-such.toml").code == 2
+    assert tiebreak("annotate", "--theme", "blue").code == 2
+    assert tiebreak("lead", "--theme", "blue").code == 2
+    assert tiebreak("demo", "--theme", "blue").code == 2
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str, tiebreak: Any) -> None:
     done = tiebreak(command, "--help", db=None)

@@ -84,6 +84,36 @@ def test_a_dumb_terminal_is_refused_with_what_works_instead(tmp_path: Path) -> N
         assert "tiebreak import" in seat.text()
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_own_settings_no_colour_and_the_mouse_in_a_real_terminal(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    study = make_study(tmp_path / "study.db", 3)
+    settings = tmp_path / "settings.toml"
+    settings.write_text('layout = "left-hand"\n[keys]\npair.skip = "ctrl+m"\n')
+    command = [*annotate(study), "--settings", str(settings), "--theme", "light"]
+    columns, rows = size
+    with terminal(command, columns=columns, rows=rows, environment={"NO_COLOR": ""}) as seat:
+        seat.shows("w B is better")
+        seat.shows("shows all")
+        seat.send("r")
+        seat.shows("1 done")
+        line = next(n for n, text in enumerate(seat.screen.display) if "q A is better" in text)
+        column = seat.screen.display[line].index("e tie")
+        at = f"{column + 2};{line + 1}"
+        seat.send(f"\x1b[<0;{at}M\x1b[<0;{at}m")
+        seat.shows("✓ Saved: tie")
+        seat.send("\x11")
+        assert seat.wait() == 0
+        seat.drain()
+        coloured = re.findall(
+            rb"\x1b\[(?:[\d;]*;)?(?:3[0-8]|4[0-8]|9\d|10\d)(?:;[\d;]*)?m", seat.raw
+        )
+        assert coloured == []
+    with Store(study) as store:
+        assert [vote.choice for vote, _ in store.reading.votes()] == ["both_bad", "tie"]
+
+
 def test_a_terminal_that_goes_away_ends_the_process_and_keeps_the_note(tmp_path: Path) -> None:
     study = make_study(tmp_path / "study.db", 2)
     with terminal(annotate(study)) as seat:

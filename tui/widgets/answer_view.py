@@ -63,7 +63,7 @@ class AnswerView(Widget, inherit_bindings=False):
         & > .answer-view--bullet { color: $text-primary; }
         & > .answer-view--quote { color: $text-secondary; }
         & > .answer-view--block { background: $foreground 5%; }
-        & > .answer-view--bar { color: $foreground 40%; }
+        & > .answer-view--bar { color: $foreground 50%; }
         & > .answer-view--keyword { color: $text-primary; text-style: bold; }
         & > .answer-view--string { color: $text-success; }
         & > .answer-view--comment { color: $foreground 65%; text-style: italic; }
