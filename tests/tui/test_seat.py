@@ -11,6 +11,7 @@ import pytest
 from rich.color import ColorType
 from rich.style import Style
 from textual.color import Color
+from textual.events import MouseScrollDown
 from textual.widgets import Static, TextArea
 
 from core.errors import Where
@@ -377,6 +378,7 @@ async def test_keys_pasted_into_a_pause_vote_for_nothing(study: Path) -> None:
 
 
 async def test_idle_time_is_no_active_time(study: Path) -> None:
+    study = one_turn_study(study.with_name("long.db"), LONG)
     async with sit(study) as seat:
         now = 1000.0
         active = seat.screen.session.active
@@ -384,8 +386,10 @@ async def test_idle_time_is_no_active_time(study: Path) -> None:
         active.restart()
         now += 10_000
         await seat.pilot.click("#left")
-        now += 5
-        assert active.seconds() == pytest.approx(IDLE_AFTER + 5)
+        now += 50
+        await seat.pilot._post_mouse_events([MouseScrollDown], "#left")
+        now += 50
+        assert active.seconds() == pytest.approx(IDLE_AFTER + 100)
 
 
 # ── resizing ────────────────────────────────────────────────────────────────

@@ -194,6 +194,7 @@ class AnnotateScreen(Screen[None]):
 
     def on_answer_view_scrolled(self, message: AnswerView.Scrolled) -> None:
         message.stop()
+        self.session.active.touch()  # whoever turns the wheel is reading
         self._show_titles()
 
     def on_resize(self) -> None:
