@@ -30,6 +30,20 @@ JUDGE = (
 SOURCE = "o.format || '/' || o.sha256 || '/' || o.name"
 """SQL: what a row's hash covers of ``source o``, the file that it was imported from."""
 
+POLICY = "s.policy || '/' || s.policy_version"
+"""SQL: the policy by which ``assignment s`` was drawn, with its version."""
+
+_TURNS = "(SELECT group_concat(h, ' ') FROM (SELECT text_hash AS h FROM {} ORDER BY turn))"
+SHOWN = " || ' / ' || ".join(
+    _TURNS.format(turns)
+    for turns in (
+        "question_turn WHERE question_id = p.question_id",
+        "answer_turn WHERE answer_id = p.answer_1",
+        "answer_turn WHERE answer_id = p.answer_2",
+    )
+)
+"""SQL: the hashes of the texts of ``pair p``: what an annotator had before them."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Log:
@@ -60,7 +74,15 @@ def _log(own: str, named: dict[str, str], joins: str, unhashed: str) -> _Log:
 _LOGS = {
     "vote": _log(
         "seq id turn identity left seen choice supersedes confidence note flag active_seconds at",
-        {"pair": "p.key", "annotator": "a.name", "assignment": "s.uid"},
+        {
+            "pair": "p.key",
+            "annotator": "a.name",
+            "assignment": "s.uid",
+            "policy": POLICY,
+            "probability": "s.probability",
+            # An imported vote was cast on texts that nobody here can vouch for.
+            "shown": f"CASE WHEN v.assignment_id IS NOT NULL THEN {SHOWN} END",
+        },
         "JOIN pair p ON p.id = v.pair_id JOIN annotator a ON a.id = v.annotator_id "
         "LEFT JOIN assignment s ON s.id = v.assignment_id",
         "pair_id annotator_id assignment_id",

@@ -20,11 +20,12 @@ _SAME = {
 """What a row has in common with the one that it supersedes."""
 
 _MEANING = {
-    "vote": ("pair_id", "turn", "annotator_id", "choice", "left"),
-    "verdict": ("pair_id", "turn", "judge_id", "choice", "left", "repeat", "status"),
-    "ruling": ("pair_id", "turn", "lead_id", "choice", "left", "stage"),
+    "vote": ("pair_id", "turn", "annotator_id", "choice", "left", "supersedes"),
+    "verdict": ("pair_id", "turn", "judge_id", "choice", "left", "repeat", "status", "supersedes"),
+    "ruling": ("pair_id", "turn", "lead_id", "choice", "left", "stage", "supersedes"),
 }
-"""What two rows of one id must agree in to be the same; notes and texts may be left out."""
+"""What two rows of one id must agree in to be the same; notes and texts may be left out, and so
+may the last: exported votes come without their histories."""
 
 
 class LogBatches:
@@ -76,7 +77,7 @@ class LogBatches:
             known = stored.setdefault(row["id"], meaning)
             if known is meaning:
                 fresh.append(row)
-            elif known != meaning:
+            elif known[:-1] != meaning[:-1] or meaning[-1] not in (None, known[-1]):
                 raise Conflict(
                     f"{where}: {log} {row['id']!r} is already in the study and says otherwise",
                     f"give this {log} an id of its own, or make the two agree",

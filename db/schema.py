@@ -182,6 +182,7 @@ CREATE TABLE vote (
 CREATE UNIQUE INDEX vote_supersedes ON vote (supersedes) WHERE supersedes IS NOT NULL;
 CREATE INDEX vote_by_pair ON vote (pair_id, turn);
 CREATE INDEX vote_by_annotator ON vote (annotator_id, seq);
+CREATE INDEX vote_by_assignment ON vote (assignment_id, turn) WHERE assignment_id IS NOT NULL;
 
 CREATE TABLE judge (
     id INTEGER PRIMARY KEY,

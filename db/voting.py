@@ -119,9 +119,20 @@ class Voting:
         return True
 
     def _append(self, connection: sqlite3.Connection, **row: object) -> None:
-        chain.append(
-            connection, "vote", [{**row, "at": self.store.now(), "source": None, "source_id": None}]
-        )
+        policy, probability, shown = connection.execute(
+            f"SELECT {chain.POLICY}, s.probability, {chain.SHOWN} "
+            "FROM assignment s JOIN pair p ON p.id = s.pair_id WHERE s.id = ?",
+            (row["assignment_id"],),
+        ).fetchone()
+        rest = {
+            "policy": policy,
+            "probability": probability,
+            "shown": shown,
+            "at": self.store.now(),
+            "source": None,
+            "source_id": None,
+        }
+        chain.append(connection, "vote", [{**row, **rest}])
 
     def _settle(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from core.errors import Where
-from core.formats import Located
+from core.formats import Located, native
 from core.records import (
     Annotator,
     Answer,
@@ -168,6 +169,18 @@ def vote(store: Store, annotator: int, served: Served, seen: Seen, **fields: Any
     )
 
 
+def state(store: Store, assignment: int) -> str:
+    """What became of an assignment."""
+    query = "SELECT state FROM assignment WHERE id = ?"
+    return str(store.connection.execute(query, (assignment,)).fetchone()[0])
+
+
+def load(store: Store, assignment: int) -> int:
+    """How many hold a slot of an assignment's pair."""
+    query = "SELECT load FROM queue JOIN assignment USING (pair_id) WHERE id = ?"
+    return int(store.connection.execute(query, (assignment,)).fetchone()[0])
+
+
 def dump(path: Path) -> str:
     """Everything a study file holds, as SQL text, read from outside."""
     with closing(sqlite3.connect(path)) as connection:
@@ -179,6 +192,14 @@ def rows(path: Path, query: str, *values: object) -> list[tuple[Any, ...]]:
     """Ask a study file something from outside."""
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(query, values).fetchall()
+
+
+def as_lines(records: Iterable[Record]) -> str:
+    """Records in the native format."""
+    stream = io.StringIO()
+    assert native.FORMAT.write is not None
+    native.FORMAT.write(records, stream)
+    return stream.getvalue()
 
 
 def write_lines(path: Path, *lines: object) -> Path:

@@ -15,6 +15,7 @@ from typing import IO, Any
 from core.errors import BadInput, Where
 
 _MISSING = object()
+_TEXTUAL = (str, int, float)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 _DEEPEST = 64
@@ -66,7 +67,9 @@ class Row:
         return self.text(field) if self.has(field) else None
 
     def _text(self, field: str, value: Any) -> str:
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
+        if type(value) is str and value.isascii():
+            return value  # nearly every field of a large file
+        if isinstance(value, bool) or not isinstance(value, _TEXTUAL):
             raise self.bad(field, f"is {_kind(value)}, not text", "put it in quotes")
         return self._encodable(field, str(value))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Iterator
@@ -32,7 +31,7 @@ from core.records import (
     VerdictStatus,
     Vote,
 )
-from tests.studies import every_record, studies, write_lines
+from tests.studies import as_lines, every_record, studies, write_lines
 
 PAIR = {"question": "q", "model_1": "a", "model_2": "b"}
 WHOLE: dict[str, dict[str, Any]] = {
@@ -118,13 +117,6 @@ def taken(path: Path) -> tuple[list[Record], BadInput | None]:
         return records(path), None
     except BadInput as refusal:
         return [], refusal
-
-
-def written(given_records: list[Record]) -> str:
-    stream = io.StringIO()
-    assert FORMAT.write is not None
-    FORMAT.write(given_records, stream)
-    return stream.getvalue()
 
 
 @pytest.mark.parametrize("kind", WHOLE)
@@ -318,7 +310,7 @@ def test_an_id_that_is_not_given_follows_from_the_line(tmp_path: Path) -> None:
 
 def test_every_kind_of_record_reads_back_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "study.jsonl"
-    path.write_text(written(every_record()), encoding="utf-8")
+    path.write_text(as_lines(every_record()), encoding="utf-8")
     assert records(path) == every_record()
 
 
@@ -337,7 +329,7 @@ def test_nothing_that_says_something_is_left_out(tmp_path: Path) -> None:
         ),
     ]  # fmt: skip
     path = tmp_path / "study.jsonl"
-    path.write_text(written(zeros), encoding="utf-8")
+    path.write_text(as_lines(zeros), encoding="utf-8")
     assert records(path) == zeros
 
 
@@ -347,7 +339,7 @@ def test_generated_studies_read_back_as_they_were(
     study: list[Record], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "generated.jsonl"
-    path.write_text(written(study), encoding="utf-8", newline="")
+    path.write_text(as_lines(study), encoding="utf-8", newline="")
     assert records(path) == study
 
 
@@ -379,7 +371,7 @@ def test_no_line_raises_anything_but_bad_input(
         assert refusal.where.line == 1
         assert refusal.message.encode()
     else:
-        assert written(found).count("\n") == len(found)
+        assert as_lines(found).count("\n") == len(found)
 
 
 @settings(max_examples=150, deadline=None)

@@ -178,6 +178,12 @@ NAMED = {
     "a judge's prompt": "UPDATE judge SET prompt_hash = 'def' WHERE name = 'j'",
     "a judge's parameters": "UPDATE judge SET parameters = '{\"seed\": 1}' WHERE name = 'j'",
     "an assignment's uid": "UPDATE assignment SET uid = uid || '0'",
+    "an assignment's probability": "UPDATE assignment SET probability = 0.123",
+    "an assignment's policy": "UPDATE assignment SET policy = 'another'",
+    "which text an answer has": "UPDATE answer_turn SET text_hash = (SELECT max(hash) FROM text)",
+    "which text a question has": "UPDATE question_turn SET text_hash = "
+    "(SELECT max(hash) FROM text)",
+    "how many turns an answer has": "DELETE FROM answer_turn WHERE turn = 1",
     "the file that rows came from": "UPDATE source SET sha256 = 'f'",
 }
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import copyfile
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from core.errors import BadInput, Conflict, TiebreakError
-from core.formats import named
 from core.records import (
     Annotator,
     Answer,
@@ -34,17 +28,16 @@ from core.records import (
     Vote,
 )
 from db.store import Store
-from tests.core.test_formats_native import WHOLE, lines
 from tests.studies import (
     FILE,
     FILES,
     SHARED,
     FakeClock,
+    as_lines,
     dump,
     every_record,
     located,
     rows,
-    studies,
     write_lines,
 )
 from tui.importing import import_path
@@ -68,23 +61,11 @@ def take(store: Store, *records: Record) -> None:
     store.ingest.take(located(records), FILES)
 
 
-def exported(store: Store) -> str:
-    stream = io.StringIO()
-    write = named("native").write
-    assert write is not None
-    write(store.reading.records(), stream)
-    return stream.getvalue()
-
-
 # ── twice is once ───────────────────────────────────────────────────────────
 
 
 def whole_file(path: Path) -> Path:
-    stream = io.StringIO()
-    write = named("native").write
-    assert write is not None
-    write(every_record(), stream)
-    path.write_text(stream.getvalue(), encoding="utf-8")
+    path.write_text(as_lines(every_record()), encoding="utf-8")
     return path
 
 
@@ -171,6 +152,7 @@ LATE: dict[str, tuple[dict[str, Any], str]] = {
     "a verdict that says otherwise": ({**VERDICT, "id": "w", "left": "model_2"}, "says otherwise"),
     "another status": ({**VERDICT, "id": "w", "choice": None, "status": "failed"}, "otherwise"),
     "a ruling that says otherwise": ({**RULING, "id": "r", "stage": "unmasked"}, "says otherwise"),
+    "another history": ({**VOTE, "id": "v", "supersedes": "v2"}, "says otherwise"),
     "a vote in no vote's place": ({**VOTE, "supersedes": "nothing"}, "is not in the study"),
     "a second vote in a vote's place": ({**VOTE, "id": "x", "supersedes": "v"}, "superseded"),
     "a vote in another person's place": ({**VOTE, "annotator": "m", "supersedes": "v2"}, "else"),
@@ -319,7 +301,7 @@ def test_the_order_of_lines_is_no_matter_but_for_judges_and_histories(tmp_path: 
         with Store(tmp_path / name, create=True) as store:
             take(store, *records)
             assert store.verify() == []
-            return sorted(exported(store).splitlines())
+            return sorted(as_lines(store.reading.records()).splitlines())
 
     ordered = every_record()
     expected = state(ordered, "ordered.db")
@@ -416,88 +398,3 @@ def test_texts_are_kept_to_the_letter(store: Store, text: str) -> None:
     assert isinstance(vote, Vote)
     assert (vote.note, vote.flag) == (text, text)
     assert store.verify() == []
-
-
-# ── whatever comes ──────────────────────────────────────────────────────────
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fuzz")
-    study = folder / "template.db"
-    import_path(study, write_lines(folder / "first.jsonl", *BEFORE))
-    return study
-
-
-def refused(store: Store, path: Path) -> BadInput | Conflict | None:
-    """Why a file is refused, if it is; nothing else may happen."""
-    try:
-        store.ingest.take(named("native").read(path))
-    except (BadInput, Conflict) as refusal:
-        return refusal
-    return None
-
-
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(given_lines=st.lists(lines(), min_size=1, max_size=3))
-def test_no_file_raises_anything_but_what_a_person_can_read(
-    template: Path, given_lines: list[dict[str, Any]]
-) -> None:
-    """Refused, it changes nothing; taken, the study is sound, and can be exported and read."""
-    study = template.with_name("fuzzed.db")
-    copyfile(template, study)
-    path = write_lines(template.with_name("fuzz.jsonl"), *given_lines)
-    with Store(study) as store:
-        before = list(store.connection.iterdump())
-        refusal = refused(store, path)
-        if refusal is not None:
-            assert list(store.connection.iterdump()) == before
-            assert refusal.message.startswith(str(path))
-            return
-        assert store.verify() == []
-        text = exported(store)
-        again = write_lines(template.with_name("again.jsonl"), *text.splitlines(keepends=False))
-        assert len(list(named("native").read(again))) == text.count("\n")
-
-
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(study=studies())
-def test_an_exported_study_is_the_same_study_when_it_is_imported(
-    study: list[Record], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("round")
-    with Store(folder / "first.db", create=True) as first:
-        first.ingest.take(located(study), FILES)
-        text = exported(first)
-    path = folder / "exported.jsonl"
-    path.write_text(text, encoding="utf-8", newline="")
-    import_path(folder / "second.db", path)
-    with Store(folder / "second.db") as second:
-        assert exported(second) == text
-        assert second.verify() == []
-    before = dump(folder / "second.db")
-    import_path(folder / "second.db", path)
-    assert dump(folder / "second.db") == before
-
-
-def test_the_whole_example_survives_two_journeys(store: Store, tmp_path: Path) -> None:
-    take(store, *every_record())
-    text = exported(store)
-    assert json.loads(text.splitlines()[0]) == {"type": "study", "dwell_ms": 0}
-    for name in ("second", "third"):
-        path = tmp_path / f"{name}.jsonl"
-        path.write_text(text, encoding="utf-8", newline="")
-        import_path(tmp_path / f"{name}.db", path)
-        with Store(tmp_path / f"{name}.db") as again:
-            assert exported(again) == text
-
-
-def test_every_field_of_a_whole_line_reaches_the_study_and_comes_back(store: Store) -> None:
-    """Nothing that the format takes is lost on the way; keys are those of the format."""
-    take(store, *every_record())
-    seen: dict[str, set[str]] = {}
-    for line in exported(store).splitlines():
-        fields = json.loads(line)
-        seen.setdefault(fields.pop("type"), set()).update(fields)
-    for kind, fields in WHOLE.items():
-        assert seen[kind] >= set(fields), kind

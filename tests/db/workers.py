@@ -68,8 +68,8 @@ def open_new(number: int, barrier: Barrier, folder: Path, rounds: int) -> list[s
     return seeds
 
 
-def vote_all(number: int, barrier: Barrier, study: Path, votes: int) -> list[str]:
-    """Vote until there is nothing left, or so many votes are cast.
+def vote_all(number: int, barrier: Barrier, study: Path) -> list[str]:
+    """Vote until there is nothing left.
 
     Returns:
         The ids of the votes that were acknowledged.
@@ -78,10 +78,7 @@ def vote_all(number: int, barrier: Barrier, study: Path, votes: int) -> list[str
     with Store(study) as store:
         me = store.annotator(f"annotator {number}")
         barrier.wait()
-        while len(acknowledged) < votes:
-            served = store.serving.serve(me)
-            if served is None:
-                break
+        while (served := store.serving.serve(me)) is not None:
             key = f"{number}.{len(acknowledged)}"
             cast = Cast(key, served.assignment, served.turns[0], Seen.LEFT)
             assert store.voting.cast(me, "local:me", cast)
