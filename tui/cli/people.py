@@ -14,6 +14,7 @@ import click
 
 from core.errors import TiebreakError
 from tui.cli import Settings, example, say
+from tui.preferences import THEMES
 
 if TYPE_CHECKING:
     from tui.app import TiebreakApp
@@ -79,7 +80,7 @@ def takes_preferences(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of a command whose screen follows a person's preferences."""
     command = click.option(
         "--theme",
-        type=click.Choice(["dark", "light", "ansi"]),
+        type=click.Choice(THEMES),
         help="Colours for this time; ansi keeps to 16. [env: TIEBREAK_THEME]",
     )(command)
     return settings_option(command)
