@@ -16,6 +16,7 @@ from tui.actions import ANNOTATE, READ, VOTE, bindings
 from tui.screens import ScreenSpec
 from tui.screens.reading import ReadingScreen
 from tui.session import Session
+from tui.widgets.find_line import FindLine
 from tui.widgets.lines import put
 from tui.widgets.reader import Reader
 from tui.widgets.reading_panes import Conversation, ReadingPanes
@@ -51,20 +52,21 @@ class AnnotateScreen(ReadingScreen):
         yield Static(classes="status", id="status", markup=False)
         yield ReadingPanes()
         yield Static(id="finished", markup=False)
-        yield Static(classes="said", id="said", markup=False)
+        yield from self.compose_said()
         votes = "   ".join(f"{a.keys[0]} {a.label}" for a in ANNOTATE if a.group == VOTE)
         yield Static(votes, classes="keys", id="votes", markup=False)
         yield Static(classes="keys", id="keys", markup=False)
 
     @staticmethod
     def _keys(width: int) -> str:
-        """What else the keys do; those for reading are left out where it is narrow."""
-        others = [a for a in ANNOTATE if a.label and a.group != VOTE]
-        for wanted in (others, [a for a in others if a.group != READ]):
-            line = " · ".join(f"{a.shown_keys().split()[0]} {a.label}" for a in wanted)
-            if len(line) <= width:
-                break
-        return line
+        """What else the keys do; of those for reading, as many as there is room for."""
+        shown = [a for a in ANNOTATE if a.label and a.group != VOTE]
+        reading = [a for a in shown if a.group == READ]
+        while True:
+            line = " · ".join(f"{a.shown_keys().split()[0]} {a.label}" for a in shown)
+            if len(line) <= width or not reading:
+                return line
+            shown.remove(reading.pop())
 
     # ── showing ─────────────────────────────────────────────────────────────
 
@@ -91,7 +93,7 @@ class AnnotateScreen(ReadingScreen):
             self.set_timer(_PREPARE_AFTER, self._prepare)
         self._coming = {}
         self._show_status()
-        self._say(said, warning=warning)
+        self.say(said, warning=warning)
         self.call_after_refresh(self.session.shown)
 
     def _show_status(self) -> None:
@@ -123,26 +125,17 @@ class AnnotateScreen(ReadingScreen):
         lines.append("u takes back your last vote. Ctrl+Q leaves.")
         self.query_one("#finished", Static).update("\n\n".join(lines))
 
-    def _say(self, message: str, *, warning: bool = False) -> None:
-        line = self.query_one("#said", Static)
-        put(line, one_line(message, 200))
-        line.set_class(warning, "-warning")
-
     def _prepare(self) -> None:
         """Fetch and begin to lay out the next pair while this one is read."""
         try:
             following = self.session.prepare()
         except StudyUnavailable as error:
-            self._say(error.message, warning=True)
+            self.say(error.message, warning=True)
             return
         if following is None or not self.is_attached:
             return
         turn = max(following.next_turn or 1, 1)
         self._coming = dict(self.panes.prepare(_conversation(following), turn))
-
-    def on_reading_panes_said(self, message: ReadingPanes.Said) -> None:
-        message.stop()
-        self._say(message.text)
 
     def on_resize(self) -> None:
         self.query_one("#keys", Static).update(self._keys(self.size.width - 2))
@@ -154,6 +147,10 @@ class AnnotateScreen(ReadingScreen):
     def on_key(self) -> None:
         self.session.active.touch()
 
+    def on_find_line_changed(self, message: FindLine.Changed) -> None:
+        super().on_find_line_changed(message)
+        self.session.active.touch()
+
     # ── voting ──────────────────────────────────────────────────────────────
 
     def action_vote(self, choice: str) -> None:
@@ -162,7 +159,7 @@ class AnnotateScreen(ReadingScreen):
             return
         seen = Seen(choice)
         if self.session.is_hasty():
-            self._say(
+            self.say(
                 f"Not saved: that was at once after the pair appeared. Again for “{SAID[seen]}”?",
                 warning=True,
             )
@@ -188,7 +185,7 @@ class AnnotateScreen(ReadingScreen):
             return
         last = undone[0]
         if last is None:
-            self._say("There is nothing to take back.")
+            self.say("There is nothing to take back.")
         elif last.seen is None:
             self._show("↶ Taken back: the skip.")
         else:
@@ -199,7 +196,7 @@ class AnnotateScreen(ReadingScreen):
         try:
             act()
         except TiebreakError as error:
-            self._say(f"{refused}: {error.message}. {error.hint}.", warning=True)
+            self.say(f"{refused}: {error.message}. {error.hint}.", warning=True)
             self.app.bell()
             return False
         return True
@@ -211,7 +208,7 @@ class AnnotateScreen(ReadingScreen):
         flag = "" if self.session.draft.flag else "flagged"
         if self._does(lambda: self.session.keep(flag=flag), "Not saved"):
             self._show_status()
-            self._say("Flagged to the lead." if flag else "No longer flagged.")
+            self.say("Flagged to the lead." if flag else "No longer flagged.")
 
     def action_note(self) -> None:
         """Write a note; what is typed is kept as it is typed."""
@@ -239,9 +236,17 @@ class AnnotateScreen(ReadingScreen):
         references = served.references if self.session.settings["show_reference"] else ()
         text = references[looking - 1] if looking <= len(references) else None
         if text is None:
-            self._say("There is no reference answer for this turn.")
+            self.say("There is no reference answer for this turn.")
             return
         self.app.push_screen(Reader("Reference answer", text))
+
+    def action_guidelines(self) -> None:
+        """Show what the study asks to judge by."""
+        text = self.session.settings["guidelines"]
+        if text:
+            self.app.push_screen(Reader("What to judge by", text))
+        else:
+            self.say("This study has no guidelines.")
 
     def action_help(self) -> None:
         """Show keys and guidelines."""

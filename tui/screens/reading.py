@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from textual.screen import Screen
+from collections.abc import Iterator
 
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from core.text import one_line
+from tui.widgets.find_line import FindLine
+from tui.widgets.lines import put
 from tui.widgets.reading_panes import ReadingPanes
 
 
 class ReadingScreen(Screen[None]):
     """A screen with :class:`ReadingPanes` on it. Reading keys do nothing while they are hidden."""
+
+    AUTO_FOCUS = ""
 
     @property
     def panes(self) -> ReadingPanes:
@@ -19,6 +28,25 @@ class ReadingScreen(Screen[None]):
     def is_reading(self) -> bool:
         """Whether there is something to be read."""
         return self.panes.display
+
+    def compose_said(self) -> Iterator[Widget]:
+        """The line that says what happened, and in its place the one to search by."""
+        yield FindLine()
+        yield Static(classes="said", id="said", markup=False)
+
+    def say(self, message: str, *, warning: bool = False) -> None:
+        """Tell the reader something in one line."""
+        line = self.query_one("#said", Static)
+        put(line, one_line(message, 200))
+        line.set_class(warning, "-warning")
+
+    def on_reading_panes_said(self, message: ReadingPanes.Said) -> None:
+        message.stop()
+        line = self.query_one(FindLine)
+        if line.display:
+            line.tell(message.text)
+        else:
+            self.say(message.text)
 
     def action_scroll(self, lines: int) -> None:
         """Scroll what is aimed at."""
@@ -54,3 +82,58 @@ class ReadingScreen(Screen[None]):
         """Look at another turn; the vote stays on its own."""
         if self.is_reading:
             self.panes.turn(step)
+
+    def action_jump(self, kind: str, direction: int) -> None:
+        """Go to the next or the previous heading or code."""
+        if self.is_reading:
+            self.panes.jump(kind, direction)
+
+    def action_lock(self) -> None:
+        """Scroll both answers together, or each alone."""
+        if self.is_reading:
+            self.panes.toggle_lock()
+
+    def action_arrange(self) -> None:
+        """Lay the answers out in another way."""
+        if self.is_reading:
+            self.panes.rearrange()
+
+    def action_differences(self) -> None:
+        """Mark the words that the other answer has not, or no longer."""
+        if self.is_reading:
+            self.panes.differences()
+
+    def action_find(self) -> None:
+        """Open the line to search by."""
+        if self.is_reading:
+            self.query_one("#said").display = False
+            self.query_one(FindLine).open()
+
+    def action_match(self, direction: int) -> None:
+        """Go to the next or the previous match."""
+        if self.is_reading:
+            self.panes.next_match(direction)
+
+    def action_end_find(self) -> None:
+        """Go back to where was read before something was searched for."""
+        if self.is_reading and self.panes.end_find():
+            self.say("Back where you were.")
+
+    def on_find_line_changed(self, message: FindLine.Changed) -> None:
+        message.stop()
+        self.panes.find(message.value)
+
+    def on_find_line_submitted(self, message: FindLine.Submitted) -> None:
+        message.stop()
+        self._close_find()
+        self.panes.next_match(1)
+
+    def on_find_line_left(self, message: FindLine.Left) -> None:
+        message.stop()
+        self._close_find()
+        self.say("")
+        self.action_end_find()
+
+    def _close_find(self) -> None:
+        self.query_one(FindLine).close()
+        self.query_one("#said").display = True
