@@ -82,7 +82,7 @@ ANNOTATE: Sequence[Action] = (
     Action("match(1)", ("greater_than_sign", "enter"), "", "Go to the next match.", READ),
     Action("match(-1)", ("less_than_sign",), "", "Go to the previous match.", READ),
     Action("end_find", ("escape",), "", "End the search, back where you were.", READ),
-    Action("differences", ("d",), "differences", "Mark words that only one answer has.", READ),
+    Action("differences", ("d",), "diff", "Mark words that only one answer has.", READ),
     Action("zoom", ("z",), "zoom", "Show A alone, B alone, or both again.", READ),
     Action(
         "arrange",
@@ -92,7 +92,7 @@ ANNOTATE: Sequence[Action] = (
         READ,
     ),
     Action("reference", ("v",), "reference", "Show the reference answer.", READ),
-    Action("guidelines", ("e",), "guidelines", "Show what this study asks to judge by.", READ),
+    Action("guidelines", ("e",), "rubric", "Show what this study asks to judge by.", READ),
     Action("lock", ("l",), "lock", "Scroll both answers together, or each alone.", READ),
     Action("raw", ("r",), "raw", "Show the answers' source, nothing rendered.", READ),
     Action("jump('heading', 1)", ("right_curly_bracket",), "", "Go to the next heading.", READ),

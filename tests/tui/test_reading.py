@@ -170,7 +170,7 @@ async def test_what_votes_elsewhere_is_typed_and_what_is_pasted_is_inert(
         line = seat.screen.query_one(FindLine)
         assert line.value == "1xu"
         await seat.press("ctrl+u")
-        seat.app.screen.focused.post_message(events.Paste(f"{hostile}\nmore"))  # type: ignore[union-attr]
+        seat.app.post_message(events.Paste(f"{hostile}\nmore"))
         await idle(seat)
         assert line.value == hostile
         shown = seat.everything()
@@ -182,6 +182,23 @@ async def test_what_votes_elsewhere_is_typed_and_what_is_pasted_is_inert(
         assert "\u202e" not in shown
         assert seat.standing() == []
         assert seat.app.is_running
+
+
+async def test_keys_behind_the_one_that_opens_the_search_never_vote(study: Path) -> None:
+    async with sit(study) as seat:
+        for key in ("slash", "1", "r", "n", "2"):
+            character = "/" if key == "slash" else key
+            seat.app.post_message(events.Key(key, character))
+        await seat.settle()
+        await idle(seat)
+        assert seat.screen.query_one(FindLine).value == "1rn2"
+        for key in ("escape", "j"):
+            seat.app.post_message(events.Key(key, None))
+        await seat.settle()
+        assert not seat.screen.query_one(FindLine).display
+        assert places(seat) == [0, 1, 1]
+        assert not seat.view("left").raw
+        assert seat.standing() == []
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -368,7 +385,7 @@ async def test_a_megabyte_is_searched_without_holding_up_a_key(
     monkeypatch.setattr(FindLine, "tell", told)
     async with sit(path) as seat:
         await seat.press("slash")
-        seat.app.screen.focused.post_message(events.Paste("words of"))  # type: ignore[union-attr]
+        seat.app.post_message(events.Paste("words of"))
         await idle(seat)
         numbers = [int(count.split(": ")[1].split()[0].replace("no", "0")) for count in counts]
         assert len(numbers) > 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from textual import events
 from textual.app import ComposeResult
 from textual.widgets import Static
 
@@ -16,7 +17,6 @@ from tui.actions import ANNOTATE, READ, VOTE, bindings
 from tui.screens import ScreenSpec
 from tui.screens.reading import ReadingScreen
 from tui.session import Session
-from tui.widgets.find_line import FindLine
 from tui.widgets.lines import put
 from tui.widgets.reader import Reader
 from tui.widgets.reading_panes import Conversation, ReadingPanes
@@ -144,11 +144,7 @@ class AnnotateScreen(ReadingScreen):
             self._begun = True
             self._begin()
 
-    def on_key(self) -> None:
-        self.session.active.touch()
-
-    def on_find_line_changed(self, message: FindLine.Changed) -> None:
-        super().on_find_line_changed(message)
+    def on_key(self, event: events.Key) -> None:
         self.session.active.touch()
 
     # ── voting ──────────────────────────────────────────────────────────────

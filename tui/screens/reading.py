@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from textual import events
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
@@ -119,21 +120,35 @@ class ReadingScreen(Screen[None]):
         if self.is_reading and self.panes.end_find():
             self.say("Back where you were.")
 
-    def on_find_line_changed(self, message: FindLine.Changed) -> None:
-        message.stop()
-        self.panes.find(message.value)
+    def on_key(self, event: events.Key) -> None:
+        """Hand every key to the line to search by while it is open.
 
-    def on_find_line_submitted(self, message: FindLine.Submitted) -> None:
-        message.stop()
-        self._close_find()
-        self.panes.next_match(1)
+        What opens it is done here too: as an action it would come after keys typed behind it.
+        """
+        line = self.query_one(FindLine)
+        if line.display:
+            event.stop()
+            event.prevent_default()
+            if event.key in ("enter", "escape"):
+                self._close_find(event.key == "enter")
+            elif line.type(event):
+                self.panes.find(line.value)
+        elif any(b.action == "find" for b in self._bindings.key_to_bindings.get(event.key, ())):
+            event.stop()
+            event.prevent_default()
+            self.action_find()
 
-    def on_find_line_left(self, message: FindLine.Left) -> None:
-        message.stop()
-        self._close_find()
-        self.say("")
-        self.action_end_find()
+    def on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        line = self.query_one(FindLine)
+        if line.display and line.paste(event.text):
+            self.panes.find(line.value)
 
-    def _close_find(self) -> None:
-        self.query_one(FindLine).close()
+    def _close_find(self, wanted: bool) -> None:
+        self.query_one(FindLine).display = False
         self.query_one("#said").display = True
+        if wanted:
+            self.panes.next_match(1)
+        else:
+            self.say("")
+            self.action_end_find()

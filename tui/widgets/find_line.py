@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from textual import events
-from textual.message import Message
 from textual.widgets import Static
 
 from core.text import cell_width, displayable
@@ -13,28 +12,16 @@ _LONGEST = 200
 """Characters of a needle; a pasted page is cut here."""
 
 
-class FindLine(Static, can_focus=True):
+class FindLine(Static):
     """Edits a needle at its end; what is typed or pasted is shown inert.
 
-    While it has the focus it takes every key, so that nothing is voted by typing.
+    Its screen hands it every key while it is open. It never has the focus: that changes a few
+    messages late, and of a word typed fast or pasted the first letters would vote.
     """
 
     DEFAULT_CSS = """
     FindLine { display: none; height: 1; padding: 0 1; background: $panel; }
     """
-
-    class Changed(Message):
-        """Another needle stands in the line."""
-
-        def __init__(self, value: str) -> None:
-            super().__init__()
-            self.value = value
-
-    class Submitted(Message):
-        """The needle is complete."""
-
-    class Left(Message):
-        """Nothing is to be searched for after all."""
 
     def __init__(self) -> None:
         super().__init__(markup=False)
@@ -42,54 +29,44 @@ class FindLine(Static, can_focus=True):
         self._count = ""
 
     def open(self) -> None:
-        """Show the line, empty, and take the keys."""
+        """Show the line, empty."""
         self.value = self._count = ""
         self.display = True
         self._show()
-        self.focus()
-
-    def close(self) -> None:
-        """Hide the line and give the keys back."""
-        self.display = False
-        self.screen.set_focus(None)
 
     def tell(self, count: str) -> None:
         """Say how many matches there are."""
         self._count = count
         self._show()
 
-    def on_key(self, event: events.Key) -> None:
-        event.stop()
-        event.prevent_default()
-        match event.key:
-            case "escape":
-                self.post_message(self.Left())
-            case "enter":
-                self.post_message(self.Submitted())
+    def type(self, key: events.Key) -> bool:
+        """Do what a key does in a line; whether the needle is another one now."""
+        match key.key:
             case "backspace":
-                self._change(self.value[:-1])
+                return self._change(self.value[:-1])
             case "ctrl+u":
-                self._change("")
+                return self._change("")
             case "ctrl+w":
-                self._change(self.value.rstrip().rpartition(" ")[0])
-            case _ if event.character and event.is_printable:
-                self._change(self.value + event.character)
+                return self._change(self.value.rstrip().rpartition(" ")[0])
+            case _ if key.character and key.is_printable:
+                return self._change(self.value + key.character)
+        return False
 
-    def on_paste(self, event: events.Paste) -> None:
-        event.stop()
-        event.prevent_default()
-        self._change(self.value + event.text.partition("\n")[0])
+    def paste(self, text: str) -> bool:
+        """Take the first line of a text; whether the needle is another one now."""
+        return self._change(self.value + text.partition("\n")[0])
 
     def on_resize(self) -> None:
         self._show()
 
-    def _change(self, value: str) -> None:
+    def _change(self, value: str) -> bool:
         value = value[:_LONGEST]
-        if value != self.value:
-            self.value = value
-            self._count = ""
-            self._show()
-            self.post_message(self.Changed(value))
+        if value == self.value:
+            return False
+        self.value = value
+        self._count = ""
+        self._show()
+        return True
 
     def _show(self) -> None:
         after = f"▏  {self._count or 'Enter finds it, Esc leaves'}"
