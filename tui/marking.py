@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from core.differences import words
 from tui.rendering_source import Line
 from tui.rendering_wrap import Row, Run
 
@@ -65,12 +64,19 @@ class Marks:
                         found += 1
                 if self.differs is not None:
                     differs = self.differs.get(offset, b"")
-                    for start, end in words(line):
+                    for start, end in _words(line):
                         if word < len(differs) and differs[word]:
                             _set(flags, begin + start, begin + end, _DIFFERS)
                         word += 1
                 begin += len(line) + 1
         return flags
+
+
+def _words(line: str) -> Iterator[tuple[int, int]]:
+    # Not loaded before somebody compares.
+    from core.differences import words
+
+    return words(line)
 
 
 def _set(flags: bytearray, start: int, end: int, bits: int) -> None:

@@ -358,6 +358,8 @@ async def test_a_vote_shows_the_next_turn_unmarked_from_its_start(study: Path) -
         await idle(seat)
         assert places(seat) == [0, 0, 0]
         assert seat.view("question").text == "And then?"
+        assert "✓ Saved" in seat.text("said")
+        assert "│+" not in seat.everything()
         await seat.press("left_square_bracket")
         assert places(seat) == [0, 0, 0]
         assert "▸│ code_3" not in seat.everything()
