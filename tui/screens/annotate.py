@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.widgets import Static
 
 from core.errors import StudyUnavailable, TiebreakError
@@ -16,9 +15,11 @@ from core.text import many, one_line
 from db.serving import Served
 from tui.actions import ANNOTATE, READ, VOTE, bindings
 from tui.screens import ScreenSpec
+from tui.screens.reading import ReadingScreen
 from tui.session import Session
-from tui.widgets.answer_view import AnswerView
+from tui.widgets.lines import put
 from tui.widgets.reader import Reader
+from tui.widgets.reading_panes import Conversation, ReadingPanes
 
 if TYPE_CHECKING:
     from tui.app import TiebreakApp, Who
@@ -30,13 +31,11 @@ SAID = {
     Seen.TIE: "tie",
     Seen.BOTH_BAD: "both bad",
 }
-_AIMS = ("A and B", "A", "B", "question")
-_ZOOMS = ("both", "A", "B")
 _PREPARE_AFTER = 0.05
 """Seconds after a pair is painted before the next one is fetched: reading comes first."""
 
 
-class AnnotateScreen(Screen[None]):
+class AnnotateScreen(ReadingScreen):
     """Shows a :class:`tui.session.Session`; every vote is on the disk before the next pair is."""
 
     BINDINGS = bindings(ANNOTATE)
@@ -47,40 +46,28 @@ class AnnotateScreen(Screen[None]):
         self.session = session
         self._who = who
         self._banner = banner
-        self._looking = 1
-        self._aim = 0
-        self._zoom = 0
         self._coming: dict[str, Rendered] = {}
         self._begun = False
 
     def compose(self) -> ComposeResult:
         yield Static(classes="status", id="status", markup=False)
-        yield Static(classes="pane-title", id="question-title", markup=False)
-        yield AnswerView(id="question")
-        with Horizontal(id="answers"):
-            for side in ("left", "right"):
-                with Vertical(classes="side", id=f"{side}-side"):
-                    yield Static(classes="pane-title", id=f"{side}-title", markup=False)
-                    yield AnswerView(id=side)
+        yield ReadingPanes()
         yield Static(id="finished", markup=False)
-        yield Static(classes="said", id="said", markup=False)
+        yield from self.compose_said()
         votes = "   ".join(f"{a.keys[0]} {a.label}" for a in ANNOTATE if a.group == VOTE)
         yield Static(votes, classes="keys", id="votes", markup=False)
         yield Static(classes="keys", id="keys", markup=False)
 
     @staticmethod
     def _keys(width: int) -> str:
-        """What else the keys do; those for reading are left out where it is narrow."""
-        others = [a for a in ANNOTATE if a.label and a.group != VOTE]
-        for wanted in (others, [a for a in others if a.group != READ]):
-            line = " · ".join(f"{a.shown_keys().split()[0]} {a.label}" for a in wanted)
-            if len(line) <= width:
-                break
-        return line
-
-    @property
-    def _panes(self) -> dict[str, AnswerView]:
-        return {name: self.query_one(f"#{name}", AnswerView) for name in _TEXTS}
+        """What else the keys do; of those for reading, as many as there is room for."""
+        shown = [a for a in ANNOTATE if a.label and a.group != VOTE]
+        reading = [a for a in shown if a.group == READ]
+        while True:
+            line = " · ".join(f"{a.shown_keys().split()[0]} {a.label}" for a in shown)
+            if len(line) <= width or not reading:
+                return line
+            shown.remove(reading.pop())
 
     # ── showing ─────────────────────────────────────────────────────────────
 
@@ -97,60 +84,18 @@ class AnnotateScreen(Screen[None]):
         """Show the session's pair and turn, and say something about what led here."""
         served = self.session.current
         is_open = served is not None
-        self.query_one("#answers").display = is_open
-        self.query_one("#question").display = is_open
-        self.query_one("#question-title").display = is_open
+        self.panes.display = is_open
         self.query_one("#finished").display = not is_open
-        self._show_zoomed(0)
         if served is None:
             self._show_finished()
         else:
-            self._look_at(served, max(self.session.turn, 1), prepared=self._coming)
+            turn = self.session.turn
+            self.panes.open(_conversation(served), max(turn, 1), turn, self._coming)
             self.set_timer(_PREPARE_AFTER, self._prepare)
         self._coming = {}
         self._show_status()
-        self._say(said, warning=warning)
+        self.say(said, warning=warning)
         self.call_after_refresh(self.session.shown)
-
-    def _look_at(
-        self, served: Served, turn: int, prepared: dict[str, Rendered] | None = None
-    ) -> None:
-        self._looking = turn
-        texts = _texts(served, turn)
-        for name, pane in self._panes.items():
-            ready = (prepared or {}).get(name)
-            pane.show(ready if ready is not None and ready.text == texts[name] else texts[name])
-        self._fit_question(texts["question"])
-        self._show_titles()
-
-    def _fit_question(self, text: str) -> None:
-        """Give the question as many rows as it has, up to a quarter of the screen."""
-        pane = self._panes["question"]
-        most = max(3, self.size.height // 4)
-        rendered = pane.prepare(text)
-        rendered.ensure(most)
-        rows = max(1, min(most, rendered.height))
-        if pane.styles.height is None or pane.styles.height.value != rows:
-            pane.styles.height = rows
-
-    def _show_titles(self) -> None:
-        served = self.session.current
-        if served is None:
-            return
-        turns = len(served.question)
-        where = f" · turn {self._looking} of {turns}" if turns > 1 else ""
-        if self.session.turn not in (0, self._looking):
-            where += f" (you are voting on turn {self.session.turn})"
-        panes = self._panes
-        names = {"question": f"Question{where}", "left": "A", "right": "B"}
-        aimed = (("left", "right"), ("left",), ("right",), ("question",))[self._aim]
-        for name, title in names.items():
-            label = self.query_one(f"#{name}-title", Static)
-            pointer = "▸ " if name in aimed else "  "
-            pane = panes[name]
-            place = "" if pane.top == 0 and pane.at_end else f"  {pane.position}"
-            _put(label, pointer + title + place)
-            label.set_class(name in aimed, "-aimed")
 
     def _show_status(self) -> None:
         session = self.session
@@ -173,7 +118,7 @@ class AnnotateScreen(Screen[None]):
         parts.append(one_line(session.settings["name"] or session.store.path.stem, 40))
         if served is not None and served.category:
             parts.append(one_line(served.category, 20))
-        _put(self.query_one("#status", Static), "  │  ".join(parts))
+        put(self.query_one("#status", Static), "  │  ".join(parts))
 
     def _show_finished(self) -> None:
         progress = self.session.progress()
@@ -187,28 +132,17 @@ class AnnotateScreen(Screen[None]):
         lines.append("u takes back your last vote. Ctrl+Q leaves.")
         self.query_one("#finished", Static).update("\n\n".join(lines))
 
-    def _say(self, message: str, *, warning: bool = False) -> None:
-        line = self.query_one("#said", Static)
-        _put(line, one_line(message, 200))
-        line.set_class(warning, "-warning")
-
     def _prepare(self) -> None:
         """Fetch and begin to lay out the next pair while this one is read."""
         try:
             following = self.session.prepare()
         except StudyUnavailable as error:
-            self._say(error.message, warning=True)
+            self.say(error.message, warning=True)
             return
         if following is None or not self.is_attached:
             return
-        texts = _texts(following, max(following.next_turn or 1, 1))
-        for name, pane in self._panes.items():
-            self._coming[name] = pane.prepare(texts[name])
-            self._coming[name].ensure(pane.size.height + 1)
-
-    def on_answer_view_scrolled(self, message: AnswerView.Scrolled) -> None:
-        message.stop()
-        self._show_titles()
+        turn = max(following.next_turn or 1, 1)
+        self._coming = dict(self.panes.prepare(_conversation(following), turn))
 
     def on_resize(self) -> None:
         self.query_one("#keys", Static).update(self._keys(self.size.width - 2))
@@ -216,10 +150,8 @@ class AnnotateScreen(Screen[None]):
             # Now that the panes know their size, and before anything is painted at all.
             self._begun = True
             self._begin()
-        elif self.session.current is not None:
-            self._fit_question(_texts(self.session.current, self._looking)["question"])
 
-    def on_key(self) -> None:
+    def on_key(self, event: events.Key) -> None:
         self.session.active.touch()
 
     # ── voting ──────────────────────────────────────────────────────────────
@@ -230,7 +162,7 @@ class AnnotateScreen(Screen[None]):
             return
         seen = Seen(choice)
         if self.session.is_hasty():
-            self._say(
+            self.say(
                 f"Not saved: that was at once after the pair appeared. Again for “{SAID[seen]}”?",
                 warning=True,
             )
@@ -256,7 +188,7 @@ class AnnotateScreen(Screen[None]):
             return
         last = undone[0]
         if last is None:
-            self._say("There is nothing to take back.")
+            self.say("There is nothing to take back.")
         elif last.seen is None:
             self._show("↶ Taken back: the skip.")
         else:
@@ -267,7 +199,7 @@ class AnnotateScreen(Screen[None]):
         try:
             act()
         except TiebreakError as error:
-            self._say(f"{refused}: {error.message}. {error.hint}.", warning=True)
+            self.say(f"{refused}: {error.message}. {error.hint}.", warning=True)
             self.app.bell()
             return False
         return True
@@ -279,7 +211,7 @@ class AnnotateScreen(Screen[None]):
         flag = "" if self.session.draft.flag else "flagged"
         if self._does(lambda: self.session.keep(flag=flag), "Not saved"):
             self._show_status()
-            self._say("Flagged to the lead." if flag else "No longer flagged.")
+            self.say("Flagged to the lead." if flag else "No longer flagged.")
 
     def action_note(self) -> None:
         """Write a note; what is typed is kept as it is typed."""
@@ -298,76 +230,26 @@ class AnnotateScreen(Screen[None]):
 
     # ── reading ─────────────────────────────────────────────────────────────
 
-    def _aimed(self) -> Sequence[AnswerView]:
-        panes = self._panes
-        both = (panes["left"], panes["right"])
-        return (both, (panes["left"],), (panes["right"],), (panes["question"],))[self._aim]
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll what is aimed at."""
-        for pane in self._aimed():
-            pane.scroll_by(lines)
-
-    def action_page(self, direction: int) -> None:
-        """Page what is aimed at."""
-        for pane in self._aimed():
-            pane.page(direction)
-
-    def action_ends(self, direction: int) -> None:
-        """Go to the start or the end of what is aimed at."""
-        for pane in self._aimed():
-            if direction < 0:
-                pane.to_start()
-            else:
-                pane.to_end()
-
-    def action_aim(self) -> None:
-        """Aim the scrolling at the next pane."""
-        self._aim = (self._aim + 1) % len(_AIMS)
-        self._show_titles()
-        self._say(f"Scrolling: {_AIMS[self._aim]}.")
-
-    def action_zoom(self) -> None:
-        """Show one answer at full width, the other, or both."""
-        self._show_zoomed((self._zoom + 1) % len(_ZOOMS))
-        self._say(f"Shown: {_ZOOMS[self._zoom]}.")
-
-    def _show_zoomed(self, zoom: int) -> None:
-        self._zoom = zoom
-        self.query_one("#left-side").display = zoom != 2
-        self.query_one("#right-side").display = zoom != 1
-
-    def action_raw(self) -> None:
-        """Switch between rendered text and source."""
-        for pane in self._panes.values():
-            pane.toggle_raw()
-        self._say("The source, as it is." if self._panes["left"].raw else "Rendered.")
-
-    def action_turn(self, step: int) -> None:
-        """Look at another turn; the vote stays on its own."""
-        served = self.session.current
-        if served is None:
-            return
-        turn = self._looking + step
-        if not 1 <= turn <= len(served.question):
-            self._say("There is no turn there.")
-            return
-        if self.session.turn and turn > self.session.turn:
-            self._say("The next turn comes after your vote on this one.")
-            return
-        self._look_at(served, turn)
-
     def action_reference(self) -> None:
         """Show the reference answer, if the study has and shows one."""
         served = self.session.current
         if served is None:
             return
+        looking = self.panes.looking
         references = served.references if self.session.settings["show_reference"] else ()
-        text = references[self._looking - 1] if self._looking <= len(references) else None
+        text = references[looking - 1] if looking <= len(references) else None
         if text is None:
-            self._say("There is no reference answer for this turn.")
+            self.say("There is no reference answer for this turn.")
             return
         self.app.push_screen(Reader("Reference answer", text))
+
+    def action_guidelines(self) -> None:
+        """Show what the study asks to judge by."""
+        text = self.session.settings["guidelines"]
+        if text:
+            self.app.push_screen(Reader("What to judge by", text))
+        else:
+            self.say("This study has no guidelines.")
 
     def action_help(self) -> None:
         """Show keys and guidelines."""
@@ -385,19 +267,8 @@ class AnnotateScreen(Screen[None]):
             return
 
 
-def _put(line: Static, text: str) -> None:
-    """Change one line in place, painting nothing where it says the same already."""
-    if line.content != text:
-        line.update(text, layout=False)
-
-
-_TEXTS = ("question", "left", "right")
-
-
-def _texts(served: Served, turn: int) -> dict[str, str]:
-    """What each pane shows of a turn; an answer that is shorter than the question ends early."""
-    by_pane = {"question": served.question, "left": served.left, "right": served.right}
-    return {name: turns[turn - 1] if turn <= len(turns) else "" for name, turns in by_pane.items()}
+def _conversation(served: Served) -> Conversation:
+    return Conversation(served.question, served.left, served.right)
 
 
 def _make(app: TiebreakApp) -> AnnotateScreen:
