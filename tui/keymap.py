@@ -21,6 +21,17 @@ LAYOUTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "read.page_up": ("s", "pageup"),
         "read.page_down": ("space", "d", "pagedown"),
         "read.line_down": ("f", "down"),
+        "read.find": ("F", "slash"),
+        "read.previous_match": ("Z", "less_than_sign"),
+        "read.next_match": ("X", "greater_than_sign", "enter"),
+        "read.differences": ("D",),
+        "read.previous_heading": ("A", "left_curly_bracket"),
+        "read.next_heading": ("S", "right_curly_bracket"),
+        "read.previous_code": ("C", "left_parenthesis"),
+        "read.next_code": ("V", "right_parenthesis"),
+        "read.lock": ("shift+tab",),
+        "read.arrange": ("6",),
+        "read.guidelines": ("T",),
         "read.zoom": ("z",),
         "read.raw": ("x",),
         "read.turn_before": ("1",),
@@ -37,7 +48,8 @@ LAYOUTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """Layouts by name: what each moves. ``left-hand`` needs one hand, no arrows, and keeps the rows
 of the keyboard apart: the upper one votes, the middle one reads, the lower one and the digits do
-the rest."""
+the rest. With Shift the lower two search, compare and jump; no key of the upper row does anything
+with Shift that would be a vote without it."""
 
 FIXED = {"quit"}
 """Actions whose key stays: nobody may lock themselves in."""

@@ -12,14 +12,16 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from time import perf_counter
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tui.rendering_source import Block, Kind, Lines, blocks
+from tui.marking import MARKS, Marks, gutter, marked
+from tui.rendering_source import Block, Kind, Lines, blocks, landmarks
 from tui.rendering_wrap import Placed, Row, cells_of, wrap
 
 STYLES = (
@@ -40,8 +42,12 @@ STYLES = (
     "comment",
     "number",
     "name",
+    *MARKS,
 )
 """Names of styles that a row may carry, one or several to a run; ``text`` carries none."""
+
+LANDMARKS = ("heading", "code")
+"""What one may jump to in a text."""
 
 NARROWEST = 10
 """Cells; a narrower view shows the left part of rows laid out this wide."""
@@ -80,6 +86,7 @@ class Rendered:
         raw: whether the source is shown as it is, or as Markdown.
         blocks: how many blocks (in raw mode, lines) were laid out so far: a measure of work.
         complete: whether all of the text is laid out, so that ``height`` is final.
+        landmarks: the rows at which a heading or code begins, as far as there are rows.
     """
 
     def __init__(
@@ -93,6 +100,11 @@ class Rendered:
         self._palette = palette or Palette(Style.null(), {})
         self._rows: list[Row] = []
         self._offsets = array("Q")
+        self._starts = array("Q")  # the first row of each block, and where its source begins
+        self._sources = array("Q")
+        self.landmarks = {kind: array("Q") for kind in LANDMARKS}
+        self._marks = Marks()
+        self._marked: dict[int, list[Row]] = {}  # the rows of each block painted with marks
         self._strips: dict[int, Strip] = {}
         self._feed = self._lay_out_raw() if raw else self._lay_out()
 
@@ -129,8 +141,19 @@ class Rendered:
         if strip is None:
             if len(self._strips) >= _MOST_STRIPS:
                 self._strips.clear()
-            strip = self._strips[y] = self._strip(self._rows[y])
+            strip = self._strips[y] = self._strip(self._row(y))
         return strip
+
+    def gutter(self, y: int) -> str:
+        """One character for the pane's edge: what marks a row carries, readable anywhere."""
+        return gutter(self._row(y)) if self._marks and y < len(self._rows) else " "
+
+    def mark(self, marks: Marks) -> None:
+        """Take other marks; the layout stays."""
+        if marks != self._marks:
+            self._marks = marks
+            self._marked.clear()
+            self._strips.clear()
 
     def restyle(self, palette: Palette) -> None:
         """Take another palette; the layout stays."""
@@ -146,6 +169,28 @@ class Rendered:
     def reached(self, offset: int) -> bool:
         """Whether the row that shows this offset of the source is laid out."""
         return self.complete or bool(self._rows and self._offsets[-1] > offset)
+
+    def seek(self, offset: int, budget: float) -> bool:
+        """Lay out up to an offset of the source, within so many seconds; whether it is reached."""
+        deadline = perf_counter() + budget
+        while not self.reached(offset) and perf_counter() < deadline:
+            self._step()
+        return self.reached(offset)
+
+    def row_of_current(self, line: int, offset: int) -> int:
+        """The row that carries the current match.
+
+        Args:
+            line: where in the source its line begins.
+            offset: about where the match does.
+        """
+        block = max(bisect_right(self._sources, line) - 1, 0)
+        rows = self._rows_of(block)
+        begin = self._starts[block]
+        for number, row in enumerate(rows):
+            if any("current" in style for _, style in row):
+                return begin + number
+        return self.row_of(offset)
 
     def row_of(self, offset: int) -> int:
         """The row, among those laid out, that shows an offset of the source."""
@@ -167,6 +212,37 @@ class Rendered:
         self._offsets.append(max(floor, min(offset, len(self.text))))
         self._rows.append(row)
 
+    def _row(self, y: int) -> Row:
+        """A row, with its marks if there are any."""
+        if not self._marks:
+            return self._rows[y]
+        block = bisect_right(self._starts, y) - 1
+        return self._rows_of(block)[y - self._starts[block]] if block >= 0 else self._rows[y]
+
+    def _rows_of(self, block: int) -> Sequence[Row]:
+        """The rows of one block, marked."""
+        rows = self._marked.get(block)
+        if rows is None:
+            while not self.complete and block == len(self._starts) - 1:
+                self._step()
+            is_last = block == len(self._starts) - 1
+            begin = self._starts[block]
+            end = len(self._rows) if is_last else self._starts[block + 1]
+            until = len(self.text) if is_last else self._sources[block + 1]
+            reader = iter(Lines(self.text, self._sources[block]))
+            lines = list(takewhile(lambda line: line[0] < until, reader))
+            rows = marked(self._rows[begin:end], self._offsets[begin:end], lines, self._marks)
+            if len(self._marked) >= _MOST_STRIPS:
+                self._marked.clear()
+            self._marked[block] = rows
+        return rows
+
+    def _begins(self, offset: int) -> None:
+        """A block begins with the next row; what a lone CR divides stays together."""
+        if not self._sources or offset > self._sources[-1]:
+            self._starts.append(len(self._rows))
+            self._sources.append(offset)
+
     def _strip(self, row: Row) -> Strip:
         palette = self._palette
         segments = [Segment(text, palette[style]) for text, style in row if text]
@@ -178,21 +254,42 @@ class Rendered:
         return Strip(segments)
 
     def _lay_out_raw(self) -> Iterator[Placed]:
-        for offset, line in Lines(self.text):
+        for (offset, line), kind in landmarks(self.text):
             self.blocks += 1
+            self._begins(offset)
+            if kind:
+                self.landmarks[kind].append(len(self._rows))
             for index, row in wrap([(line, "text")], self.width):
                 yield offset + index, row
 
     def _lay_out(self) -> Iterator[Placed]:
         apart = False  # whether the block before wants a blank row after it
+        before = ""
         for block in blocks(self.text):
             self.blocks += 1
+            first = block.info or (block.lines[0] if block.lines else (len(self.text), ""))
+            self._begins(first[0])
             begins = block.kind is not Kind.CODE or block.info is not None
             stands_apart = block.kind is Kind.CODE or _is_heading(block)
             if self._rows and begins and (block.gap or apart or stands_apart):
                 yield max(block.lines[0][0] - 1, 0) if block.lines else len(self.text), ()
-            yield from _rows(block, self.width)
+                before = ""
+            for offset, row in _rows(block, self.width):
+                kind = _landmark(row)
+                if kind and kind != before:
+                    self.landmarks[kind].append(len(self._rows))
+                before = kind
+                yield offset, row
             apart = stands_apart
+
+
+def _landmark(row: Row) -> str:
+    """Whether a row is part of a heading or of code."""
+    if not row:
+        return ""
+    if row[-1][1].startswith("block"):
+        return "code"
+    return "heading" if any(style.startswith("heading") for _, style in row) else ""
 
 
 def _is_heading(block: Block) -> bool:

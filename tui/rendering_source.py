@@ -70,11 +70,15 @@ class Block:
 
 
 class Lines:
-    """Reads a text line by line, displayable and with tabs expanded, however long it is."""
+    """Reads a text line by line, displayable and with tabs expanded, however long it is.
 
-    def __init__(self, text: str) -> None:
+    Args:
+        begin: the offset of the line to begin with.
+    """
+
+    def __init__(self, text: str, begin: int = 0) -> None:
         self._text = text
-        self._position = 0
+        self._position = begin
         self._ahead: deque[Line] = deque()
 
     def __iter__(self) -> Iterator[Line]:
@@ -120,6 +124,20 @@ class Lines:
             self._ahead.append((begin, expand_tabs(shown)))
 
 
+def landmarks(text: str) -> Iterator[tuple[Line, str]]:
+    """Each line of a source, and what begins with it: ``heading``, ``code`` or nothing."""
+    closing: re.Pattern[str] | None = None
+    for line in Lines(text):
+        kind = ""
+        if closing is not None:
+            closing = None if closing.match(line[1]) else closing
+        elif fence := _FENCE.match(line[1]):
+            kind, closing = "code", _closing(fence[2])
+        elif _HEADING.match(line[1]):
+            kind = "heading"
+        yield line, kind
+
+
 def blocks(text: str) -> Iterator[Block]:
     """Cut a text into blocks, reading only as far as the blocks that are asked for."""
     reader = Lines(text)
@@ -138,7 +156,7 @@ def _fence(reader: Lines, opening: re.Match[str], gap: bool) -> Iterator[Block]:
     """A fence and what it holds, up to its end or that of the text."""
     info: Line | None = reader.pop()
     indent, marks = len(opening[1]), opening[2]
-    closing = re.compile(rf" {{0,3}}{re.escape(marks)}{re.escape(marks[0])}* *$")
+    closing = _closing(marks)
     lines: list[Line] = []
     size, limit = 0, LARGEST_HIGHLIGHT
     while (line := reader.peek()) is not None:
@@ -155,6 +173,11 @@ def _fence(reader: Lines, opening: re.Match[str], gap: bool) -> Iterator[Block]:
             size, limit = 0, LARGEST_BLOCK
     if info is not None or lines:
         yield Block(Kind.CODE, lines, gap and info is not None, info, info is not None)
+
+
+def _closing(marks: str) -> re.Pattern[str]:
+    """What ends a fence that was opened with these marks."""
+    return re.compile(rf" {{0,3}}{re.escape(marks)}{re.escape(marks[0])}* *$")
 
 
 def _math(reader: Lines, opening: re.Match[str], gap: bool) -> Iterator[Block]:

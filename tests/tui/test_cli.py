@@ -376,11 +376,11 @@ def test_a_reader_that_has_seen_enough_ends_the_command_quietly(study: Path) -> 
 
 def test_keys_shows_what_a_settings_file_comes_to(tiebreak: Any, tmp_path: Path) -> None:
     settings = tmp_path / "settings.toml"
-    settings.write_text('theme = "light"\n[keys]\nvote.a = ["y", ";"]\nvote.b = "n"\n')
+    settings.write_text('theme = "light"\n[keys]\nvote.a = ["o", ";"]\nvote.b = "n"\n')
     done = tiebreak("keys", "--settings", str(settings), db=None)
     assert done.code == 0
     lines = {line.split()[0]: line for line in done.out.splitlines()}
-    assert f"y ;         {settings}  A is the better answer." in lines["vote.a"]
+    assert f"o ;         {settings}  A is the better answer." in lines["vote.a"]
     assert "2 b         default" in lines["vote.b"]
     assert lines["theme:"] == f"theme: light ({settings})"
     assert "vote.b: 'n' is pair.note's key too; move pair.note as well" in done.err
@@ -388,7 +388,7 @@ def test_keys_shows_what_a_settings_file_comes_to(tiebreak: Any, tmp_path: Path)
     assert found["theme"] == {"is": "light", "from": str(settings)}
     assert found["layout"] == {"is": "default", "from": "default"}
     by_action = {row["action"]: row for row in found["keys"]}
-    assert by_action["vote.a"]["keys"] == ["y", "semicolon"]
+    assert by_action["vote.a"]["keys"] == ["o", "semicolon"]
     assert by_action["vote.a"]["from"] == str(settings)
     assert by_action["vote.b"] == {
         "action": "vote.b",

@@ -193,9 +193,18 @@ def test_a_layout_moves_known_actions_and_clashes_nowhere(layout: str) -> None:
 
 
 def test_the_left_hand_reaches_every_first_key_without_arrows() -> None:
-    reach = {*"12345qwertasdfgzxcvbG", "tab", "space", "escape", "f1", "ctrl+q", "shift+tab"}
+    named = {"tab", "space", "escape", "f1", "ctrl+q", "shift+tab"}
+    reach = {*"123456qwertasdfgzxcvb", *"TASDFGZXCV", *named}
     bound = make_keymap("left-hand")[0].bound
     assert {one.keys[0] for one in bound.values()} <= reach
+
+
+def test_no_key_of_the_left_hand_votes_if_shift_is_missed() -> None:
+    bound = make_keymap("left-hand")[0].bound
+    votes = {key for id, one in bound.items() if id.startswith("vote.") for key in one.keys}
+    shifted = {key for one in bound.values() for key in one.keys if key.isupper()}
+    assert shifted
+    assert not votes & {key.lower() for key in shifted}
 
 
 def test_ids_are_stable_words_and_none_begins_another() -> None:

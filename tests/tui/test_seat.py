@@ -11,7 +11,7 @@ import pytest
 from rich.color import ColorType
 from rich.style import Style
 from textual.color import Color
-from textual.events import MouseScrollDown
+from textual.events import Key, MouseScrollDown
 from textual.widgets import Static, TextArea
 
 from core.errors import Where
@@ -21,11 +21,13 @@ from db.store import Store
 from tests.tui.test_annotate import LONG, SIZES, Seat, make_study
 from tui.actions import ANNOTATE
 from tui.app import TiebreakApp, Who
+from tui.keymap import LAYOUTS
 from tui.preferences import load
 from tui.rendering import STYLES
 from tui.session import IDLE_AFTER
 from tui.status import fitted, forms_of
 from tui.themes import THEMES
+from tui.widgets.find_line import FindLine
 from tui.widgets.pause import Paused
 from tui.widgets.reader import Reader
 from tui.widgets.too_small import TooSmall
@@ -87,6 +89,53 @@ async def test_chosen_keys_vote_and_stand_in_footer_help_and_messages(
 
 
 @pytest.mark.parametrize("size", SIZES)
+async def test_the_search_opens_on_the_chosen_key_and_takes_every_other(
+    study: Path, size: tuple[int, int]
+) -> None:
+    chosen = {"read.find": "o", "read.next_match": ["0", "enter"], "read.end_find": "9"}
+    async with sit(study, size, layout="left-hand", keys=chosen) as seat:
+        await seat.press("0")
+        assert "o begins" in seat.text("said")
+        for key in ("o", *"qwer4F"):
+            seat.app.post_message(Key(key, key))
+        await seat.settle()
+        line = seat.screen.query_one(FindLine)
+        assert line.value == "qwer4F"
+        await seat.press("ctrl+u", *"paragraph", "enter")
+        await seat.pilot.pause(0.1)
+        assert not line.display
+        assert "0 next · Z previous · 9 back" in seat.text("said")
+        before = seat.text("said")
+        await seat.press("0")
+        assert seat.text("said") != before
+        await seat.press("9")
+        assert "Back where you were" in seat.text("said")
+        await seat.press("slash")
+        assert not line.display
+        assert seat.standing() == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+async def test_every_reading_key_of_a_layout_does_what_it_says(study: Path, layout: str) -> None:
+    async with sit(study, layout=layout) as seat:
+        keymap = seat.app.preferences.keymap
+        says = {
+            "read.differences": "only in",
+            "read.arrange": "stacked",
+            "read.lock": "Free: scrolling A alone; Tab goes on",
+            "read.guidelines": "no guidelines",
+            "read.next_match": "Nothing is searched for",
+            "read.previous_heading": "no further heading",
+            "read.previous_code": "no further code",
+        }
+        for action, words in says.items():
+            await seat.press(keymap.bound[action].keys[0])
+            await seat.pilot.pause(0.1)
+            assert words in seat.text("said"), action
+        assert seat.standing() == []
+
+
+@pytest.mark.parametrize("size", SIZES)
 async def test_settings_not_taken_are_told_at_the_start_and_in_full_in_the_help(
     study: Path, size: tuple[int, int]
 ) -> None:
@@ -138,9 +187,7 @@ async def test_every_style_of_an_answer_is_readable_in(study: Path, theme: str) 
         assert _luminance(seat.screen.background_colors[1]) > 0.6 or theme == "dark"
         view = seat.view("left")
         await seat.press("j")
-        view._colours()
-        assert view._palette is not None
-        base = view._palette.base
+        base = view.palette.base
         for name in STYLES:
             style = base + view._component(name)
             least = 3.0 if name in ("bar", "bullet") else 4.5
@@ -275,6 +322,19 @@ async def test_a_click_aims_at_a_pane_and_the_footer_acts(
         await seat.pilot.click(bar, offset=(1, 0))
         await seat.pilot.pause(0.05)
         assert seat.app.screen is seat.screen
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_vote_clicked_during_a_search_ends_it(study: Path, size: tuple[int, int]) -> None:
+    async with sit(study, size) as seat:
+        await seat.press("slash", "p")
+        await seat.pilot.click("#votes", offset=place(seat, "votes", "1 "))
+        await seat.settle()
+        assert not seat.screen.query_one(FindLine).display
+        assert "✓ Saved" in seat.text("said")
+        assert len(seat.standing()) == 1
+        await seat.press("2")
+        assert len(seat.standing()) == 2
 
 
 async def test_nothing_in_a_foreign_text_can_be_clicked(study: Path) -> None:

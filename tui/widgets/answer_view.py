@@ -7,20 +7,24 @@ second time. The parent draws the title and asks for :attr:`AnswerView.position`
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from time import perf_counter
+
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.timer import Timer
-from textual.widget import Widget
 
-from tui.rendering import NARROWEST, STYLES, Palette, Rendered
+from tui.finding import Match
+from tui.marking import Marks
+from tui.rendering import NARROWEST, Palette, Rendered
+from tui.widgets.inked import Inked
 
-_EDGE = "│ "
-_MARGIN = len(_EDGE) + 1
-"""Cells that the view takes for itself: its left edge, and one free at the right."""
+_EDGE = "│"
+_MARGIN = len(_EDGE) + 2
+"""Cells that the view takes for itself: its left edge, the gutter for marks, one at the right."""
 
 _WHEEL = 3
 """Rows for one notch of the mouse wheel."""
@@ -36,7 +40,7 @@ _PAUSE = 0.016
 """Seconds of layout at a time while nothing else happens, and between two of them."""
 
 
-class AnswerView(Widget, inherit_bindings=False):
+class AnswerView(Inked, inherit_bindings=False):
     """Shows one foreign text and keeps the place it is read at.
 
     Rows are counted from the text's own first; what stands at the top is :attr:`top`. The
@@ -45,37 +49,11 @@ class AnswerView(Widget, inherit_bindings=False):
     """
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES = {"answer-view--edge", *(f"answer-view--{name}" for name in STYLES)}
     DEFAULT_CSS = """
     AnswerView {
         width: 1fr;
         height: 1fr;
         overflow: hidden hidden;
-        & > .answer-view--edge { color: $foreground 30%; }
-        & > .answer-view--heading { color: $text-primary; text-style: bold; }
-        & > .answer-view--strong { text-style: bold; }
-        & > .answer-view--emphasis { text-style: italic; }
-        & > .answer-view--strike { text-style: strike; }
-        & > .answer-view--code { color: $text-accent; }
-        & > .answer-view--math { color: $text-secondary; }
-        & > .answer-view--link { text-style: underline; }
-        & > .answer-view--label { color: $foreground 60%; }
-        & > .answer-view--bullet { color: $text-primary; }
-        & > .answer-view--quote { color: $text-secondary; }
-        & > .answer-view--block { background: $foreground 5%; }
-        & > .answer-view--bar { color: $foreground 50%; }
-        & > .answer-view--keyword { color: $text-primary; text-style: bold; }
-        & > .answer-view--string { color: $text-success; }
-        & > .answer-view--comment { color: $foreground 65%; text-style: italic; }
-        & > .answer-view--number { color: $text-warning; }
-        & > .answer-view--name { color: $text-accent; }
-        &:ansi {
-            & > .answer-view--edge, & > .answer-view--label, & > .answer-view--bar {
-                text-style: dim;
-            }
-            & > .answer-view--comment { text-style: dim italic; }
-            & > .answer-view--block { background: transparent; }
-        }
     }
     """
 
@@ -99,6 +77,22 @@ class AnswerView(Widget, inherit_bindings=False):
             """The view that scrolled."""
             return self.view
 
+    class Wheeled(Message):
+        """The mouse wheel moved the pane by so many rows."""
+
+        def __init__(self, view: AnswerView, lines: int) -> None:
+            super().__init__()
+            self.view = view
+            self.lines = lines
+
+    class NothingFurther(Message):
+        """There is no such landmark in the direction that was asked for."""
+
+        def __init__(self, view: AnswerView, kind: str) -> None:
+            super().__init__()
+            self.view = view
+            self.kind = kind
+
     def __init__(
         self,
         text: str = "",
@@ -111,9 +105,11 @@ class AnswerView(Widget, inherit_bindings=False):
         self._rendered = Rendered(text, 0)
         self._coming: Rendered | None = None  # takes over once it has reached the anchor
         self._anchor = 0  # the offset in the source that is being read
-        self._to_end = False
-        self._palette: Palette | None = None
-        self._edge = Segment(_EDGE)
+        self._wanted: int | None = None  # the offset that somebody is on the way to
+        self._match: Match | None = None  # the match that somebody is on the way to
+        self._sought = ""  # the landmark that somebody is on the way down to
+        self._landmark: int | None = None  # the row of the one that was jumped to last
+        self._marks = Marks()
         self._idle: Timer | None = None
 
     @property
@@ -139,10 +135,16 @@ class AnswerView(Widget, inherit_bindings=False):
         """Make a rendering that fits this view, to be advanced ahead of time and shown later."""
         return Rendered(text, self._room, raw=self.raw)
 
-    def show(self, content: Rendered | str) -> None:
-        """Show a text from its beginning.
+    @property
+    def place(self) -> int:
+        """The offset in the source that is being read, or that somebody is on the way to."""
+        return self._anchor if self._wanted is None else self._wanted
+
+    def show(self, content: Rendered | str, place: int = 0) -> None:
+        """Show a text from its beginning, without marks.
 
         Args:
+            place: the offset in the source to show instead of the beginning.
             content: what :meth:`prepare` made, or a text. A rendering of another width than
                 this view has now is made anew.
         """
@@ -151,15 +153,24 @@ class AnswerView(Widget, inherit_bindings=False):
         else:
             self._rendered = self.prepare(content if isinstance(content, str) else content.text)
         self._coming = None
-        self._to_end = False
+        self._marks = Marks()
+        self._stay()
         self._anchor = 0
         self._rendered.ensure(self.size.height + 1)
         if self.top:
             self.top = 0
         else:
             self._tell()
+        if place:
+            self.go_to(place)
         self._go_on()
         self.refresh()
+
+    def mark(self, marks: Marks) -> None:
+        """Paint these marks from now on; nothing moves."""
+        if marks != self._marks:
+            self._marks = marks
+            self.refresh()
 
     def toggle_raw(self) -> None:
         """Switch between Markdown and the source, at the same place."""
@@ -179,11 +190,32 @@ class AnswerView(Widget, inherit_bindings=False):
 
     def to_end(self) -> None:
         """Move to the last row: at once if all is laid out, else as soon as it is."""
-        if self._rendered.advance(_AT_ONCE):
-            self._go_to(self._last_top())
+        self.go_to(len(self.text))
+
+    def go_to(self, place: int) -> None:
+        """Move to an offset of the source: at once if it is near, else as soon as laid out."""
+        self._stay()
+        self._wanted = place
+        self._approach(_AT_ONCE)
+
+    def go_to_match(self, match: Match) -> None:
+        """Move to a match, which is the current one of the marks, if it is not in sight."""
+        self._stay()
+        self._wanted, self._match = match.offset, match
+        self._approach(_AT_ONCE)
+
+    def jump(self, kind: str, direction: int) -> None:
+        """Move to the next landmark of a kind (1) or to the previous one (-1)."""
+        rows = self._rendered.landmarks[kind]
+        here = self._here()
+        self._stay()
+        if direction > 0:
+            self._landmark, self._sought = here, kind
+            self._approach(_AT_ONCE)
+        elif before := bisect_left(rows, here):
+            self._go_to_landmark(rows[before - 1])
         else:
-            self._to_end = True
-            self._go_on()
+            self.post_message(self.NothingFurther(self, kind))
 
     def validate_top(self, top: int) -> int:
         """Keep the offset within what is laid out."""
@@ -197,24 +229,21 @@ class AnswerView(Widget, inherit_bindings=False):
         """Lay the text out anew."""
         self._lay_out_anew()
 
-    def notify_style_update(self) -> None:
-        """Take up the colours of another theme; the layout stays."""
-        super().notify_style_update()
-        self._palette = None
-
     def render_line(self, y: int) -> Strip:
         """Paint one line: the edge, which every line draws anew, and the row behind it.
 
         A terminal that gives a character another width than it was laid out with shifts the
         rest of its line only.
         """
-        base = self._colours().base
+        base = self._paint().base
         width = self.size.width
         row = self.top + y
         if row < self._rendered.height or not self._rendered.complete:
-            strip = Strip([self._edge, *self._rendered.line(row)])
+            line = self._rendered.line(row)
+            edge = Segment(_EDGE + self._rendered.gutter(row), self.edge_style)
+            strip = Strip([edge, *line])
         else:
-            strip = Strip([self._edge])
+            strip = Strip([Segment(f"{_EDGE} ", self.edge_style)])
         return strip.adjust_cell_length(width, base)
 
     def on_mount(self) -> None:
@@ -235,12 +264,14 @@ class AnswerView(Widget, inherit_bindings=False):
         event.stop()
         event.prevent_default()
         self.scroll_by(_WHEEL)
+        self.post_message(self.Wheeled(self, _WHEEL))
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """Move up."""
         event.stop()
         event.prevent_default()
         self.scroll_by(-_WHEEL)
+        self.post_message(self.Wheeled(self, -_WHEEL))
 
     @property
     def _room(self) -> int:
@@ -250,37 +281,76 @@ class AnswerView(Widget, inherit_bindings=False):
     def _fits(self, rendered: Rendered) -> bool:
         return rendered.raw == self.raw and rendered.width == max(self._room, NARROWEST)
 
-    def _colours(self) -> Palette:
-        """The styles as the theme has them now, given to what is on screen."""
-        if self._palette is None:
-            base = self.rich_style
-            self._palette = Palette(base, {name: self._component(name) for name in STYLES})
-            self._edge = Segment(_EDGE, base + self._component("edge"))
-        self._rendered.restyle(self._palette)
-        return self._palette
-
-    def _component(self, name: str) -> Style:
-        """A component's own style, its translucent colours mixed with what lies below."""
-        styles = self.get_component_styles(f"answer-view--{name}")
-        ground = self.background_colors[1]
-        colour = behind = None
-        if styles.has_rule("background") and styles.background.a:
-            ground += styles.background
-            behind = ground.rich_color
-        if styles.has_rule("color"):
-            colour = (ground + styles.color).rich_color
-        return Style.from_color(colour, behind) + styles.text_style
+    def _paint(self) -> Palette:
+        """The styles as the theme has them now, given to what is on screen with the marks."""
+        palette = self.palette
+        self._rendered.restyle(palette)
+        self._rendered.mark(self._marks)
+        return palette
 
     def _last_top(self) -> int:
         return max(0, self._rendered.height - self.size.height)
 
     def _go_to(self, top: int) -> None:
         """Scroll because somebody wants to, which moves the anchor."""
-        self._to_end = False
+        self._stay()
         self._rendered.ensure(top + self.size.height + 1)
         self.top = top
         self._anchor = self._rendered.offset_of(self.top)
         self._go_on()
+
+    def _stay(self) -> None:
+        """Forget where somebody was on the way to."""
+        self._wanted = self._match = self._landmark = None
+        self._sought = ""
+
+    def _approach(self, budget: float) -> None:
+        """Lay out up to where somebody wants to be, and go there if that is enough."""
+        if self._coming is None:
+            if self._sought:
+                self._seek_landmark(budget)
+            elif self._wanted is not None and self._rendered.seek(self._wanted, budget):
+                self._arrive(self._wanted, self._match)
+        self._go_on()
+
+    def _arrive(self, place: int, match: Match | None) -> None:
+        height = self.size.height
+        if match is not None:
+            self._rendered.mark(self._marks)
+            row = self._rendered.row_of_current(match.line, place)
+            if self.top <= row < self.top + height:
+                self._stay()
+            else:
+                self._go_to(row - height // 3)
+            return
+        at_end = place >= len(self.text)
+        self._go_to(self._last_top() if at_end else self._rendered.row_of(place))
+        if not at_end:
+            self._anchor = place
+
+    def _here(self) -> int:
+        """The row to look for landmarks from: the end of a text may keep one from the top."""
+        row = self._landmark
+        return row if row is not None and self.validate_top(row) == self.top else self.top
+
+    def _go_to_landmark(self, row: int) -> None:
+        self._go_to(row)
+        self._landmark = row
+
+    def _seek_landmark(self, budget: float) -> None:
+        """Lay out down to the next landmark and go there, or say that there is none."""
+        rows, here = self._rendered.landmarks[self._sought], self._here()
+        deadline = perf_counter() + budget
+        while not self._rendered.complete and not (rows and rows[-1] > here):
+            if perf_counter() > deadline:
+                return
+            self._rendered.ensure(self._rendered.height + 1)
+        after = bisect_right(rows, here)
+        if after < len(rows):
+            self._go_to_landmark(rows[after])
+        else:
+            self.post_message(self.NothingFurther(self, self._sought))
+            self._sought = ""
 
     def _lay_out_anew(self) -> None:
         """Lay out for another width or form, and find the place that was being read.
@@ -313,8 +383,10 @@ class AnswerView(Widget, inherit_bindings=False):
         if self._coming is not None:
             self._seek(_SLICE)
             return
-        if self._rendered.advance(_SLICE) and self._to_end:
-            self._go_to(self._last_top())
+        if self._wanted is not None or self._sought:
+            self._approach(_SLICE)
+        else:
+            self._rendered.advance(_SLICE)
         if self._has_enough() and self._idle is not None:
             self._idle.pause()
 
@@ -322,7 +394,8 @@ class AnswerView(Widget, inherit_bindings=False):
         """Whether nothing more needs to be laid out until somebody scrolls on."""
         rendered = self._rendered
         ahead = rendered.height - self.top - self.size.height
-        return rendered.complete or (not self._to_end and ahead >= _AHEAD * self.size.height)
+        is_going = self._wanted is not None or self._sought
+        return rendered.complete or (not is_going and ahead >= _AHEAD * self.size.height)
 
     def _go_on(self) -> None:
         if self._idle is not None and (self._coming is not None or not self._has_enough()):
