@@ -105,19 +105,22 @@ class Judging:
                     ).fetchone()
                 ):
                     continue
-                (pair_id,) = connection.execute(
-                    "SELECT id FROM pair WHERE key = ?", (verdict.pair.key,)
+                pair_id, shown = connection.execute(
+                    f"SELECT p.id, {chain.SHOWN} FROM pair p WHERE p.key = ?", (verdict.pair.key,)
                 ).fetchone()
                 judge = connection.execute(
                     f"SELECT j.id, {chain.JUDGE} FROM judge j WHERE j.name = ?", (verdict.judge,)
                 ).fetchone()
-                rows[verdict.id] = verdict_row(
-                    verdict,
-                    pair_id,
-                    verdict.pair.key,
-                    judge,
-                    lambda body: store_text(connection, body),
-                )
+                rows[verdict.id] = {
+                    **verdict_row(
+                        verdict,
+                        pair_id,
+                        verdict.pair.key,
+                        judge,
+                        lambda body: store_text(connection, body),
+                    ),
+                    "shown": shown,
+                }
             chain.append(connection, "verdict", list(rows.values()))
         return len(rows)
 
@@ -243,4 +246,5 @@ def verdict_row(
         "at": verdict.at,
         "source": None,
         "source_id": None,
+        "shown": None,
     }

@@ -12,7 +12,7 @@ import click
 
 from core.errors import TiebreakError
 from core.text import many, one_line
-from tui.cli import Settings, example, say
+from tui.cli import Settings, as_name, example, say
 from tui.cli.data import as_json, show_json
 
 
@@ -28,7 +28,7 @@ def judge_command() -> None:
         "tiebreak --db study.db judge add local --model NAME --endpoint http://127.0.0.1:8000/v1",
     ),
 )
-@click.argument("name")
+@click.argument("name", callback=as_name)
 @click.option("--baseline", metavar="KIND", help="longer-answer, most-headings or coin: no model.")
 @click.option("--model", help="The model, as its server calls it.")
 @click.option("--endpoint", metavar="URL", help="The server's API root, ending in /v1.")
@@ -90,9 +90,13 @@ def _parameter(text: str) -> tuple[str, Any]:
     if not sign or not name:
         raise click.UsageError(f"--set takes NAME=VALUE, not {text!r}")
     try:
-        return name, json.loads(value)
+        return name, json.loads(value, parse_constant=_no_number)
     except json.JSONDecodeError:
         return name, value
+
+
+def _no_number(constant: str) -> None:
+    raise click.UsageError(f"--set takes no {constant}: a server could not be sent it")
 
 
 @judge_command.command("list", epilog=example("tiebreak --db study.db judge list"))

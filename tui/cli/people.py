@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from core.errors import TiebreakError
-from tui.cli import Settings, example, say
+from tui.cli import Settings, as_name, example, say
 
 if TYPE_CHECKING:
     from tui.app import TiebreakApp
@@ -74,7 +74,13 @@ def _log_crash(crash: BaseException) -> str:
 
 
 @click.command("annotate", epilog=example("tiebreak --db study.db annotate"))
-@click.option("--as", "name", metavar="NAME", help="Vote under this name; your login otherwise.")
+@click.option(
+    "--as",
+    "name",
+    metavar="NAME",
+    callback=as_name,
+    help="Vote under this name; your login otherwise.",
+)
 @click.pass_obj
 def annotate_command(settings: Settings, name: str | None) -> None:
     """Vote on blind pairs. Quit whenever you like: you return to the same pair."""
