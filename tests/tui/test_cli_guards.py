@@ -205,3 +205,34 @@ def test_complete_means_voted_not_served(tiebreak: Any, study: Path) -> None:
             me = store.annotator(name)
             store.serving.serve(me)
     assert tiebreak("--db", study, "status", "--json").json["pairs_complete"] == 0
+
+
+def test_what_failed_is_tried_again_when_asked_for_and_both_stay(
+    tiebreak: Any, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from judges.baselines import BaselineJudge
+    from judges.outcomes import Garbled
+    from judges.tasks import Task
+
+    tiebreak("--db", study, "judge", "add", "c", "--baseline", "coin")
+    judge = BaselineJudge.judge
+
+    async def broken(self: BaselineJudge, task: Task) -> Any:
+        if task.left == 2:
+            raise Garbled("no idea")
+        return await judge(self, task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BaselineJudge, "judge", broken)
+        done = tiebreak("--db", study, "judge", "run", "c", "--limit", "4", "--json")
+    assert done.json[0]["verdicts"] == {"ok": 2, "failed": 2}
+    assert "--retry-failed" in done.err
+    tiebreak("--db", study, "judge", "run", "c")
+    counts = tiebreak("--db", study, "status", "--json").json
+    assert counts["verdict_failures"] == 2
+    done = tiebreak("--db", study, "judge", "run", "c", "--retry-failed", "--json")
+    assert done.json[0]["verdicts"] == {"ok": 2}
+    after = tiebreak("--db", study, "status", "--json").json
+    assert (after["verdict_failures"], after["verdicts"]) == (0, counts["verdicts"])
+    assert tiebreak("--db", study, "judge", "run", "c", "--retry-failed").code == 0
+    assert tiebreak("--db", study, "verify").code == 0
