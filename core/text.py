@@ -152,6 +152,21 @@ def one_line(text: str, width: int) -> str:
     return shown[:kept] + "…" if len(text) > enough else shown
 
 
+def name_problem(name: str) -> str:
+    """Why a text cannot name an annotator, a judge, a model or a question; empty if it can."""
+    if not name.strip():
+        return "is empty"
+    if control := _CONTROL.search(name):
+        return f"holds the control character U+{ord(control.group()):04X}"
+    if half := _HALF.search(name):
+        return f"has half a surrogate pair, U+{ord(half.group()):04X}, which is no character"
+    return ""
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_HALF = re.compile("[\ud800-\udfff]")
+
+
 def many(count: int, noun: str) -> str:
     """A count with its noun: ``1 pair``, ``2,000 pairs``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -91,7 +91,11 @@ _LOGS = {
         "seq id turn left repeat status seen choice score_left score_right preference prompt "
         "prompt_hash label raw_hash reasoning_hash error tokens_in tokens_out latency cost "
         "attempts supersedes at",
-        {"pair": "p.key", "judge": JUDGE},
+        {
+            "pair": "p.key",
+            "judge": JUDGE,
+            "shown": f"CASE WHEN v.source_id IS NULL THEN {SHOWN} END",
+        },
         "JOIN pair p ON p.id = v.pair_id JOIN judge j ON j.id = v.judge_id",
         "pair_id judge_id",
     ),

@@ -71,6 +71,11 @@ def in_words(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
+        if str(error).startswith("no such "):
+            raise StudyBroken(
+                f"{path}: the study's tables are not as Tiebreak made them ({error})",
+                "keep a copy of the file, and restore the last backup",
+            ) from error
         code = getattr(error, "sqlite_errorcode", None)
         refusal = _REFUSALS.get(code & 0xFF) if code is not None else None
         if refusal is None:
@@ -89,9 +94,10 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
         StudyUnavailable: if the file cannot be opened, read or locked.
         StudyBroken: if it is not a study, or of a newer version than this one knows.
     """
-    if not create and not path.exists():
+    if not create and not (path.exists() and path.stat().st_size):
+        there = "the file is empty" if path.exists() else "there is no study here"
         raise StudyUnavailable(
-            f"{path}: there is no study here",
+            f"{path}: {there}",
             f"make one: tiebreak --db {path} import PATH",
         )
     with in_words(str(path)):

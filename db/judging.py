@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from core.blinding import as_seen
@@ -27,6 +27,7 @@ class Asked:
     Attributes:
         left: 1 or 2, which model of the pair is shown first.
         left_turns: the turns of the answer shown first.
+        supersedes: the failed verdict that another try is to replace.
     """
 
     pair: Pair
@@ -35,6 +36,7 @@ class Asked:
     question: Question
     left_turns: tuple[str, ...]
     right_turns: tuple[str, ...]
+    supersedes: str | None = None
 
 
 class Judging:
@@ -89,6 +91,19 @@ class Judging:
             ).fetchall()
             return list(_asked(connection, rows))
 
+    def failed(self, judge: str) -> list[Asked]:
+        """What a judge failed to give a verdict on, each with the failure that still stands."""
+        with self.store.read() as connection:
+            rows = connection.execute(
+                "SELECT v.pair_id, v.turn, v.left, v.id FROM verdict v "
+                "JOIN judge j ON j.id = v.judge_id WHERE j.name = ? AND v.status != 'ok' "
+                "AND v.left IS NOT NULL "
+                "AND NOT EXISTS (SELECT 1 FROM verdict w WHERE w.supersedes = v.id) ORDER BY v.seq",
+                (judge,),
+            ).fetchall()
+            asked = list(_asked(connection, [row[:3] for row in rows]))
+        return [replace(one, supersedes=row[3]) for one, row in zip(asked, rows, strict=True)]
+
     def record(self, verdicts: Sequence[Verdict]) -> int:
         """Record verdicts, each once; how many were new.
 
@@ -105,19 +120,22 @@ class Judging:
                     ).fetchone()
                 ):
                     continue
-                (pair_id,) = connection.execute(
-                    "SELECT id FROM pair WHERE key = ?", (verdict.pair.key,)
+                pair_id, shown = connection.execute(
+                    f"SELECT p.id, {chain.SHOWN} FROM pair p WHERE p.key = ?", (verdict.pair.key,)
                 ).fetchone()
                 judge = connection.execute(
                     f"SELECT j.id, {chain.JUDGE} FROM judge j WHERE j.name = ?", (verdict.judge,)
                 ).fetchone()
-                rows[verdict.id] = verdict_row(
-                    verdict,
-                    pair_id,
-                    verdict.pair.key,
-                    judge,
-                    lambda body: store_text(connection, body),
-                )
+                rows[verdict.id] = {
+                    **verdict_row(
+                        verdict,
+                        pair_id,
+                        verdict.pair.key,
+                        judge,
+                        lambda body: store_text(connection, body),
+                    ),
+                    "shown": shown,
+                }
             chain.append(connection, "verdict", list(rows.values()))
         return len(rows)
 
@@ -243,4 +261,5 @@ def verdict_row(
         "at": verdict.at,
         "source": None,
         "source_id": None,
+        "shown": None,
     }

@@ -145,7 +145,9 @@ class Reading:
             "answers": "SELECT count(*) FROM answer",
             "pairs": "SELECT count(*) FROM pair",
             "pairs_queued": "SELECT count(*) FROM queue",
-            "pairs_complete": "SELECT count(*) FROM queue WHERE load >= overlap",
+            "pairs_complete": "SELECT count(*) FROM (SELECT 1 FROM queue q JOIN assignment a "
+            "ON a.pair_id = q.pair_id AND a.state = 'done' GROUP BY q.pair_id "
+            "HAVING count(*) >= q.overlap)",
             "annotators": "SELECT count(*) FROM annotator WHERE NOT simulated",
             "simulated_annotators": "SELECT count(*) FROM annotator WHERE simulated",
             "votes": f"SELECT count(*) FROM vote v {current.format('vote')} "
@@ -190,6 +192,21 @@ class Reading:
         """Each annotator's group."""
         with self.store.read() as connection:
             return dict(connection.execute('SELECT name, "group" FROM annotator').fetchall())
+
+    def voters(self) -> list[tuple[bool, str]]:
+        """For each annotator with a vote: whether simulated, and the group."""
+        with self.store.read() as connection:
+            rows = connection.execute(
+                'SELECT simulated, "group" FROM annotator a '
+                "WHERE EXISTS (SELECT 1 FROM vote v WHERE v.annotator_id = a.id)"
+            ).fetchall()
+        return [(bool(simulated), group) for simulated, group in rows]
+
+    def simulated(self) -> frozenset[str]:
+        """The names of the simulated annotators."""
+        with self.store.read() as connection:
+            rows = connection.execute("SELECT name FROM annotator WHERE simulated").fetchall()
+        return frozenset(row[0] for row in rows)
 
     def votes(self) -> Iterator[tuple[Vote, Served]]:
         """The votes that stand, in the order they were cast."""

@@ -7,6 +7,7 @@ a process that finds a file up to date never loads sqlite-utils.
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -319,3 +320,21 @@ def upgrade(connection: sqlite3.Connection, *, stop_before: str | None = None) -
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def altered(connection: sqlite3.Connection) -> list[str]:
+    """What of the schema is not as the migrations made it: tables, indexes and triggers."""
+    query = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        upgrade(fresh)
+        made = {(kind, name): sql for kind, name, sql in fresh.execute(query)}
+    found = {(kind, name): sql for kind, name, sql in connection.execute(query)}
+    missing = [f"the {kind} {name} is missing" for kind, name in sorted(made.keys() - found.keys())]
+    added = [f"the {kind} {name} was added" for kind, name in sorted(found.keys() - made.keys())]
+    both = sorted(made.keys() & found.keys())
+    changed = [
+        f"the {kind} {name} was changed"
+        for kind, name in both
+        if made[kind, name] != found[kind, name]
+    ]
+    return missing + added + changed

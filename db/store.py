@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import settings
-from core.errors import StudyUnavailable
+from core.errors import Conflict, StudyUnavailable
 from core.records import Annotator, Role
 from core.times import stamp
 from db import chain
 from db.connection import connect, in_words
+from db.schema import altered
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -59,6 +60,8 @@ class Store:
         self.path = Path(path)
         self.clock = clock
         self.connection = connect(self.path, create=create)
+        opened = self.path.stat()
+        self._file = (opened.st_dev, opened.st_ino)
         try:
             with in_words(str(self.path)):
                 self._ensure_seed()
@@ -125,12 +128,25 @@ class Store:
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
+                self._check_still_there()
                 self.connection.execute("COMMIT")
             except BaseException:
                 # A full disk or an I/O error has already rolled back by itself.
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
                 raise
+
+    def _check_still_there(self) -> None:
+        """Refuse to save into a file that has no name any more, or another's."""
+        try:
+            now = self.path.stat()
+        except OSError:
+            now = None
+        if now is None or (now.st_dev, now.st_ino) != self._file:
+            raise StudyUnavailable(
+                f"{self.path}: the study was moved or removed while it was open",
+                "put it back, or leave and open it where it is now",
+            )
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -167,6 +183,14 @@ class Store:
         """
         rows = [(key, json.dumps(settings.checked(key, value))) for key, value in values.items()]
         with self.write() as connection:
+            if (
+                values.get("vote_per", self.settings()["vote_per"]) != self.settings()["vote_per"]
+                and connection.execute("SELECT 1 FROM assignment").fetchone()
+            ):
+                raise Conflict(
+                    "vote_per stays as it is: pairs were served already",
+                    "choose before the first pair is served, or make a study of its own",
+                )
             connection.executemany("INSERT OR REPLACE INTO study VALUES (?, ?)", rows)
 
     @cached_property
@@ -228,8 +252,10 @@ class Store:
         Args:
             heads: log → a hash that the lead wrote down earlier; the log must contain it.
         """
-        findings: list[chain.Finding] = []
         with self.read() as connection, _any_bytes(connection):
+            findings = [chain.Finding("schema", 0, what) for what in altered(connection)]
+            if any(finding.problem.startswith("the table") for finding in findings):
+                return findings  # the rows of a table that is not what it was cannot be walked
             for log in chain.LOGS:
                 findings += chain.verify_log(connection, log)
                 expected = (heads or {}).get(log)

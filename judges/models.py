@@ -8,17 +8,17 @@ from typing import Any
 
 from core.errors import TiebreakError
 from core.records import Judge, Verdict, VerdictStatus
+from core.secrets import names_a_secret
 from judges.baselines import BaselineJudge
 from judges.client import TIMEOUT, ChatClient, check_address
 from judges.outcomes import Reply
 from judges.parsing import split_reasoning
 from judges.prompt_files import load_prompts
 from judges.prompting import Prompt, Prompts, check_unchanged
-from judges.tasks import CLIENT_ONLY, KINDS, JudgeLike, Task, sent_parameters, verdict
+from judges.tasks import KINDS, JudgeLike, Task, sent_parameters, verdict
 
 _OURS = frozenset({"model", "messages", "stream", "n", "tools"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-_SECRET = re.compile(r"api_?key|authorization|password|secret|bearer|header", re.IGNORECASE)
 
 
 class ModelJudge:
@@ -183,7 +183,7 @@ def _check_parameters(parameters: Mapping[str, Any]) -> None:
     for key in parameters:
         if key in _OURS:
             raise TiebreakError(f"the parameter {key!r} is set by Tiebreak itself", "leave it out")
-        if key not in CLIENT_ONLY and _SECRET.search(key):
+        if names_a_secret(key):
             raise TiebreakError(
                 f"the parameter {key!r} would store a secret in the study",
                 "put the key into an environment variable and name it: api_key_env",

@@ -43,6 +43,21 @@ _FOLDER = Path(sample_data.__file__).parent
 _KEYS = {Seen.LEFT: "1", Seen.RIGHT: "2", Seen.TIE: "3", Seen.BOTH_BAD: "4"}
 
 
+def check_is_sample(study: Path) -> None:
+    """Make sure that a study is the demo's own: simulated votes cannot be taken out again.
+
+    Raises:
+        TiebreakError: if it is somebody's study.
+    """
+    with Store(study) as store:
+        is_sample = store.seed == SEED
+    if not is_sample:
+        raise TiebreakError(
+            f"{study}: this study was not made by the demo, which would add simulated votes to it",
+            "give --study the path of a new file",
+        )
+
+
 def prepare(study: Path) -> None:
     """Make the study: import the sample, queue a sample of pairs, add the baseline judges."""
     import_path(study, _FOLDER / "study.jsonl")

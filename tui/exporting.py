@@ -13,7 +13,7 @@ from core.errors import UsageError
 from core.formats import named
 from core.formats.lines import csv_writer, safe_cell
 from core.gold import Gold, GoldRule, decide
-from core.records import Choice, Record, Verdict, Vote
+from core.records import Annotator, Choice, Record, Verdict, Vote
 from db.reading import Item, Served
 from db.store import Store
 
@@ -77,8 +77,10 @@ def _named(store: Store, options: Options) -> Callable[[str], str]:
     return (lambda name: name) if options.names else lambda name: pseudonym(store.seed, name)
 
 
-def _votes(store: Store, options: Options) -> Generator[Vote, None, None]:
+def _votes(store: Store, options: Options) -> Generator[Record, None, None]:
     name = _named(store, options)
+    for annotator in sorted(store.reading.simulated()):
+        yield Annotator(name(annotator), simulated=True)
     for vote, _ in store.reading.votes():
         yield replace(
             vote,
@@ -94,19 +96,21 @@ def gold_rows(store: Store, options: Options) -> Iterator[dict[str, Any]]:
     """One row for each pair and turn, in a stable order: label, what decided it, its trail."""
     excluded = frozenset(store.settings()["exclude_groups"])
     groups = store.reading.groups()
+    simulated = store.reading.simulated()
     name = _named(store, options)
     for item in store.reading.items():
         votes = [(v, s) for v, s in item.votes if groups[v.annotator] not in excluded]
         if not votes and not item.rulings:
             continue  # judges alone make no gold
         gold = decide([vote for vote, _ in votes], item.rulings, options.rule)
-        yield _gold_row(item, votes, gold, name, options)
+        yield _gold_row(item, votes, gold, simulated, name, options)
 
 
 def _gold_row(
     item: Item,
     votes: Sequence[tuple[Vote, Served]],
     gold: Gold,
+    simulated: frozenset[str],
     name: Callable[[str], str],
     options: Options,
 ) -> dict[str, Any]:
@@ -120,7 +124,11 @@ def _gold_row(
         "decided_by": gold.decided_by,
         "why": gold.why,
         "counts": {choice.value: gold.counts[choice] for choice in Choice},
-        "votes": [_vote_trail(vote, served, name, options) for vote, served in votes],
+        "simulated_votes": sum(vote.annotator in simulated for vote, _ in votes),
+        "votes": [
+            _vote_trail(vote, served, vote.annotator in simulated, name, options)
+            for vote, served in votes
+        ],
         "verdicts": [_verdict_trail(verdict) for verdict in item.verdicts],
         "rulings": [
             {
@@ -137,11 +145,16 @@ def _gold_row(
 
 
 def _vote_trail(
-    vote: Vote, served: Served, name: Callable[[str], str], options: Options
+    vote: Vote,
+    served: Served,
+    is_simulated: bool,
+    name: Callable[[str], str],
+    options: Options,
 ) -> dict[str, Any]:
     trail: dict[str, Any] = {
         "id": vote.id,
         "annotator": name(vote.annotator),
+        "simulated": is_simulated,
         "choice": vote.choice,
         "left": None if vote.left is None else f"model_{vote.left}",
         "policy": served.policy or None,
@@ -173,7 +186,17 @@ def _verdict_trail(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-_FLAT = ("question", "category", "model_1", "model_2", "turn", "label", "decided_by", "why")
+_FLAT = (
+    "question",
+    "category",
+    "model_1",
+    "model_2",
+    "turn",
+    "label",
+    "decided_by",
+    "why",
+    "simulated_votes",
+)
 
 
 def _write_flat(rows: Iterable[dict[str, Any]], stream: IO[str]) -> int:

@@ -34,7 +34,13 @@ def import_path(study: Path, path: Path, format_name: str | None = None) -> Impo
         raise TiebreakError(
             f"{path}: no file here is of format {chosen.id!r}", "look at the path and the format"
         )
-    known = {str(file): File(file.name, chosen.id, fingerprint(file)) for file in files}
+    known = {
+        # A name that is not UTF-8 is kept as far as it can be read.
+        str(file): File(
+            file.name.encode("utf-8", "replace").decode("utf-8"), chosen.id, fingerprint(file)
+        )
+        for file in files
+    }
 
     def records() -> Iterator[Located]:
         for file in files:
@@ -44,6 +50,10 @@ def import_path(study: Path, path: Path, format_name: str | None = None) -> Impo
     try:
         with Store(study, create=True) as store:
             summary = store.ingest.take(records(), known)
+            if not summary.new.total() + summary.unchanged.total():
+                raise TiebreakError(
+                    f"{path}: there is nothing in it to import", "look whether it is complete"
+                )
     except BaseException:
         if is_new:
             for suffix in ("", "-wal", "-shm"):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from core.errors import TiebreakError
@@ -55,6 +57,7 @@ async def work(
     concurrency: int = 8,
     limit: int | None = None,
     pace: float = 0.0,
+    retry_failed: bool = False,
     stop: asyncio.Event | None = None,
     on_verdict: Callable[[Verdict], None] | None = None,
     on_pause: Callable[[float, str], None] | None = None,
@@ -64,6 +67,7 @@ async def work(
     Args:
         limit: at most this many verdicts.
         pace: seconds to wait between verdicts; for showing the work, not for doing it.
+        retry_failed: try once more, first, what failed in an earlier run.
         on_verdict: told of each verdict once it is on the disk.
 
     Returns:
@@ -75,17 +79,19 @@ async def work(
     judge = make_judge(record)
     keeper = _Keeper(store, on_verdict)
     try:
-        while limit is None or keeper.kept < limit:
-            wanted = _PORTION if limit is None else min(_PORTION, limit - keeper.kept)
-            asked = store.judging.left_to_judge(record.name, limit=wanted)
-            if not asked or (stop is not None and stop.is_set()):
+        for asked in _portions(store, record.name, keeper, limit, retry_failed):
+            if stop is not None and stop.is_set():
                 break
+            failures = {(a.pair, a.turn, a.left): a.supersedes for a in asked if a.supersedes}
             verdicts = run(
                 judge, map(task_of, asked), concurrency=concurrency, stop=stop, on_pause=on_pause
             )
             async with contextlib.aclosing(verdicts) as coming:
                 try:
                     async for verdict in coming:
+                        failure = failures.get((verdict.pair, verdict.turn, verdict.left or 0))
+                        if failure is not None:
+                            verdict = _again(verdict, failure)
                         keeper.take(verdict, at_once=pace > 0)
                         await asyncio.sleep(pace)
                 finally:
@@ -93,6 +99,26 @@ async def work(
     finally:
         await judge.close()
     return keeper.kept
+
+
+def _portions(
+    store: Store, judge: str, keeper: _Keeper, limit: int | None, retry_failed: bool
+) -> Iterator[list[Asked]]:
+    """What there is to judge: failures once, if wanted, then all that was never judged."""
+    if retry_failed and (failed := store.judging.failed(judge)[:limit]):
+        yield failed
+    while limit is None or keeper.kept < limit:
+        wanted = _PORTION if limit is None else min(_PORTION, limit - keeper.kept)
+        asked = store.judging.left_to_judge(judge, limit=wanted)
+        if not asked:
+            return
+        yield asked
+
+
+def _again(verdict: Verdict, failure: str) -> Verdict:
+    """A verdict that takes a failure's place; both stay in the log."""
+    key = hashlib.sha256(f"{failure} again".encode()).hexdigest()[:32]
+    return replace(verdict, id=key, supersedes=failure)
 
 
 def task_of(asked: Asked) -> Task:

@@ -57,10 +57,9 @@ class LiveNumbers(threading.Thread):
         try:
             with Store(self._study) as store:
                 feed = Feed(store, Tally())
-                options = options_of(store)
                 while True:
                     feed.catch_up()
-                    self._tell(numbers(store, feed, options))
+                    self._tell(numbers(store, feed, options_of(store)))
                     while not feed.stale():
                         if self._ended.wait(LOOK_EVERY):
                             return
@@ -76,7 +75,22 @@ def options_of(store: Store, **chosen: Any) -> Options:
     """
     from core.stats.options import Options
 
-    return Options(exclude_groups=tuple(store.settings()["exclude_groups"]), **chosen)
+    excluded = tuple(store.settings()["exclude_groups"])
+    return Options(
+        people=_people(store, chosen.get("group"), excluded), exclude_groups=excluded, **chosen
+    )
+
+
+def _people(store: Store, group: str | None, excluded: tuple[str, ...]) -> str:
+    """What those who voted are called: simulated annotators are never called human."""
+    kinds = {
+        simulated
+        for simulated, belongs in store.reading.voters()
+        if (belongs == group if group is not None else belongs not in excluded)
+    }
+    return {(True,): "simulated", (False, True): "human + simulated"}.get(
+        tuple(sorted(kinds)), "human"
+    )
 
 
 def numbers(store: Store, feed: Feed, options: Options) -> Numbers:

@@ -74,15 +74,17 @@ def _row(columns: Sequence[str], estimate: Estimate) -> _Row:
     labels = [one_line(str(estimate.labels.get(name, "")), _WIDEST_LABEL) for name in columns]
     if estimate.value is None:
         return _Row([*labels, "—", "", str(estimate.n)], "", one_line(estimate.reason, 300))
-    interval = ""
+    interval, reason = "", ""
     if estimate.low is not None and estimate.high is not None:
         low, high = (_number(end, estimate.unit) for end in (estimate.low, estimate.high))
         interval = f"{low} – {high}"
+    elif estimate.unit != "count":
+        reason = one_line(estimate.method, 300)  # which says why there is no interval
     counted = ""
     if estimate.unit != "count":
         counted = f"{estimate.n:,}" if estimate.k is None else f"{estimate.k:,} / {estimate.n:,}"
     bar = _bar(estimate) if estimate.unit == "share" else ""
-    return _Row([*labels, _number(estimate.value, estimate.unit), interval, counted], bar, "")
+    return _Row([*labels, _number(estimate.value, estimate.unit), interval, counted], bar, reason)
 
 
 def _number(value: float, unit: str) -> str:

@@ -77,9 +77,17 @@ def sniffed(path: Path) -> Format:
         raise BadInput(where, "", "there is no such file or folder", "look at the path")
     if path.is_file() and not path.stat().st_size:
         raise BadInput(where, "", "the file is empty", "look whether it was written completely")
-    for one in formats():
-        if one.sniff(path):
-            return one
+    found = [one for one in formats() if one.sniff(path)]
+    if len(found) > 1:
+        raise BadInput(
+            where,
+            "",
+            f"this folder holds files of several formats: {', '.join(one.id for one in found)}",
+            "import its files one by one, or say --format NAME and leave the others out",
+        )
+    if found:
+        return found[0]
+    _say_what_is_wrong(path)
     raise BadInput(
         where,
         "",
@@ -87,6 +95,20 @@ def sniffed(path: Path) -> Format:
         f"docs/formats.md describes them ({', '.join(f.id for f in formats())}); "
         "--format NAME says which one it is meant to be",
     )
+
+
+def _say_what_is_wrong(path: Path) -> None:
+    """Where a file is nearly in a format, let that format name the field it trips over.
+
+    Raises:
+        BadInput: that names the place.
+    """
+    from core.formats.lines import first_object, is_csv, is_json_lines
+
+    if is_csv(path):
+        next(named("csv").read(path), None)
+    elif is_json_lines(path) and "type" in first_object(path):
+        next(named("native").read(path), None)
 
 
 def fingerprint(path: Path) -> str:

@@ -6,17 +6,16 @@ import csv
 import hashlib
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from reprlib import repr as shortened
 from typing import IO, Any
 
 from core.errors import BadInput, Where
+from core.text import name_problem
 
 _MISSING = object()
 _TEXTUAL = (str, int, float)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 _DEEPEST = 64
 """How far a line's lists and objects may be nested; SQLite and Python give up further down."""
@@ -49,10 +48,10 @@ class Row:
 
     def name(self, field: str) -> str:
         """A text that can be a name: not empty, and of one line without control characters."""
-        value = self.filled(field)
-        if control := _CONTROL.search(value):
-            code = ord(control.group())
-            raise self.bad(field, f"holds the control character U+{code:04X}", "take it out")
+        value = self.text(field)
+        if problem := name_problem(value):
+            hint = "take it out" if value.strip() else f"give the line a {field!r}"
+            raise self.bad(field, problem, hint)
         return value
 
     def filled(self, field: str) -> str:

@@ -32,6 +32,7 @@ from core.records import (
     VerdictStatus,
     Vote,
 )
+from core.secrets import names_a_secret
 
 _MAX_TURN = 64
 _CHOICES = {choice.value: choice for choice in Choice}
@@ -94,6 +95,13 @@ def _annotator(row: Row) -> Iterator[Record]:
 
 
 def _judge(row: Row) -> Iterator[Record]:
+    for key in row.mapping("parameters"):
+        if names_a_secret(key):
+            raise row.bad(
+                "parameters",
+                f"names {key!r}, which would store a secret in the study",
+                "put the key into an environment variable and name it: api_key_env",
+            )
     yield Judge(
         row.name("name"),
         row.optional("kind") or "imported",

@@ -55,12 +55,12 @@ def _raters(view: View, turn: int) -> list[_Rater]:
     return [rater for rater in raters if rater.rated.any()]
 
 
-def _comparisons(raters: list[_Rater]) -> list[tuple[str, _Rater, _Rater]]:
+def _comparisons(people_are: str, raters: list[_Rater]) -> list[tuple[str, _Rater, _Rater]]:
     """Judge–human, human–human within one population, judge–judge."""
     people = [each for each in raters if not each.is_judge]
     judges = [each for each in raters if each.is_judge]
-    crossed = [("judge-human", judge, human) for judge in judges for human in people]
-    within = [("human-human", human, human) for human in people]
+    crossed = [(f"judge-{people_are}", judge, human) for judge in judges for human in people]
+    within = [(f"{people_are}-{people_are}", human, human) for human in people]
     return crossed + within + [("judge-judge", a, b) for a, b in combinations(judges, 2)]
 
 
@@ -77,8 +77,8 @@ def agreeing_and_compared(first: Ints, second: Ints | None) -> tuple[Ints, Ints]
     return (first * second).sum(axis=0), total * second.sum(axis=0)
 
 
-def _missing(kind: str, setup: str, both: bool) -> str:
-    if kind == "human-human":
+def _missing(is_within: bool, setup: str, both: bool) -> str:
+    if is_within:
         return (
             "no item has two votes" if setup == S1 else "no item has two votes that prefer a model"
         )
@@ -102,7 +102,7 @@ def _estimate(view: View, turn: int, setup: str, kind: str, one: _Rater, two: _R
     found = clustered_share(agreeing, compared, options.level, options.replicates, rng)
     shared = one.rated & two.rated
     if found is None:
-        return Estimate(labels, None, reason=_missing(kind, setup, bool(shared.any())))
+        return Estimate(labels, None, reason=_missing(one is two, setup, bool(shared.any())))
     both_bad = any(np.any(each.classes[BOTH_BAD - 1][shared]) for each in (one, two))
     return Estimate(
         labels,
@@ -122,7 +122,7 @@ def agreement(view: View) -> Result:
     """Raw agreement per turn and setup, for every pair of raters."""
     estimates = []
     for turn in view.turns:
-        comparisons = _comparisons(_raters(view, turn))
+        comparisons = _comparisons(view.people, _raters(view, turn))
         estimates += [
             _estimate(view, turn, setup, *compared)
             for setup in (S1, S2)

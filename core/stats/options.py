@@ -14,6 +14,7 @@ class Options:
         replicates: resamples per interval.
         level: nominal coverage of the intervals, between 0 and 1.
         merge_both_bad: count both bad as a tie (three classes instead of four).
+        people: what the rows of votes are called; not ``human`` where simulated annotators voted.
         group: use only votes of annotators in this group; None for all.
         exclude_groups: leave out the votes of annotators in these groups, unless ``group``
             names one of them.
@@ -29,6 +30,7 @@ class Options:
     replicates: int = 1000
     level: float = 0.95
     merge_both_bad: bool = False
+    people: str = "human"
     group: str | None = None
     exclude_groups: tuple[str, ...] = ()
     category: str | None = None

@@ -25,9 +25,6 @@ Ints = NDArray[np.int32]
 
 T = TypeVar("T")
 
-HUMAN = "human"
-"""The rater label of people; a group among several is ``human: GROUP``."""
-
 KINDS: tuple[Combined, ...] = tuple(Combined)
 """What a kind code in :class:`Outcomes` stands for; :data:`NO_VERDICT` stands for nothing."""
 
@@ -126,6 +123,11 @@ class View:
         """The turns that occur, in order."""
         return [int(turn) for turn in np.unique(self.turn)]
 
+    @property
+    def people(self) -> str:
+        """The rater label of people; a group among several is ``human: GROUP``."""
+        return self.options.people
+
     @cached_property
     def populations(self) -> dict[str, tuple[str, ...] | None]:
         """Rater labels of people with their groups (None: everybody).
@@ -133,13 +135,15 @@ class View:
         All who count come first, then each group where there are several.
         """
         if self.options.group is not None:
-            return {HUMAN: (self.options.group,)}
+            return {self.people: (self.options.group,)}
         groups = sorted(set(self.tally.annotator_groups))
         voted = [group for group in groups if self.tally.vote_counts(group).any()]
         counted = [group for group in voted if group not in self.options.exclude_groups]
         several = counted if len(counted) > 1 else []
         everybody = None if counted == voted else tuple(counted)
-        return {HUMAN: everybody} | {f"{HUMAN}: {each or 'no group'}": (each,) for each in several}
+        people = self.people
+        groups_of = {f"{people}: {each or 'no group'}": (each,) for each in several}
+        return {people: everybody} | groups_of
 
     def members(self, population: str) -> Bools:
         """Which annotators belong to a population, shape (annotators,)."""
@@ -147,9 +151,13 @@ class View:
         every = self.tally.annotator_groups
         return np.array([groups is None or each in groups for each in every], np.bool_)
 
-    def sided_counts(self, population: str = HUMAN) -> Ints:
-        """Votes of one population, shape (items, 6); see :meth:`Tally.vote_counts`."""
-        groups = self.populations[population]
+    def sided_counts(self, population: str | None = None) -> Ints:
+        """Votes of one population, shape (items, 6); see :meth:`Tally.vote_counts`.
+
+        Args:
+            population: a label of :attr:`populations`; None for all who count.
+        """
+        groups = self.populations[population or self.people]
         return self.once(("counts", groups), lambda: self._sided_counts(groups))
 
     def _sided_counts(self, groups: tuple[str, ...] | None) -> Ints:
@@ -168,7 +176,7 @@ class View:
             counts[:, BOTH_BAD - 1] = 0
         return counts
 
-    def counts(self, population: str = HUMAN) -> Ints:
+    def counts(self, population: str | None = None) -> Ints:
         """Votes of one population by choice, shape (items, 4)."""
         return self.sided_counts(population)[:, :CHOICES]
 
@@ -221,14 +229,16 @@ class View:
         chosen = self.options
         said = []
         if chosen.group is not None:
-            said.append(f"human votes: only annotators of the group {chosen.group!r}")
+            said.append(f"{self.people} votes: only annotators of the group {chosen.group!r}")
         elif left_out := set(chosen.exclude_groups) & set(self.tally.annotator_groups):
             names = ", ".join(repr(name) for name in sorted(left_out))
-            said.append(f"human votes: annotators of the group {names} are left out")
+            said.append(f"{self.people} votes: annotators of the group {names} are left out")
         if chosen.category is not None:
             said.append(f"only questions of the category {chosen.category!r}")
         if chosen.turn is not None:
             said.append(f"only turn {chosen.turn}")
+        if chosen.people != "human":
+            said.append(f"what is called {chosen.people!r} is not, or not only, people's votes")
         if chosen.merge_both_bad:
             said.append("both bad is counted as a tie (three classes)")
         return (*said, *more)

@@ -402,7 +402,7 @@ def test_the_sniffer_takes_its_own_and_nothing_else(tmp_path: Path) -> None:
     assert not FORMAT.sniff(tmp_path)
     for name, content, words in (
         ("note.txt", "hello, world\n", "in no format"),
-        ("table.csv", "hello, world\n", "in no format"),
+        ("table.csv", "hello, world\n", "is no column"),
         ("blank.jsonl", "\n", "in no format"),
         ("empty.jsonl", "", "empty"),
     ):

@@ -31,14 +31,17 @@ def study(original: Path, tmp_path: Path) -> Path:
 
 @contextmanager
 def attack(study: Path) -> Iterator[sqlite3.Connection]:
-    """Write past every guard: no triggers, no foreign keys, no checks."""
+    """Write past every guard (no triggers, no foreign keys, no checks) and put them back."""
     with closing(sqlite3.connect(study, isolation_level=None)) as connection:
-        for (trigger,) in connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-        ).fetchall():
-            connection.execute(f"DROP TRIGGER {trigger}")
+        triggers = connection.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall()
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
         connection.execute("PRAGMA ignore_check_constraints = ON")
         yield connection
+        for _, made_by in triggers:
+            connection.execute(made_by)
 
 
 def found(study: Path, heads: dict[str, str] | None = None) -> list[str]:

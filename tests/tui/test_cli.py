@@ -334,8 +334,12 @@ def test_verify_finds_a_tampered_vote(tiebreak: Any, study: Path) -> None:
     assert tiebreak("verify", "--head", f"vote={'0' * 64}").code == 1
     assert tiebreak("verify", "--head", "nothing=1").code == 2
     with sqlite3.connect(study) as connection:
+        (made_by,) = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'vote_no_update'"
+        ).fetchone()
         connection.execute("DROP TRIGGER vote_no_update")
         connection.execute("UPDATE vote SET choice = 'tie', seen = 'tie' WHERE seq = 3")
+        connection.execute(made_by)
     connection.close()
     done = tiebreak("verify", "--json")
     assert done.code == 1

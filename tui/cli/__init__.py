@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from core.errors import TiebreakError, UsageError
-from core.text import one_line
+from core.text import displayable, name_problem, one_line
 
 COMMANDS = {
     "demo": ("tui.cli.demo", "Vote on the sample study, with judges in the background."),
@@ -102,8 +102,19 @@ def root(context: click.Context, db: Path | None) -> None:
 
 
 def say(message: str) -> None:
-    """A message for the person, on standard error."""
-    click.echo(message, err=True)
+    """A message for the person, on standard error; what it quotes is made inert."""
+    click.echo(displayable(message), err=True)
+
+
+def as_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Check an argument that names somebody, as a click callback.
+
+    Raises:
+        click.BadParameter: if it cannot be a name.
+    """
+    if value is not None and (problem := name_problem(value)):
+        raise click.BadParameter(f"{value!r} {problem}", context, parameter)
+    return value
 
 
 for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):

@@ -50,13 +50,14 @@ def _headless() -> None:
 
 def _interactive(study: Path, file: Path | None, theme: str | None) -> None:
     from tui.app import TiebreakApp, Who
-    from tui.demo import BANNER, BackgroundAnnotators, prepare
+    from tui.demo import BANNER, BackgroundAnnotators, check_is_sample, prepare
     from tui.judging import BackgroundJudges
     from tui.preferences import load
 
     if not study.exists():
         study.parent.mkdir(parents=True, exist_ok=True)
         prepare(study)
+    check_is_sample(study)
     working = (BackgroundJudges(study, pace=0.15), BackgroundAnnotators(study, pace=0.8))
     for thread in working:
         thread.start()

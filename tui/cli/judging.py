@@ -12,7 +12,7 @@ import click
 
 from core.errors import TiebreakError
 from core.text import many, one_line
-from tui.cli import Settings, example, say
+from tui.cli import Settings, as_name, example, say
 from tui.cli.data import as_json, show_json
 
 
@@ -28,7 +28,7 @@ def judge_command() -> None:
         "tiebreak --db study.db judge add local --model NAME --endpoint http://127.0.0.1:8000/v1",
     ),
 )
-@click.argument("name")
+@click.argument("name", callback=as_name)
 @click.option("--baseline", metavar="KIND", help="longer-answer, most-headings or coin: no model.")
 @click.option("--model", help="The model, as its server calls it.")
 @click.option("--endpoint", metavar="URL", help="The server's API root, ending in /v1.")
@@ -90,9 +90,13 @@ def _parameter(text: str) -> tuple[str, Any]:
     if not sign or not name:
         raise click.UsageError(f"--set takes NAME=VALUE, not {text!r}")
     try:
-        return name, json.loads(value)
+        return name, json.loads(value, parse_constant=_no_number)
     except json.JSONDecodeError:
         return name, value
+
+
+def _no_number(constant: str) -> None:
+    raise click.UsageError(f"--set takes no {constant}: a server could not be sent it")
 
 
 @judge_command.command("list", epilog=example("tiebreak --db study.db judge list"))
@@ -136,6 +140,7 @@ def judge_list(settings: Settings, as_json: bool) -> None:
     help="Calls at once.",
 )
 @click.option("--limit", type=click.IntRange(1), help="At most this many verdicts per judge.")
+@click.option("--retry-failed", is_flag=True, help="First try once more what failed before.")
 @as_json
 @click.pass_obj
 def judge_run(
@@ -143,6 +148,7 @@ def judge_run(
     names: tuple[str, ...],
     concurrency: int,
     limit: int | None,
+    retry_failed: bool,
     as_json: bool,
 ) -> None:
     """Let judges judge what they have not judged yet; all of them if none is named.
@@ -161,12 +167,16 @@ def judge_run(
                 "this study has no judge to run",
                 "add one: tiebreak judge add longer --baseline longer-answer",
             )
-        done = [asyncio.run(_run(store, record, concurrency, limit)) for record in records]
+        done = [
+            asyncio.run(_run(store, record, concurrency, limit, retry_failed)) for record in records
+        ]
     if as_json:
         show_json(done)
 
 
-async def _run(store: Any, record: Any, concurrency: int, limit: int | None) -> dict[str, Any]:
+async def _run(
+    store: Any, record: Any, concurrency: int, limit: int | None, retry_failed: bool
+) -> dict[str, Any]:
     from tui.judging import work
 
     statuses: Counter[str] = Counter()
@@ -184,11 +194,20 @@ async def _run(store: Any, record: Any, concurrency: int, limit: int | None) -> 
 
     try:
         await work(
-            store, record, concurrency=concurrency, limit=limit, on_verdict=told, on_pause=paused
+            store,
+            record,
+            concurrency=concurrency,
+            limit=limit,
+            retry_failed=retry_failed,
+            on_verdict=told,
+            on_pause=paused,
         )
     except TiebreakError as error:
-        raise TiebreakError(f"judge {record.name!r}: {error.message}", error.hint) from error
+        hint = f"{error.hint}; what failed stays so until: judge run {record.name} --retry-failed"
+        raise TiebreakError(f"judge {record.name!r}: {error.message}", hint) from error
     seconds = time.monotonic() - began
     listed = ", ".join(f"{count:,} {status}" for status, count in statuses.items()) or "none left"
     say(f"{record.name}: {listed} in {seconds:.1f} s")
+    if failed := statuses.total() - statuses["ok"]:
+        say(f"  {many(failed, 'verdict')} could not be had: judge run {record.name} --retry-failed")
     return {"judge": record.name, "verdicts": dict(statuses), "seconds": round(seconds, 3)}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.errors import TiebreakError
-from tui.cli import Settings, example, say
+from tui.cli import Settings, as_name, example, say
 from tui.preferences import THEMES
 
 if TYPE_CHECKING:
@@ -95,7 +95,13 @@ settings_option = click.option(
 
 
 @click.command("annotate", epilog=example("tiebreak --db study.db annotate"))
-@click.option("--as", "name", metavar="NAME", help="Vote under this name; your login otherwise.")
+@click.option(
+    "--as",
+    "name",
+    metavar="NAME",
+    callback=as_name,
+    help="Vote under this name; your login otherwise.",
+)
 @takes_preferences
 @click.pass_obj
 def annotate_command(
