@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -97,6 +98,7 @@ class TiebreakApp(App[None]):
         self.first = first
         self.banner = banner
         self.store = Store(study)
+        self.before_leaving: list[Callable[[], None]] = []
         self.crash: BaseException | None = None
         self.refusal: TiebreakError | None = None
 
@@ -127,11 +129,17 @@ class TiebreakApp(App[None]):
         # Without a terminal Textual would spin for ever, so a dropped line ends the process at
         # once: every acknowledged vote and every draft is in the study already.
         def end() -> NoReturn:
+            for leave in self.before_leaving:
+                with contextlib.suppress(TiebreakError):
+                    leave()
             self.store.close()
             os._exit(128 + signal.SIGHUP)
 
         try:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, end)
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, end)
+            # Told to stop while the terminal is there: give the terminal back as it was.
+            loop.add_signal_handler(signal.SIGTERM, self.exit)
         except (NotImplementedError, RuntimeError, ValueError):
             # Signals belong to the main thread alone; in a test's thread there is no terminal.
             return

@@ -426,3 +426,36 @@ async def test_what_is_simulated_says_so(study: Path) -> None:
         status = str(app.screen.query_one("#status", Static).content)
         assert "SIMULATED robot" in status
     app.store.close()
+
+
+async def test_newly_queued_pairs_appear_by_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.screens.annotate._LOOK_AGAIN", 0.05)
+    study = make_study(tmp_path / "study.db")
+    async with sit(study) as seat:
+        while seat.screen.session.current is not None:
+            await seat.press("1")
+        with Store(study) as store:
+            store.ingest.take(
+                [
+                    (Where("more"), Question("q3", ("A new one?",))),
+                    *((Where("more"), Answer("q3", model, ("new",))) for model in MODELS),
+                ]
+            )
+            make(store, overlap=2)
+        for _ in range(100):
+            await seat.pilot.pause(0.02)
+            if seat.screen.session.current is not None:
+                break
+        assert "new pairs" in seat.text("said")
+
+
+async def test_a_warning_is_told_to_its_end_at_80_columns(study: Path) -> None:
+    async with sit(study, (80, 24)) as seat:
+        seat.screen.say("Not saved: " + "a long reason " * 12 + "and how to mend it.", warning=True)
+        await seat.pilot.pause()
+        assert "how to mend it" in " ".join(seat.everything().split())
+        seat.screen.say("Fine.")
+        await seat.pilot.pause()
+        assert seat.screen.query_one("#said").size.height == 1

@@ -97,6 +97,7 @@ async def test_scrolling_goes_where_it_is_sent_and_no_further() -> None:
         view.scroll_by(-100)
         assert view.top == 0
         await settled(pilot, view)
+        view._rendered.ensure(10_000)  # all of it: how long that takes is no matter here
         app.scrolled.clear()
         view.to_end()
         assert view.top == view._rendered.height - 24

@@ -134,6 +134,31 @@ def test_a_terminal_that_goes_away_ends_the_process_and_keeps_the_note(tmp_path:
         seat.shows("half a tho")
 
 
+def test_a_dropped_line_gives_back_the_pair_that_was_only_prepared(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "study.db", 2)
+    with terminal(annotate(study)) as seat:
+        seat.shows("0 done")
+        with Store(study) as store:
+            for _ in range(100):
+                if store.reading.counts()["open_assignments"] == 2:
+                    break
+                seat.read(0.05)
+            seat.kill(signal.SIGHUP)
+            seat.wait()
+            assert store.reading.counts()["open_assignments"] == 1
+
+
+def test_told_to_stop_it_gives_the_terminal_back(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "study.db", 2)
+    with terminal(annotate(study)) as seat:
+        seat.shows("0 done")
+        seat.kill(signal.SIGTERM)
+        assert seat.wait() == 0
+        seat.drain()
+        assert b"\x1b[?1049l" in seat.raw, "the alternate screen is left"
+        assert b"\x1b[?25h" in seat.raw, "the cursor is shown again"
+
+
 def burst(study: Path, random: Random, seconds: float) -> int:
     """Press 1 as fast as it goes, kill -9 in between; the highest count that was shown."""
     with terminal(annotate(study)) as seat:

@@ -35,6 +35,9 @@ SAID = {
     Seen.TIE: "tie",
     Seen.BOTH_BAD: "both bad",
 }
+_LOOK_AGAIN = 5.0
+"""Seconds between two looks for new pairs, once nothing is left."""
+
 _PREPARE_AFTER = 0.05
 """Seconds after a pair is painted before the next one is fetched: reading comes first."""
 
@@ -154,6 +157,21 @@ class AnnotateScreen(ReadingScreen):
     def on_answer_view_wheeled(self, message: AnswerView.Wheeled) -> None:
         message.stop()
         self.session.active.touch()  # whoever turns the wheel is reading
+
+    def on_mount(self) -> None:
+        self.set_interval(_LOOK_AGAIN, self._look_for_more)
+
+    def _look_for_more(self) -> None:
+        """Go on by itself where nothing was left and a lead has queued more since."""
+        if not self._begun or self.session.current is not None:
+            return
+        try:
+            self.session.open()
+        except TiebreakError as error:
+            self.say(error.message, warning=True)
+            return
+        if self.session.current is not None:
+            self._show("There are new pairs.")
 
     # ── voting ──────────────────────────────────────────────────────────────
 
@@ -278,7 +296,7 @@ class AnnotateScreen(ReadingScreen):
     def on_unmount(self) -> None:
         try:
             self.session.close()
-        except StudyUnavailable:
+        except TiebreakError:
             # The slot that was prepared comes back by itself when its lease ends.
             return
 
@@ -289,6 +307,7 @@ def _conversation(served: Served) -> Conversation:
 
 def _make(app: TiebreakApp) -> AnnotateScreen:
     session = Session(app.store, app.annotator_id, app.who.identity)
+    app.before_leaving.append(session.close)
     return AnnotateScreen(session, app.who, app.banner)
 
 

@@ -36,10 +36,13 @@ class ReadingScreen(Screen[None]):
         yield Static(classes="said", id="said", markup=False)
 
     def say(self, message: str, *, warning: bool = False) -> None:
-        """Tell the reader something in one line."""
+        """Tell the reader something in one line; a warning gets as many as it needs."""
         line = self.query_one("#said", Static)
-        put(line, one_line(message, 200))
         line.set_class(warning, "-warning")
+        if warning:
+            line.update(one_line(message, 400))
+        else:
+            put(line, one_line(message, 200))
 
     def on_reading_panes_said(self, message: ReadingPanes.Said) -> None:
         message.stop()
