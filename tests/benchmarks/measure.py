@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -53,18 +52,32 @@ def p50_p95(values: Sequence[float]) -> tuple[float, float]:
     return cut[9], cut[18]
 
 
+_WATCH = """
+import json, resource, subprocess, sys, time
+began = time.perf_counter()
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+seconds = time.perf_counter() - began
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+print(json.dumps([done.returncode, seconds, peak, done.stderr.decode()]))
+"""
+
+
 def child(arguments: Sequence[str]) -> Finished:
-    """Run a child to its end."""
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2]
+    """Run a child to its end.
+
+    It is started by a small process of its own: a child's peak memory counts from that of the
+    process it was forked from, and this one is large.
+    """
+    watcher = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _WATCH, *arguments],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+        check=True,
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
+    status, seconds, peak, said = json.loads(watcher.stdout)
     if status:
-        assert process.stderr is not None
-        raise RuntimeError(process.stderr.read().decode())
-    return Finished(seconds, usage.ru_maxrss / 1024)
+        raise RuntimeError(said)
+    return Finished(seconds, peak)
 
 
 def interleaved(times: int, *runs: Callable[[], float]) -> list[list[float]]:
