@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from db.serving import Served
 from db.store import Store
 from judges.runner import new_judge
 from tui.app import TiebreakApp, Who
+from tui.background import Background
 from tui.exporting import Options, gold_rows
 from tui.importing import import_path
 from tui.judging import work
@@ -109,7 +109,7 @@ def simulated_annotators(count: int) -> list[SimulatedAnnotator]:
     return [SimulatedAnnotator(f"simulated-{n + 1}", 0.6 + 0.5 * n) for n in range(count)]
 
 
-class BackgroundAnnotators(threading.Thread):
+class BackgroundAnnotators(Background):
     """Simulated annotators who vote while a person does.
 
     Args:
@@ -117,32 +117,18 @@ class BackgroundAnnotators(threading.Thread):
     """
 
     def __init__(self, study: Path, *, pace: float) -> None:
-        super().__init__(name="simulated annotators", daemon=True)
-        self._study = study
+        super().__init__(study, "simulated annotators")
         self._pace = pace
-        self._ended = threading.Event()
-        self.refusal: TiebreakError | None = None
 
-    def end(self) -> None:
-        """Stop before the next vote."""
-        self._ended.set()
-
-    def run(self) -> None:
+    def work(self, store: Store) -> None:
         """Vote in turns until nothing is left."""
-        try:
-            with Store(self._study) as store:
-                self._vote(store)
-        except TiebreakError as error:
-            self.refusal = error
-
-    def _vote(self, store: Store) -> None:
         working = []
         for one in simulated_annotators(OVERLAP - 1):
             row = store.annotator(one.name, simulated=True)
             session = Session(store, row, "simulated")
             if session.open():
                 working.append((one, session))
-        while working and not self._ended.wait(self._pace):
+        while working and not self.ended.wait(self._pace):
             one, session = working.pop(0)
             assert session.current is not None
             session.vote(one.choose(session.current, session.turn))

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from core.errors import TiebreakError
 from core.records import Judge, Verdict
 from db.judging import Asked
 from db.store import Store
 from judges.runner import Task, make_judge, run
+from tui.background import Background
 
 _PORTION = 1000
 """Tasks asked of the store at a time, texts included."""
@@ -134,41 +133,30 @@ def task_of(asked: Asked) -> Task:
     )
 
 
-class BackgroundJudges(threading.Thread):
-    """Judges that work while people vote, on a connection and in a thread of their own.
+class BackgroundJudges(Background):
+    """Judges that work while people vote, until nothing is left for them.
 
     Args:
         pace: seconds between verdicts.
     """
 
     def __init__(self, study: Path, *, pace: float) -> None:
-        super().__init__(name="judges", daemon=True)
-        self._study = study
+        super().__init__(study, "judges")
         self._pace = pace
-        self._ended = threading.Event()
-        self.refusal: TiebreakError | None = None
 
-    def end(self) -> None:
-        """Stop after the verdict under way."""
-        self._ended.set()
-
-    def run(self) -> None:
+    def work(self, store: Store) -> None:
         """Let every judge of the study finish what is left for it."""
-        try:
-            with Store(self._study) as store:
-                asyncio.run(self._work(store))
-        except TiebreakError as error:
-            self.refusal = error
+        asyncio.run(self._work(store))
 
     async def _work(self, store: Store) -> None:
         stop = asyncio.Event()
 
         def look(_: Verdict) -> None:
-            if self._ended.is_set():
+            if self.ended.is_set():
                 stop.set()
 
         for record in store.judging.judges():
-            if record.kind != "imported" and not self._ended.is_set():
+            if record.kind != "imported" and not self.ended.is_set():
                 await work(
                     store, record, concurrency=1, pace=self._pace, stop=stop, on_verdict=look
                 )
