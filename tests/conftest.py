@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A slow machine is no failure; and where a change is judged, the same change is judged alike.
+settings.register_profile("everywhere", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("everywhere")
 
 
 class NetworkBlocked(RuntimeError):
