@@ -30,6 +30,11 @@ class Choice(StrEnum):
     TIE = "tie"
     BOTH_BAD = "both_bad"
 
+    def exchanged(self) -> Choice:
+        """The same choice about a pair whose two models are named the other way round."""
+        other = {Choice.MODEL_1: Choice.MODEL_2, Choice.MODEL_2: Choice.MODEL_1}
+        return other.get(self, self)
+
 
 class Seen(StrEnum):
     """A choice as cast, in screen space."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import settings
 from core.errors import Conflict, StudyUnavailable
-from core.records import Annotator, Role
+from core.records import Annotator
 from core.times import stamp
 from db import chain
 from db.connection import connect, in_words
@@ -237,14 +237,6 @@ class Store:
                 if row is None:
                     return add_annotator(connection, Annotator(name, **attributes), self.now())
         return int(row[0])
-
-    def is_lead(self, annotator_id: int) -> bool:
-        """Whether a person may see what leads see."""
-        with in_words(str(self.path)):
-            row = self.connection.execute(
-                "SELECT role FROM annotator WHERE id = ?", (annotator_id,)
-            ).fetchone()
-        return row is not None and row[0] == Role.LEAD
 
     def verify(self, heads: Mapping[str, str] | None = None) -> list[chain.Finding]:
         """Look for rows that were changed, removed, added or moved outside Tiebreak.

@@ -62,7 +62,6 @@ _WRITTEN = (
     "flag",
     "at",
 )
-_SWAPPED = {Choice.MODEL_1: Choice.MODEL_2, Choice.MODEL_2: Choice.MODEL_1}
 
 
 def read(path: Path) -> Iterator[Located]:
@@ -116,7 +115,7 @@ def _records(row: Row, times: Counter[tuple[object, ...]]) -> Iterator[Located]:
     sides = {"model_a": 1, "model_b": 2}
     left = row.one_of("left", sides) if row.has("left") else None
     if swapped:
-        choice, left = _SWAPPED.get(choice, choice), None if left is None else 3 - left
+        choice, left = choice.exchanged(), None if left is None else 3 - left
     content = (pair.key, turn, row.name("annotator"), choice, left, row.optional("at"))
     times[content] += 1
     yield (

@@ -47,7 +47,6 @@ _GAME_WINNER: dict[str, Choice | None] = {
     "tie": Choice.TIE,
     "error": None,
 }
-_SWAPPED = {Choice.MODEL_1: Choice.MODEL_2, Choice.MODEL_2: Choice.MODEL_1}
 _PEOPLE = ("expert", "author")
 _MAX_TURN = 64
 
@@ -90,7 +89,7 @@ def _pair(row: Row, first: str, second: str) -> tuple[Pair, bool]:
 
 
 def _flip(choice: Choice, swapped: bool) -> Choice:
-    return _SWAPPED.get(choice, choice) if swapped else choice
+    return choice.exchanged() if swapped else choice
 
 
 def _votes(path: Path) -> Iterator[Located]:
