@@ -179,12 +179,17 @@ class Annotator:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """A human's vote, or the withdrawal of one.
+    """A human's vote, the withdrawal of one, or the word that this person cannot judge.
 
     Attributes:
         id: made by the client; casting the same id twice records it once.
         left: 1 or 2, which model of the pair stood left; None where nobody recorded it.
-        choice: None means that the vote named by ``supersedes`` is withdrawn.
+        choice: None where ``cannot_judge`` says why; None without it means that the vote named
+            by ``supersedes`` is withdrawn.
+        repeat: 0 for the first time, 1 for the marked repeat of the same pair, and so on.
+        confidence: as the study's levels count, lowest first, from 1.
+        tags: reasons out of the study's list.
+        criteria: criterion → outcome, for the criteria that the study asks about.
         active_seconds: time spent on the pair without idle time, in seconds.
         at: ISO 8601, UTC; empty where unknown.
     """
@@ -202,6 +207,29 @@ class Vote:
     flag: str = ""
     active_seconds: float | None = None
     at: str = ""
+    source: str | None = None
+    repeat: int = 0
+    cannot_judge: str = ""
+    tags: tuple[str, ...] = ()
+    criteria: Mapping[str, Choice] = field(default_factory=_nothing)
+
+
+class LessonUse(StrEnum):
+    """What a lesson is for: to learn from, or to be let in by."""
+
+    PRACTICE = "practice"
+    QUALIFICATION = "qualification"
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A pair whose right outcome the leads have settled, and why it is the right one."""
+
+    pair: Pair
+    turn: int
+    choice: Choice
+    why: str = ""
+    use: LessonUse = LessonUse.PRACTICE
     source: str | None = None
 
 
@@ -281,7 +309,7 @@ class Ruling:
     source: str | None = None
 
 
-Record = Setting | Question | Answer | Pair | Annotator | Vote | Judge | Verdict | Ruling
+Record = Setting | Question | Answer | Pair | Annotator | Lesson | Vote | Judge | Verdict | Ruling
 """Anything a format reads and the store takes."""
 
 

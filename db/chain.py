@@ -47,15 +47,26 @@ SHOWN = " || ' / ' || ".join(
 
 @dataclass(frozen=True, slots=True)
 class _Log:
-    """One log: what a row's hash covers (name → how it is read back) and what a row stores."""
+    """One log: what a row's hash covers (name → how it is read back) and what a row stores.
+
+    What came ``later`` is covered with its name, and only where it says something: the hashes
+    of the rows before it stay as they were.
+    """
 
     covers: dict[str, str]
+    later: dict[str, str]
     joins: str
     stores: tuple[str, ...]
 
+    def content(self, values: Sequence[Any]) -> list[Any]:
+        """What a row's hash covers, from the values of ``covers`` and then of ``later``."""
+        always = len(self.covers)
+        said = zip(self.later, values[always:], strict=True)
+        return [*values[:always], *([name, value] for name, value in said if value is not None)]
+
     def rows(self, log: str) -> str:
         """The query that reads the log back to be verified."""
-        columns = ", ".join(self.covers.values())
+        columns = ", ".join([*self.covers.values(), *self.later.values()])
         return f"SELECT v.hash, {columns} FROM {log} v {self.joins} ORDER BY v.seq"
 
     def insert(self, log: str) -> str:
@@ -65,10 +76,13 @@ class _Log:
         return f"INSERT INTO {log} ({names}) VALUES ({values})"
 
 
-def _log(own: str, named: dict[str, str], joins: str, unhashed: str) -> _Log:
+def _log(own: str, named: dict[str, str], joins: str, unhashed: str, later: str = "") -> _Log:
     covers = {name: f"v.{name}" for name in own.split()} | named | {"source": SOURCE}
+    added = {name: f"v.{name}" for name in later.split()}
     joins += " LEFT JOIN source o ON o.id = v.source_id"
-    return _Log(covers, joins, (*own.split(), *unhashed.split(), "source_id", "hash"))
+    return _Log(
+        covers, added, joins, (*own.split(), *added, *unhashed.split(), "source_id", "hash")
+    )
 
 
 _LOGS = {
@@ -86,6 +100,7 @@ _LOGS = {
         "JOIN pair p ON p.id = v.pair_id JOIN annotator a ON a.id = v.annotator_id "
         "LEFT JOIN assignment s ON s.id = v.assignment_id",
         "pair_id annotator_id assignment_id",
+        later="repeat cannot_judge tags criteria",
     ),
     "verdict": _log(
         "seq id turn left repeat status seen choice score_left score_right preference prompt "
@@ -160,7 +175,8 @@ def append(connection: sqlite3.Connection, log: str, rows: Sequence[dict[str, An
     for row in rows:
         seq += 1
         row["seq"] = seq
-        digest = row["hash"] = link(digest, [row[name] for name in shape.covers])
+        said = [row[name] for name in (*shape.covers, *shape.later)]
+        digest = row["hash"] = link(digest, shape.content(said))
     connection.executemany(shape.insert(log), rows)
     connection.execute("UPDATE chain_head SET seq = ?, hash = ? WHERE log = ?", (seq, digest, log))
 
@@ -168,11 +184,12 @@ def append(connection: sqlite3.Connection, log: str, rows: Sequence[dict[str, An
 def verify_log(connection: sqlite3.Connection, log: str) -> Iterator[Finding]:
     """Walk one log and yield what does not fit, with no more than one finding a row."""
     previous, expected = "", 1
-    for digest, seq, *content in connection.execute(_LOGS[log].rows(log)):
+    shape = _LOGS[log]
+    for digest, seq, *content in connection.execute(shape.rows(log)):
         if seq != expected:
             missing = f"row {expected}" if seq == expected + 1 else f"rows {expected} to {seq - 1}"
             yield Finding(log, seq, f"{missing} before it missing")
-        elif link(previous, [seq, *content]) != digest:
+        elif link(previous, shape.content([seq, *content])) != digest:
             yield Finding(log, seq, "does not fit the chain: it, or what it names, was changed")
         previous, expected = digest, seq + 1
     try:

@@ -16,6 +16,7 @@ from core.records import (
     Annotator,
     Answer,
     Judge,
+    Lesson,
     Pair,
     Question,
     Record,
@@ -25,7 +26,9 @@ from core.records import (
     Vote,
 )
 from db import chain
+from db.details import stored_criteria, stored_tags
 from db.judging import add_judge, as_float, verdict_row
+from db.lessons import add_lesson
 from db.log_batches import LogBatches
 from db.store import add_annotator
 
@@ -121,6 +124,7 @@ class _Run:
             Answer: self._answer,
             Pair: self._pair_record,
             Annotator: self._annotator_record,
+            Lesson: self._lesson,
             Judge: self._judge_record,
             Vote: self._vote,
             Verdict: self._verdict,
@@ -409,6 +413,18 @@ class _Run:
             self._judges[name] = row
         return self._judges[name]
 
+    def _lesson(self, where: Where, lesson: Lesson) -> None:
+        pair_id, _ = self._pair(where, lesson.pair)
+        is_new = add_lesson(
+            self.connection,
+            pair_id,
+            lesson,
+            self.now,
+            place=str(where),
+            source_id=self._source_id(where),
+        )
+        self._count("lessons", is_new)
+
     # ── the three logs ──────────────────────────────────────────────────────
 
     def _vote(self, where: Where, vote: Vote) -> None:
@@ -431,9 +447,13 @@ class _Run:
                 "identity": vote.identity or "imported",
                 "left": vote.left,
                 "seen": as_seen(vote.choice, vote.left) if vote.choice and vote.left else None,
+                "repeat": vote.repeat,
                 "choice": vote.choice,
+                "cannot_judge": vote.cannot_judge or None,
                 "supersedes": vote.supersedes,
                 "confidence": vote.confidence,
+                "tags": stored_tags(vote.tags),
+                "criteria": stored_criteria(vote.criteria),
                 "note": vote.note,
                 "flag": vote.flag,
                 "active_seconds": as_float(vote.active_seconds),

@@ -20,7 +20,16 @@ _SAME = {
 """What a row has in common with the one that it supersedes."""
 
 _MEANING = {
-    "vote": ("pair_id", "turn", "annotator_id", "choice", "left", "supersedes"),
+    "vote": (
+        "pair_id",
+        "turn",
+        "annotator_id",
+        "choice",
+        "left",
+        "repeat",
+        "cannot_judge",
+        "supersedes",
+    ),
     "verdict": ("pair_id", "turn", "judge_id", "choice", "left", "repeat", "status", "supersedes"),
     "ruling": ("pair_id", "turn", "lead_id", "choice", "left", "stage", "supersedes"),
 }

@@ -13,6 +13,8 @@ from core.records import (
     Answer,
     Choice,
     Judge,
+    Lesson,
+    LessonUse,
     Pair,
     Record,
     Role,
@@ -24,6 +26,7 @@ from core.records import (
     VerdictStatus,
     Vote,
 )
+from db.details import criteria_of, tags_of
 from db.texts import answer_turns, question_of
 
 if TYPE_CHECKING:
@@ -31,8 +34,8 @@ if TYPE_CHECKING:
     from db.store import Store
 
 _CODE = (
-    "CASE v.choice WHEN 'model_1' THEN 1 WHEN 'model_2' THEN 2 WHEN 'tie' THEN 3 "
-    "WHEN 'both_bad' THEN 4 ELSE 0 END"
+    "CASE WHEN v.repeat THEN 0 WHEN v.choice = 'model_1' THEN 1 WHEN v.choice = 'model_2' THEN 2 "
+    "WHEN v.choice = 'tie' THEN 3 WHEN v.choice = 'both_bad' THEN 4 ELSE 0 END"
 )
 
 
@@ -117,7 +120,8 @@ class Item:
     """Everything that was said about one pair at one turn, as it stands.
 
     Attributes:
-        votes: each with how its pair was served; withdrawn and superseded ones left out.
+        votes: each with how its pair was served; withdrawn and superseded ones left out, and
+            marked repeats, which say something about the annotator and not about the pair.
         verdicts: of every judge, order and repeat; superseded ones left out.
         rulings: those that stand, oldest first.
     """
@@ -181,7 +185,8 @@ class Reading:
                 return found[key]
 
             for vote, served in _votes(connection, standing=True):
-                item(vote.pair, vote.turn).votes.append((vote, served))
+                if not vote.repeat:
+                    item(vote.pair, vote.turn).votes.append((vote, served))
             for verdict in _verdicts(connection, standing=True):
                 item(verdict.pair, verdict.turn).verdicts.append(verdict)
             for ruling in _rulings(connection, standing=True):
@@ -230,6 +235,14 @@ class Reading:
                 "JOIN question q ON q.id = p.question_id ORDER BY p.id"
             ):
                 yield Pair(*row)
+            for question, model_1, model_2, turn, choice, why, use, source in connection.execute(
+                "SELECT q.key, p.model_1, p.model_2, l.turn, l.choice, l.why, l.use, s.name "
+                "FROM lesson l JOIN pair p ON p.id = l.pair_id "
+                "JOIN question q ON q.id = p.question_id "
+                "LEFT JOIN source s ON s.id = l.source_id ORDER BY l.id"
+            ):
+                pair = Pair(question, model_1, model_2)
+                yield Lesson(pair, turn, Choice(choice), why, LessonUse(use), source)
             for name, role, group, simulated, attributes in connection.execute(
                 'SELECT name, role, "group", simulated, attributes FROM annotator ORDER BY id'
             ):
@@ -278,14 +291,16 @@ def _votes(connection: sqlite3.Connection, *, standing: bool) -> Iterator[tuple[
     only = _standing("vote", standing) + (" AND v.choice IS NOT NULL" if standing else "")
     rows = connection.execute(
         "SELECT q.key, p.model_1, p.model_2, v.id, v.turn, a.name, v.choice, v.identity, v.left, "
-        "v.supersedes, v.confidence, v.note, v.flag, v.active_seconds, v.at, s.name, "
+        "v.supersedes, v.confidence, v.note, v.flag, v.active_seconds, v.at, s.name, v.repeat, "
+        "coalesce(v.cannot_judge, ''), v.tags, v.criteria, "
         "g.policy || '/' || g.policy_version, g.probability "
         "FROM vote v JOIN pair p ON p.id = v.pair_id JOIN question q ON q.id = p.question_id "
         "JOIN annotator a ON a.id = v.annotator_id LEFT JOIN source s ON s.id = v.source_id "
         f"LEFT JOIN assignment g ON g.id = v.assignment_id {only} ORDER BY v.seq"
     )
     for question, model_1, model_2, key, turn, name, choice, *rest in rows:
-        *rest, policy, probability = rest
+        *rest, tags, criteria, policy, probability = rest
+        rest += tags_of(tags), criteria_of(criteria)
         yield (
             Vote(
                 key,

@@ -103,8 +103,11 @@ class Voting:
                 left=left,
                 seen=cast.seen,
                 choice=meant(cast.seen, left),
+                cannot_judge=None,
                 supersedes=previous,
                 confidence=cast.confidence,
+                tags=None,
+                criteria=None,
                 note=storable(cast.note),
                 flag=storable(cast.flag),
                 active_seconds=None if cast.active_seconds is None else float(cast.active_seconds),
@@ -119,12 +122,13 @@ class Voting:
         return True
 
     def _append(self, connection: sqlite3.Connection, **row: object) -> None:
-        policy, probability, shown = connection.execute(
-            f"SELECT {chain.POLICY}, s.probability, {chain.SHOWN} "
+        repeat, policy, probability, shown = connection.execute(
+            f"SELECT s.repeat, {chain.POLICY}, s.probability, {chain.SHOWN} "
             "FROM assignment s JOIN pair p ON p.id = s.pair_id WHERE s.id = ?",
             (row["assignment_id"],),
         ).fetchone()
         rest = {
+            "repeat": repeat,
             "policy": policy,
             "probability": probability,
             "shown": shown,
@@ -213,8 +217,11 @@ class Voting:
                 left=left,
                 seen=None,
                 choice=None,
+                cannot_judge=None,
                 supersedes=last,
                 confidence=None,
+                tags=None,
+                criteria=None,
                 note="",
                 flag="",
                 active_seconds=None,

@@ -20,6 +20,8 @@ from core.records import (
     Answer,
     Choice,
     Judge,
+    Lesson,
+    LessonUse,
     Pair,
     Question,
     Record,
@@ -35,6 +37,7 @@ from core.records import (
 )
 from db.ingest import File
 from db.pairs import make
+from db.schema import LATEST
 from db.serving import Draft, Served
 from db.store import Store
 from db.voting import Cast
@@ -138,11 +141,30 @@ def every_record() -> list[Record]:
     ]  # fmt: skip
 
 
-def full_study(path: Path, clock: FakeClock | None = None) -> Path:
-    """A study with every kind of record, imported from a file, and votes cast in it."""
+def since_version_2() -> list[Record]:
+    """What version 1 could not hold: lessons, repeats, tags, criteria, and who cannot judge."""
+    pair, other = Pair("q1", "ant", "bee"), Pair("q2", "ant", "bee")
+    return [
+        Lesson(pair, 1, Choice.MODEL_2, "Only one\nis right.", LessonUse.QUALIFICATION),
+        Lesson(other, 1, Choice.TIE),
+        Vote("v6", other, 1, "ann", None, cannot_judge="not my field", note="sorry"),
+        Vote(
+            "v7", other, 1, "bob", Choice.MODEL_2, left=1, repeat=1, confidence=2,
+            tags=("clear", "größer"), criteria={"style": Choice.TIE, "accuracy": Choice.MODEL_2},
+        ),
+    ]  # fmt: skip
+
+
+def full_study(path: Path, clock: FakeClock | None = None, *, version: int = LATEST) -> Path:
+    """A study with every kind of record, imported from a file, and votes cast in it.
+
+    Args:
+        version: only what a study of this version could hold.
+    """
     with Store(path, create=True, clock=clock or FakeClock()) as store:
         store.fix_seed("a fixed seed")
-        store.ingest.take(located(every_record()), FILES)
+        later = since_version_2() if version >= 2 else []
+        store.ingest.take(located([*every_record(), *later]), FILES)
         make(store, overlap=2)
         cleo = store.annotator("cleo")
         served = serve(store, cleo)

@@ -1,8 +1,8 @@
 """Tiebreak's own JSON Lines: one record a line, told apart by ``type``.
 
-``study`` · ``question`` · ``answer`` · ``pair`` · ``annotator`` · ``judge`` · ``vote`` ·
-``verdict`` · ``ruling``. A line may name its two models in either order: choices and sides are
-turned with them. What is written can be read back, and gives the same study.
+``study`` · ``question`` · ``answer`` · ``pair`` · ``lesson`` · ``annotator`` · ``judge`` ·
+``vote`` · ``verdict`` · ``ruling``. A line may name its two models in either order: choices and
+sides are turned with them. What is written can be read back, and gives the same study.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from core.records import (
     Answer,
     Choice,
     Judge,
+    Lesson,
+    LessonUse,
     Pair,
     Question,
     Record,
@@ -141,8 +143,43 @@ def _event(row: Row, kind: str) -> tuple[str, Pair, bool, int]:
     return key, pair, swapped, turn
 
 
+def _lesson(row: Row) -> Iterator[Record]:
+    pair, swapped = _pair_of(row)
+    yield Lesson(
+        pair,
+        row.whole("turn", 0, _MAX_TURN, default=1),
+        _choice(row, "choice", _CHOICES, swapped),
+        row.optional("why") or "",
+        row.one_of("use", {u.value: u for u in LessonUse})
+        if row.has("use")
+        else LessonUse.PRACTICE,
+    )
+
+
+def _tags(row: Row) -> tuple[str, ...]:
+    tags = row.texts("tags") if row.has("tags") else ()
+    if not all(tags):
+        raise row.bad("tags", "holds an empty text", "leave it out")
+    return tuple(dict.fromkeys(tags))
+
+
+def _criteria(row: Row, swapped: bool) -> Mapping[str, Choice]:
+    given = row.mapping("criteria")
+    for criterion, choice in given.items():
+        if not isinstance(choice, str) or choice not in _CHOICES:
+            raise row.bad(
+                "criteria",
+                f"says {shortened(choice)} of {shortened(criterion)}",
+                f"each takes one of: {', '.join(_CHOICES)}",
+            )
+    return {name: _CHOICES[_turned(choice, swapped)] for name, choice in given.items()}
+
+
 def _vote(row: Row) -> Iterator[Record]:
     key, pair, swapped, turn = _event(row, "vote")
+    cannot_judge = row.optional("cannot_judge") or ""
+    if cannot_judge and row.has("choice"):
+        raise row.bad("choice", "is given beside 'cannot_judge'", "a vote is one or the other")
     is_withdrawal = row.fields.get("choice", "") is None and row.has("supersedes")
     confidence = row.number("confidence", 0, 100)
     yield Vote(
@@ -150,7 +187,7 @@ def _vote(row: Row) -> Iterator[Record]:
         pair,
         turn,
         row.name("annotator"),
-        None if is_withdrawal else _choice(row, "choice", _CHOICES, swapped),
+        None if cannot_judge or is_withdrawal else _choice(row, "choice", _CHOICES, swapped),
         row.optional("identity") or "",
         _left(row, swapped),
         row.optional("supersedes"),
@@ -159,6 +196,10 @@ def _vote(row: Row) -> Iterator[Record]:
         row.optional("flag") or "",
         row.number("active_seconds", 0, 1e9, whole=False),
         row.optional("at") or "",
+        repeat=row.whole("repeat", 0, 10**6, default=0),
+        cannot_judge=cannot_judge,
+        tags=_tags(row),
+        criteria=_criteria(row, swapped),
     )
 
 
@@ -241,6 +282,7 @@ _READERS: Mapping[str, Callable[[Row], Iterator[Record]]] = {
     "question": _question,
     "answer": _answer,
     "pair": _pair,
+    "lesson": _lesson,
     "annotator": _annotator,
     "judge": _judge,
     "vote": _vote,
@@ -256,10 +298,11 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
         "question": "id turns category references source",
         "answer": "question model turns system_prompt settings source",
         "pair": "question model_1 model_2",
+        "lesson": "question model_1 model_2 turn use choice why",
         "annotator": "name role group simulated attributes",
         "judge": "name kind model endpoint prompt prompt_hash parameters revision",
         "vote": f"{_EVENT} annotator choice identity supersedes confidence note flag "
-        "active_seconds at",
+        "active_seconds repeat cannot_judge tags criteria at",
         "verdict": f"{_EVENT} judge status choice repeat scores preference prompt prompt_hash "
         "label raw reasoning error tokens_in tokens_out latency cost attempts supersedes at",
         "ruling": f"{_EVENT} lead stage choice reason shown queue_reason queue_probability "
@@ -272,6 +315,7 @@ _KINDS: Mapping[type, str] = {
     Question: "question",
     Answer: "answer",
     Pair: "pair",
+    Lesson: "lesson",
     Annotator: "annotator",
     Judge: "judge",
     Vote: "vote",
@@ -312,10 +356,10 @@ def _as_line(record: Record) -> dict[str, Any]:
 def _value(record: Record, name: str) -> Any:
     if isinstance(record, Question) and name == "id":
         return record.key
-    if isinstance(record, Vote | Verdict | Ruling):
+    if isinstance(record, Lesson | Vote | Verdict | Ruling):
         if name in ("question", "model_1", "model_2"):
             return getattr(record.pair, name)
-        if name == "left":
+        if name == "left" and not isinstance(record, Lesson):
             return None if record.left is None else f"model_{record.left}"
     value = getattr(record, name)
     return dict(value) if isinstance(value, Mapping) else value
@@ -328,7 +372,7 @@ def write(records: Iterable[Record], stream: IO[str]) -> None:
         kept = {k: v for k, v in line.items() if not _says_nothing(v)}
         if isinstance(record, Setting):
             kept = line
-        elif isinstance(record, Vote) and record.choice is None:
+        elif isinstance(record, Vote) and record.choice is None and not record.cannot_judge:
             kept["choice"] = None
         stream.write(json.dumps(kept, ensure_ascii=False) + "\n")
 

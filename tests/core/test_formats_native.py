@@ -21,6 +21,8 @@ from core.records import (
     Answer,
     Choice,
     Judge,
+    Lesson,
+    LessonUse,
     Pair,
     Question,
     Record,
@@ -31,7 +33,7 @@ from core.records import (
     VerdictStatus,
     Vote,
 )
-from tests.studies import as_lines, every_record, studies, write_lines
+from tests.studies import as_lines, every_record, since_version_2, studies, write_lines
 
 PAIR = {"question": "q", "model_1": "a", "model_2": "b"}
 WHOLE: dict[str, dict[str, Any]] = {
@@ -47,6 +49,9 @@ WHOLE: dict[str, dict[str, Any]] = {
     "annotator": {
         "name": "n", "role": "lead", "group": "g", "simulated": True, "attributes": {"y": 1},
     },
+    "lesson": {
+        **PAIR, "turn": 2, "use": "qualification", "choice": "both_bad", "why": "y",
+    },
     "judge": {
         "name": "j", "kind": "prompted", "model": "m", "endpoint": "e", "prompt": "p",
         "prompt_hash": "h", "parameters": {"seed": 0}, "revision": "r",
@@ -54,7 +59,8 @@ WHOLE: dict[str, dict[str, Any]] = {
     "vote": {
         "id": "v", **PAIR, "turn": 1, "annotator": "n", "choice": "tie", "identity": "i",
         "left": "model_2", "supersedes": "u", "confidence": 50, "note": "n", "flag": "f",
-        "active_seconds": 1.5, "at": "2024",
+        "active_seconds": 1.5, "at": "2024", "repeat": 1, "tags": ["clear"],
+        "criteria": {"accuracy": "tie"},
     },
     "verdict": {
         "id": "w", **PAIR, "turn": 2, "judge": "j", "status": "ok", "choice": "model_1",
@@ -87,8 +93,10 @@ WRONG: dict[str, list[Any]] = {
     "confidence": [*NO_NUMBER, 0.5, 101],
     "preference": [*NO_NUMBER, 1.1],
     "queue_probability": [*NO_NUMBER, 1.1, 0, 0.0],
-    **dict.fromkeys(["choice", "left", "role", "status", "stage"], NO_LABEL),
+    **dict.fromkeys(["choice", "left", "role", "status", "stage", "use"], NO_LABEL),
     **dict.fromkeys(["settings", "attributes", "parameters", "shown"], NO_MAPPING),
+    "tags": [*NO_TEXTS, [""]],
+    "criteria": [*NO_MAPPING, {"accuracy": "A"}, {"accuracy": None}, {"accuracy": ["tie"]}],
     "scores": [True, 5, "x", [], [1], [1, 2, 3], [1, "2"], [1, None], [True, 1], [10**400, 1]],
     "simulated": ["no", "yes", 0, 1, [], {}],
     "reason": [*NO_TEXT, "", " "],
@@ -125,6 +133,36 @@ def test_a_whole_line_is_read(tmp_path: Path, kind: str) -> None:
     assert len(records(path)) == 1
 
 
+def test_a_line_turns_its_criteria_and_its_lesson_with_its_models(tmp_path: Path) -> None:
+    models = {"question": "q", "model_1": "zeta", "model_2": "alpha"}
+    path = write_lines(
+        tmp_path / "study.jsonl",
+        {
+            "type": "vote", **models, "annotator": "n", "choice": "tie",
+            "criteria": {"accuracy": "model_1", "style": "model_2", "length": "tie"},
+        },
+        {"type": "lesson", **models, "choice": "model_1"},
+    )  # fmt: skip
+    vote, lesson = records(path)
+    assert isinstance(vote, Vote)
+    assert isinstance(lesson, Lesson)
+    assert vote.criteria == {
+        "accuracy": Choice.MODEL_2, "style": Choice.MODEL_1, "length": Choice.TIE,
+    }  # fmt: skip
+    assert (lesson.choice, lesson.use) == (Choice.MODEL_2, LessonUse.PRACTICE)
+
+
+def test_who_cannot_judge_gives_no_choice(tmp_path: Path) -> None:
+    said = {"type": "vote", **WHOLE["pair"], "annotator": "n", "cannot_judge": "not my language"}
+    (vote,) = records(write_lines(tmp_path / "study.jsonl", said))
+    assert isinstance(vote, Vote)
+    assert (vote.choice, vote.cannot_judge) == (None, "not my language")
+    path = write_lines(tmp_path / "both.jsonl", {**said, "choice": "tie"})
+    refusal = taken(path)[1]
+    assert refusal is not None
+    assert refusal.field == "choice"
+
+
 @pytest.mark.parametrize(("kind", "field"), CASES)
 def test_a_wrong_value_names_its_line_and_field(tmp_path: Path, kind: str, field: str) -> None:
     good = {"type": "pair", **PAIR}
@@ -148,6 +186,7 @@ REQUIRED = {
     "question": ["id", "turns"],
     "answer": ["question", "model", "turns"],
     "pair": ["question", "model_1", "model_2"],
+    "lesson": ["question", "model_1", "model_2", "choice"],
     "annotator": ["name"],
     "judge": ["name"],
     "vote": ["question", "model_1", "model_2", "annotator", "choice"],
@@ -310,8 +349,9 @@ def test_an_id_that_is_not_given_follows_from_the_line(tmp_path: Path) -> None:
 
 def test_every_kind_of_record_reads_back_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "study.jsonl"
-    path.write_text(as_lines(every_record()), encoding="utf-8")
-    assert records(path) == every_record()
+    whole = [*every_record(), *since_version_2()]
+    path.write_text(as_lines(whole), encoding="utf-8")
+    assert records(path) == whole
 
 
 def test_nothing_that_says_something_is_left_out(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from core.errors import StudyBroken
 from core.records import Seen
 from db import chain
 from db.chain import LOGS
+from db.schema import upgrade
 from db.store import Store
 from tests.studies import FakeClock, full_study, rows, serve, vote
 
@@ -56,10 +57,8 @@ def test_a_study_that_was_left_alone_is_intact(study: Path) -> None:
 
 
 def columns(log: str) -> list[str]:
-    with closing(sqlite3.connect(":memory:")) as connection:
-        from db.schema import M001
-
-        connection.executescript(M001)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        upgrade(connection)
         return [row[1] for row in connection.execute(f"PRAGMA table_info({log})")]
 
 
@@ -231,8 +230,9 @@ def test_a_chain_that_was_written_anew_does_not_meet_the_noted_head(study: Path)
     with attack(study) as connection:
         connection.execute("UPDATE vote SET note = 'rewritten' WHERE seq = 1")
         previous = ""
-        for _, *content in connection.execute(chain._LOGS["vote"].rows("vote")).fetchall():
-            previous = chain.link(previous, content)
+        log = chain._LOGS["vote"]
+        for _, *content in connection.execute(log.rows("vote")).fetchall():
+            previous = chain.link(previous, log.content(content))
             connection.execute("UPDATE vote SET hash = ? WHERE seq = ?", (previous, content[0]))
         connection.execute("UPDATE chain_head SET hash = ? WHERE log = 'vote'", (previous,))
     assert found(study) == []

@@ -14,7 +14,8 @@ import sqlite_utils
 from core.errors import StudyBroken, StudyUnavailable
 from core.settings import KNOWN
 from db.chain import LOGS
-from db.schema import APPLICATION_ID, LATEST, migrations, upgrade
+from db.migrations import migrations
+from db.schema import APPLICATION_ID, LATEST, upgrade
 from db.store import Store
 from tests.db.workers import at_once, open_new
 from tests.studies import full_study, rows
@@ -60,6 +61,54 @@ def test_every_older_version_is_upgraded(tmp_path: Path, stop: str) -> None:
     assert rows(older, "PRAGMA user_version") == [(LATEST,)]
     assert rows(older, "PRAGMA journal_mode") == [("wal",)]
     assert shape(older) == shape(fresh)
+
+
+def written_by_version(path: Path, stop: str, newer: Path) -> Path:
+    """What an older version would have written: the rows of a newer file in its own columns."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        upgrade(connection, stop_before=stop)
+        tables = [
+            name
+            for _, name, kind, *_ in connection.execute("PRAGMA table_list").fetchall()
+            if kind == "table" and not name.startswith(("sqlite_", "_sqlite_"))
+        ]
+        connection.execute("ATTACH ? AS newer", (str(newer),))
+        for table in tables:
+            columns = [row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")]
+            names = ", ".join(f'"{column}"' for column in columns)
+            connection.execute(f"DELETE FROM main.{table}")
+            connection.execute(
+                f"INSERT INTO main.{table} ({names}) SELECT {names} FROM newer.{table}"
+            )
+    return path
+
+
+@pytest.mark.parametrize("stop", MIGRATIONS[1:])
+def test_what_an_older_version_holds_is_kept_whole(tmp_path: Path, stop: str) -> None:
+    study = full_study(tmp_path / "study.db", version=MIGRATIONS.index(stop))
+    older = written_by_version(tmp_path / "older.db", stop, study)
+    with Store(study) as now, Store(older) as upgraded:
+        assert upgraded.verify() == []
+        assert upgraded.heads() == now.heads()
+        assert list(upgraded.reading.records()) == list(now.reading.records())
+        assert upgraded.reading.counts() == now.reading.counts()
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            upgraded.connection.execute("DELETE FROM vote")
+    assert shape(older) == shape(study)
+
+
+def test_an_upgrade_that_would_leave_a_reference_dangling_is_refused(tmp_path: Path) -> None:
+    study = full_study(tmp_path / "study.db", version=1)
+    older = written_by_version(tmp_path / "older.db", MIGRATIONS[1], study)
+    with closing(sqlite3.connect(older)) as connection:
+        connection.execute("DELETE FROM assignment")
+        connection.commit()
+        before = list(connection.iterdump())
+    with pytest.raises(StudyBroken, match="names a missing assignment"):
+        Store(older)
+    with closing(sqlite3.connect(older)) as connection:
+        assert list(connection.iterdump()) == before
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
 
 
 def test_an_upgrade_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
@@ -219,10 +268,10 @@ def test_the_logs_take_no_change(study: Path, log: str, statement: str) -> None:
 
 def test_a_text_names_no_column_of_a_log_by_mistake() -> None:
     """Each log keeps its rows by natural keys too: an id, and no row number that may be reused."""
-    from db.schema import M001
+    from db.migrations.m001_first import TABLES
 
     for log in LOGS:
-        table = re.search(rf"CREATE TABLE {log} \((.*?)\) STRICT", M001, re.S)
+        table = re.search(rf"CREATE TABLE {log} \((.*?)\) STRICT", TABLES, re.S)
         assert table
         assert "seq INTEGER PRIMARY KEY AUTOINCREMENT" in table[1]
         assert "id TEXT NOT NULL UNIQUE" in table[1]

@@ -1,0 +1,29 @@
+"""Reason tags and per-criterion outcomes, as the vote log stores them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from core.records import Choice
+
+
+def stored_tags(tags: Sequence[str]) -> str | None:
+    """Reason tags as stored: a JSON list, or None where there are none."""
+    return json.dumps(list(tags), ensure_ascii=False) if tags else None
+
+
+def stored_criteria(criteria: Mapping[str, Choice]) -> str | None:
+    """Outcomes by criterion as stored: a JSON object in a fixed order, or None."""
+    return json.dumps(dict(criteria), ensure_ascii=False, sort_keys=True) if criteria else None
+
+
+def tags_of(stored: str | None) -> tuple[str, ...]:
+    """Reason tags as :func:`stored_tags` stored them."""
+    return tuple(json.loads(stored)) if stored else ()
+
+
+def criteria_of(stored: str | None) -> dict[str, Choice]:
+    """Outcomes by criterion as :func:`stored_criteria` stored them, in model space."""
+    found = json.loads(stored) if stored else {}
+    return {criterion: Choice(choice) for criterion, choice in found.items()}

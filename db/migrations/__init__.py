@@ -1,0 +1,21 @@
+"""The migrations of a study, oldest first: one module each, which is never edited once released."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils.migrations import Migrations
+
+
+def migrations() -> Migrations:
+    """The migrations, oldest first."""
+    from sqlite_utils.migrations import Migrations
+
+    from db.migrations.m001_first import m001_first
+    from db.migrations.m002_asked import m002_asked
+
+    ordered = Migrations("tiebreak")
+    for migration in (m001_first, m002_asked):
+        ordered()(migration)
+    return ordered
