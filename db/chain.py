@@ -181,6 +181,14 @@ def append(connection: sqlite3.Connection, log: str, rows: Sequence[dict[str, An
     connection.execute("UPDATE chain_head SET seq = ?, hash = ? WHERE log = ?", (seq, digest, log))
 
 
+def read(connection: sqlite3.Connection, log: str) -> Iterator[dict[str, Any]]:
+    """Every row of a log, oldest first, as :func:`append` takes it back but for row numbers."""
+    shape = _LOGS[log]
+    names = (*shape.covers, *shape.later)
+    for _, *content in connection.execute(shape.rows(log)):
+        yield dict(zip(names, content, strict=True))
+
+
 def verify_log(connection: sqlite3.Connection, log: str) -> Iterator[Finding]:
     """Walk one log and yield what does not fit, with no more than one finding a row."""
     previous, expected = "", 1

@@ -78,12 +78,40 @@ class Ingest:
             Conflict: if a record contradicts the study or another record; likewise.
         """
         with self.store.write() as connection:
-            run = _Run(connection, self.store.now(), files or {})
+            run = _Run(connection, self.store.now(), files or {}, Summary())
             for where, record in records:
                 run.take(where, record)
             run.finish()
             run.summary.textless = connection.execute(_TEXTLESS).fetchone()[0]
         return run.summary
+
+    def take_what_fits(
+        self,
+        connection: sqlite3.Connection,
+        records: Iterable[tuple[Where, Record]],
+        files: Mapping[str, File],
+    ) -> tuple[Summary, list[tuple[Record, Conflict]]]:
+        """Take the records that contradict nothing; within the caller's write transaction.
+
+        Args:
+            records: none of a log's.
+
+        Returns:
+            What was done, and each record that was not taken, with the reason.
+        """
+        run = _Run(connection, self.store.now(), files, Summary())
+        refused: list[tuple[Record, Conflict]] = []
+        for where, record in records:
+            connection.execute("SAVEPOINT record")
+            try:
+                run.take(where, record)
+            except Conflict as conflict:
+                connection.execute("ROLLBACK TO record")
+                refused.append((record, conflict))
+                # What it remembers of rows may be of rows that are no more.
+                run = _Run(connection, run.now, files, run.summary)
+            connection.execute("RELEASE record")
+        return run.summary, refused
 
 
 _TEXTLESS = """
@@ -104,11 +132,17 @@ _TOO_MANY_REFERENCES = """
 class _Run:
     """One import: the caches and batches of a single transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, now: str, files: Mapping[str, File]) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        now: str,
+        files: Mapping[str, File],
+        summary: Summary,
+    ) -> None:
         self.connection = connection
         self.now = now
         self.files = files
-        self.summary = Summary()
+        self.summary = summary
         self._sources: dict[tuple[str, str | None], tuple[int, str] | None] = {}
         self._texts: set[str] = set()
         self._questions: dict[str, int] = {}
@@ -421,7 +455,7 @@ class _Run:
             lesson,
             self.now,
             place=str(where),
-            source_id=self._source_id(where),
+            source_id=self._source_id(where, lesson.source),
         )
         self._count("lessons", is_new)
 

@@ -218,8 +218,12 @@ class Reading:
         with self.store.read() as connection:
             yield from _votes(connection, standing=True)
 
-    def records(self) -> Generator[Record, None, None]:
-        """The whole study as records, histories included: what the native format writes."""
+    def records(self, *, logs: bool = True) -> Generator[Record, None, None]:
+        """The whole study as records, histories included: what the native format writes.
+
+        Args:
+            logs: with votes, verdicts and rulings; without them it is what these are about.
+        """
         with self.store.read() as connection:
             for key, value in connection.execute("SELECT key, value FROM study ORDER BY key"):
                 if key != "seed":
@@ -263,6 +267,8 @@ class Reading:
                 yield Judge(
                     name, kind, model, endpoint, prompt, digest, json.loads(parameters), revision
                 )
+            if not logs:
+                return
             for vote, _ in _votes(connection, standing=False):
                 yield vote
             yield from _verdicts(connection, standing=False)

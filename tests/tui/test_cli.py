@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from core.records import Seen
 from db.store import Store
+from tests import studies
 from tui.cli import COMMANDS, run
 
 ROOT = Path(__file__).parents[2]
@@ -468,3 +470,25 @@ def test_the_environment_names_a_study(study: Path) -> None:
         env={**os.environ, "TIEBREAK_DB": str(study)},
     )
     assert json.loads(done.stdout)["questions"] == 14
+
+
+def test_merge_says_what_it_did_and_refuses_conflicts(
+    tiebreak: Any, study: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.db"
+    with sqlite3.connect(study) as source, sqlite3.connect(other) as copy:
+        source.backup(copy)
+    for path, seen in ((study, Seen.LEFT), (other, Seen.TIE)):
+        with Store(path) as store:
+            who = store.annotator("ann")
+            studies.vote(store, who, studies.serve(store, who), seen, id=path.stem)
+    looked = tiebreak("merge", str(other), "--dry-run", "--json")
+    assert (looked.code, looked.json["merged"], len(looked.json["conflicts"])) == (0, False, 1)
+    refused = tiebreak("merge", str(other))
+    assert refused.code == 1
+    assert "'ann' voted on one pair on both hosts" in refused.err
+    assert "--leave-out-conflicts" in refused.err
+    done = tiebreak("merge", str(other), "--leave-out-conflicts", "--json")
+    assert (done.code, done.json["merged"], done.json["left_out"]) == (0, True, {"votes": 1})
+    with Store(study) as store:
+        assert [cast.id for cast, _ in store.reading.votes()] == ["study"]

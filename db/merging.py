@@ -1,0 +1,476 @@
+"""Merging another host's study into this one: each event once, conflicts listed.
+
+Votes, verdicts and rulings are events with ids of their own. An event that both files hold is
+left as it is; one that only the other holds is appended, content unchanged, at the end of the
+log here. So merging twice changes nothing, and merging either way gives the same events.
+
+What contradicts is never settled here: it is listed, and nothing is merged unless the lead says
+that the rest shall be.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from core.errors import Conflict, StudyUnavailable, Where
+from core.records import Annotator, Answer, Judge, Question, Record, Setting
+from db import chain
+from db.connection import connect, in_words
+from db.ingest import File
+from db.store import Store
+
+_BATCH = 2000
+
+_MEANING = {
+    "vote": ("pair", "turn", "annotator", "choice", "left", "repeat", "cannot_judge"),
+    "verdict": ("pair", "turn", "judge", "choice", "left", "repeat", "status"),
+    "ruling": ("pair", "turn", "lead", "choice", "left", "stage"),
+}
+"""What two events of one id must agree in to be the same."""
+
+
+@dataclass(slots=True)
+class Merged:
+    """What a merge did, or would do.
+
+    Attributes:
+        new, unchanged: counts by kind of record.
+        conflicts: one line each: what, what it says here, what there.
+        left_out: events that were not taken because of a conflict, by log.
+        notes: settings that differ; this study's own stay.
+        is_done: False where nothing was merged.
+    """
+
+    new: Counter[str] = field(default_factory=Counter)
+    unchanged: Counter[str] = field(default_factory=Counter)
+    conflicts: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    is_done: bool = False
+
+
+class _NotWanted(Exception):
+    """Rolls a merge back that was only to be looked at."""
+
+
+def merge(
+    store: Store, other: Path, *, leave_out_conflicts: bool = False, dry_run: bool = False
+) -> Merged:
+    """Merge another study's file into this one, in one transaction; the other is not changed.
+
+    Args:
+        other: may be in use meanwhile: what it held at one moment is merged.
+        leave_out_conflicts: merge what contradicts nothing; otherwise a conflict stops it all.
+        dry_run: only say what would be done.
+
+    Raises:
+        StudyUnavailable: if either file cannot be read, or both are the same.
+        Conflict: if the two cannot be one study at all.
+    """
+    if other.exists() and other.samefile(store.path):
+        raise StudyUnavailable(f"{other}: is the study itself", "name another host's file")
+    with _snapshot(other) as copy, Store(copy, clock=store.clock) as theirs:
+        merging = _Merging(store, theirs, other.name)
+        try:
+            with store.write() as connection:
+                merging.run(connection)
+                if dry_run or (merging.merged.conflicts and not leave_out_conflicts):
+                    raise _NotWanted
+        except _NotWanted:
+            return merging.merged
+    merging.merged.is_done = True
+    return merging.merged
+
+
+@contextmanager
+def _snapshot(path: Path) -> Iterator[Path]:
+    """A copy of a study as it stands at one moment, for this user alone."""
+    if not path.exists():
+        raise StudyUnavailable(f"{path}: there is no study here", "name another host's file")
+    with tempfile.TemporaryDirectory(prefix="tiebreak-") as folder:
+        copy = Path(folder) / "other.db"
+        with (
+            in_words(str(path)),
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(copy)) as target,
+        ):
+            source.backup(target)
+        connect(copy, create=False).close()  # a study, and of this version
+        yield copy
+
+
+class _Merging:
+    """One merge, on its way."""
+
+    def __init__(self, store: Store, theirs: Store, name: str) -> None:
+        self.store = store
+        self.theirs = theirs
+        self.merged = Merged()
+        self._name = name
+        self._refused: dict[str, set[str]] = {"question": set(), "annotator": set(), "judge": set()}
+
+    def run(self, connection: sqlite3.Connection) -> None:
+        """Merge all that fits; within a write transaction."""
+        self._settings()
+        self._what_it_is_about(connection)
+        rows = _Rows(connection, self.theirs.connection)
+        self._queue(connection, rows)
+        self._assignments(connection, rows)
+        for log in chain.LOGS:
+            self._log(connection, log, rows)
+        self._trials(connection, rows)
+        connection.execute(
+            "UPDATE queue SET load = (SELECT count(*) FROM assignment a WHERE a.repeat = 0 "
+            "AND a.pair_id = queue.pair_id AND a.state IN ('open', 'done'))"
+        )
+
+    # ── what votes are about ────────────────────────────────────────────────
+
+    def _settings(self) -> None:
+        ours, theirs = self.store.settings(), self.theirs.settings()
+        if ours["vote_per"] != theirs["vote_per"]:
+            raise Conflict(
+                f"{self._name}: asks for one vote per {theirs['vote_per']}, "
+                f"this study for one per {ours['vote_per']}",
+                "these are two studies: export votes from each instead",
+            )
+        self.merged.notes = [
+            f"setting {key!r} differs; this study's own stays"
+            for key in ours
+            if ours[key] != theirs[key]
+        ]
+
+    def _what_it_is_about(self, connection: sqlite3.Connection) -> None:
+        where = Where(self._name)
+        head = chain.head(self.theirs.connection, "vote")[1]
+        records = (
+            (where, record)
+            for record in self.theirs.reading.records(logs=False)
+            if not isinstance(record, Setting)
+        )
+        files = {self._name: File(self._name, "study", head)}
+        summary, refused = self.store.ingest.take_what_fits(connection, records, files)
+        self.merged.new, self.merged.unchanged = summary.new, summary.unchanged
+        for record, conflict in refused:
+            self.merged.conflicts.append(conflict.message.removeprefix(f"{self._name}: "))
+            kind, key = _owner(record)
+            if kind:
+                self._refused[kind].add(key)
+
+    def _queue(self, connection: sqlite3.Connection, rows: _Rows) -> None:
+        """Queue what only the other had queued, by the design it was drawn with."""
+        designs: dict[int, int] = {}
+        queued = self.theirs.connection.execute(
+            "SELECT p.key, q.probability, q.overlap, d.id, d.method, d.arguments, d.seed, "
+            "d.population, d.made_at FROM queue q JOIN pair p ON p.id = q.pair_id "
+            "JOIN design d ON d.id = q.design_id ORDER BY q.pair_id"
+        )
+        for key, probability, overlap, number, *design in queued.fetchall():
+            pair_id = rows.pairs.get(key)
+            if pair_id is None:
+                continue
+            if number not in designs:
+                designs[number] = _design(connection, design)
+            added = connection.execute(
+                "INSERT OR IGNORE INTO queue (pair_id, design_id, probability, overlap) "
+                "VALUES (?, ?, ?, ?)",
+                (pair_id, designs[number], probability, overlap),
+            ).rowcount
+            (self.merged.new if added else self.merged.unchanged)["queued pairs"] += 1
+
+    def _assignments(self, connection: sqlite3.Connection, rows: _Rows) -> None:
+        """Take how each pair was served; a pair that waits for its vote there keeps no slot."""
+        columns = (
+            "s.uid, p.key, a.name, s.repeat, s.left, s.policy, s.policy_version, s.seed, "
+            "s.probability, s.served_at, s.lease_until, "
+            "CASE s.state WHEN 'open' THEN 'expired' ELSE s.state END, s.reason, s.closed_at"
+        )
+        served = self.theirs.connection.execute(
+            f"SELECT {columns} FROM assignment s JOIN pair p ON p.id = s.pair_id "
+            "JOIN annotator a ON a.id = s.annotator_id WHERE s.state NOT IN ('open', 'released') "
+            "OR EXISTS (SELECT 1 FROM vote v WHERE v.assignment_id = s.id) ORDER BY s.id"
+        )
+        for uid, key, name, *rest in served.fetchall():
+            if uid in rows.assignments:
+                connection.execute(
+                    "UPDATE assignment SET state = 'done', closed_at = ? "
+                    "WHERE id = ? AND state IN ('open', 'expired', 'released') AND ? = 'done'",
+                    (rest[-1], rows.assignments[uid], rest[-3]),
+                )
+                continue
+            if key not in rows.pairs or name in self._refused["annotator"]:
+                continue
+            rows.assignments[uid] = connection.execute(
+                "INSERT INTO assignment (uid, pair_id, annotator_id, repeat, left, policy, "
+                "policy_version, seed, probability, served_at, lease_until, state, reason, "
+                "closed_at, skipped_after) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) "
+                "RETURNING id",
+                (uid, rows.pairs[key], rows.annotators[name], *rest),
+            ).fetchone()[0]
+
+    # ── the three logs ──────────────────────────────────────────────────────
+
+    def _log(self, connection: sqlite3.Connection, log: str, rows: _Rows) -> None:
+        superseded = dict(
+            connection.execute(
+                f"SELECT supersedes, id FROM {log} WHERE supersedes IS NOT NULL"
+            ).fetchall()
+        )
+        clashing = self._clashing(connection) if log == "vote" else {}
+        reasons: Counter[str] = Counter()
+        for batch in _batches(chain.read(self.theirs.connection, log)):
+            known = _known(connection, log, [row["id"] for row in batch])
+            fresh = []
+            for row in batch:
+                if row["id"] in known:
+                    self._compare(log, row, known[row["id"]])
+                    continue
+                item = (row["pair"], row["turn"], row.get("annotator"), row.get("repeat") or 0)
+                if item in clashing:
+                    reasons[clashing[item]] += 1
+                    self.merged.left_out[f"{log}s"] += 1
+                elif self._is_taken(log, row, superseded, rows):
+                    fresh.append(rows.resolved(log, row))
+                    rows.taken[log].add(row["id"])
+                else:
+                    self.merged.left_out[f"{log}s"] += 1
+            rows.store_texts(log, fresh)
+            chain.append(connection, log, fresh)
+            self.merged.new[f"{log}s"] += len(fresh)
+        self.merged.conflicts += sorted(reasons)
+
+    def _compare(self, log: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+        """Say so if an event that both hold is not the same; ours stays as it is."""
+        differs = [name for name in _MEANING[log] if theirs[name] != ours[name]]
+        self.merged.unchanged[f"{log}s"] += not differs
+        if differs:
+            told = ", ".join(
+                f"{name} {ours[name]!r} here, {theirs[name]!r} there" for name in differs
+            )
+            self.merged.conflicts.append(f"{log} {theirs['id']!r} says {told}")
+
+    def _is_taken(
+        self, log: str, row: dict[str, Any], superseded: dict[str, str], rows: _Rows
+    ) -> bool:
+        who = row.get("annotator") or row.get("lead")
+        if (
+            row["pair"] not in rows.pairs
+            or rows.questions[row["pair"]] in self._refused["question"]
+            or who in self._refused["annotator"]
+            or (log == "verdict" and _judge_name(row) in self._refused["judge"])
+        ):
+            return False
+        before = row["supersedes"]
+        if before is None:
+            return True
+        if before in superseded:
+            self.merged.conflicts.append(
+                f"{log} {before!r} is superseded by {superseded[before]!r} here, "
+                f"by {row['id']!r} there"
+            )
+            return False
+        return before in rows.taken[log] or rows.has(log, before)
+
+    def _clashing(self, connection: sqlite3.Connection) -> dict[tuple[str, int, str, int], str]:
+        """Items on which one annotator's last word differs, neither host knowing the other's."""
+        ours = _last_words(connection)
+        clashing = {}
+        for item, (key, says) in _last_words(self.theirs.connection).items():
+            here = ours.get(item)
+            if here is None or here[0] == key:
+                continue
+            if _holds(connection, key) or _holds(self.theirs.connection, here[0]):
+                continue
+            _, turn, name, _ = item
+            clashing[item] = (
+                f"{name!r} voted on one pair on both hosts (pair {item[0][:12]}…, turn {turn}): "
+                f"{here[1]} here, {says} there"
+            )
+        return clashing
+
+    def _trials(self, connection: sqlite3.Connection, rows: _Rows) -> None:
+        lessons = {
+            (key, turn, use): number
+            for number, key, turn, use in connection.execute(
+                "SELECT l.id, p.key, l.turn, l.use FROM lesson l JOIN pair p ON p.id = l.pair_id"
+            )
+        }
+        trials = self.theirs.connection.execute(
+            "SELECT p.key, l.turn, l.use, a.name, t.id, t.identity, t.round, t.left, t.seen, "
+            "t.choice, t.active_seconds, t.at FROM trial t JOIN lesson l ON l.id = t.lesson_id "
+            "JOIN pair p ON p.id = l.pair_id JOIN annotator a ON a.id = t.annotator_id "
+            "ORDER BY t.seq"
+        )
+        for key, turn, use, name, *rest in trials.fetchall():
+            lesson = lessons.get((key, turn, use))
+            if lesson is None or name in self._refused["annotator"]:
+                continue
+            added = connection.execute(
+                "INSERT OR IGNORE INTO trial (lesson_id, annotator_id, id, identity, round, left, "
+                "seen, choice, active_seconds, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (lesson, rows.annotators[name], *rest),
+            ).rowcount
+            (self.merged.new if added else self.merged.unchanged)["trials"] += 1
+
+
+class _Rows:
+    """This study's row numbers by natural keys, which events name things by."""
+
+    def __init__(self, connection: sqlite3.Connection, theirs: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._theirs = theirs
+        self.pairs = self._by_key("SELECT key, id FROM pair")
+        self.annotators = self._by_key("SELECT name, id FROM annotator")
+        self.assignments = self._by_key("SELECT uid, id FROM assignment")
+        # A pair that both hosts served to one person was drawn twice: what stands here counts.
+        self._drawn = {
+            uid: {"policy": policy, "probability": probability}
+            for uid, policy, probability in connection.execute(
+                f"SELECT s.uid, {chain.POLICY}, s.probability FROM assignment s"
+            )
+        }
+        self.questions: dict[str, str] = dict(
+            connection.execute(
+                "SELECT p.key, q.key FROM pair p JOIN question q ON q.id = p.question_id"
+            ).fetchall()
+        )
+        self.taken: dict[str, set[str]] = {log: set() for log in chain.LOGS}
+        self._judges = self._by_key(f"SELECT {chain.JUDGE}, j.id FROM judge j")
+        self._sources = self._by_key(f"SELECT {chain.SOURCE}, o.id FROM source o")
+
+    def _by_key(self, query: str) -> dict[str, int]:
+        return dict(self._connection.execute(query).fetchall())
+
+    def has(self, log: str, key: str) -> bool:
+        """Whether an event is in this study's log."""
+        query = f"SELECT 1 FROM {log} WHERE id = ?"
+        return self._connection.execute(query, (key,)).fetchone() is not None
+
+    def resolved(self, log: str, row: dict[str, Any]) -> dict[str, Any]:
+        """An event with this study's row numbers, as :func:`db.chain.append` takes it."""
+        numbers: dict[str, Any] = {
+            "pair_id": self.pairs[row["pair"]],
+            "source_id": self._source(row["source"]),
+        }
+        if log == "vote":
+            uid = row["assignment"]
+            numbers["annotator_id"] = self.annotators[row["annotator"]]
+            numbers["assignment_id"] = None if uid is None else self.assignments[uid]
+            numbers |= self._drawn.get(uid, {})
+        elif log == "ruling":
+            numbers["lead_id"] = self.annotators[row["lead"]]
+        else:
+            numbers["judge_id"] = self._judges[row["judge"]]
+        return {**row, **numbers, "repeat": row.get("repeat") or 0}
+
+    def _source(self, covered: str | None) -> int | None:
+        if covered is None:
+            return None
+        if covered not in self._sources:
+            file = self._theirs.execute(
+                f"SELECT name, format, sha256, imported_at FROM source o WHERE {chain.SOURCE} = ?",
+                (covered,),
+            ).fetchone()
+            self._sources[covered] = self._connection.execute(
+                "INSERT INTO source (name, format, sha256, imported_at) VALUES (?, ?, ?, ?) "
+                "RETURNING id",
+                file,
+            ).fetchone()[0]
+        return self._sources[covered]
+
+    def store_texts(self, log: str, rows: Iterable[dict[str, Any]]) -> None:
+        """Bring the replies that verdicts name by their hashes."""
+        if log != "verdict":
+            return
+        hashes = {row[name] for row in rows for name in ("raw_hash", "reasoning_hash")} - {None}
+        for digest in sorted(hashes):
+            found = self._theirs.execute("SELECT hash, body FROM text WHERE hash = ?", (digest,))
+            self._connection.execute("INSERT OR IGNORE INTO text VALUES (?, ?)", found.fetchone())
+
+
+def _owner(record: Record) -> tuple[str, str]:
+    """Whose events cannot be taken if this record is not: (kind, key), or two empty texts."""
+    if isinstance(record, Question):
+        return "question", record.key
+    if isinstance(record, Answer):
+        return "question", record.question
+    if isinstance(record, Annotator):
+        return "annotator", record.name
+    if isinstance(record, Judge):
+        return "judge", record.name
+    return "", ""
+
+
+def _judge_name(row: dict[str, Any]) -> str:
+    return str(json.loads(row["judge"])[0])
+
+
+def _design(connection: sqlite3.Connection, design: list[Any]) -> int:
+    """The row of a design, added if it is new here."""
+    known = connection.execute(
+        "SELECT id FROM design WHERE (method, arguments, seed, population, made_at) "
+        "= (?, ?, ?, ?, ?)",
+        design,
+    ).fetchone()
+    if known is None:
+        known = connection.execute(
+            "INSERT INTO design (method, arguments, seed, population, made_at) "
+            "VALUES (?, ?, ?, ?, ?) RETURNING id",
+            design,
+        ).fetchone()
+    return int(known[0])
+
+
+def _known(connection: sqlite3.Connection, log: str, ids: list[str]) -> dict[str, dict[str, Any]]:
+    """The events of these ids that the log holds, by what they mean."""
+    who = {"vote": "a.name", "verdict": chain.JUDGE, "ruling": "a.name"}[log]
+    join = {
+        "vote": "JOIN annotator a ON a.id = v.annotator_id",
+        "verdict": "JOIN judge j ON j.id = v.judge_id",
+        "ruling": "JOIN annotator a ON a.id = v.lead_id",
+    }[log]
+    columns = [
+        {"pair": "p.key", "annotator": who, "lead": who, "judge": who}.get(name, f"v.{name}")
+        for name in _MEANING[log]
+    ]
+    rows = connection.execute(
+        f"SELECT v.id, {', '.join(columns)} FROM {log} v JOIN pair p ON p.id = v.pair_id {join} "
+        "WHERE v.id IN (SELECT value FROM json_each(?))",
+        (json.dumps(ids),),
+    )
+    return {key: dict(zip(_MEANING[log], values, strict=True)) for key, *values in rows}
+
+
+def _last_words(
+    connection: sqlite3.Connection,
+) -> dict[tuple[str, int, str, int], tuple[str, str]]:
+    """By pair, turn, annotator and repeat: the last row of a vote's history, and what it says.
+
+    Imported votes are left out: a file may hold several of one annotator.
+    """
+    rows = connection.execute(
+        "SELECT p.key, v.turn, a.name, v.repeat, v.id, "
+        "coalesce(v.choice, v.cannot_judge, 'withdrawn') FROM vote v "
+        "JOIN pair p ON p.id = v.pair_id JOIN annotator a ON a.id = v.annotator_id "
+        "WHERE v.assignment_id IS NOT NULL "
+        "AND NOT EXISTS (SELECT 1 FROM vote w WHERE w.supersedes = v.id) ORDER BY v.seq"
+    )
+    return {(key, turn, name, repeat): (id, says) for key, turn, name, repeat, id, says in rows}
+
+
+def _holds(connection: sqlite3.Connection, vote: str) -> bool:
+    return connection.execute("SELECT 1 FROM vote WHERE id = ?", (vote,)).fetchone() is not None
+
+
+def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    while batch := list(islice(rows, _BATCH)):
+        yield batch
