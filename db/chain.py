@@ -53,10 +53,10 @@ class _Log:
     joins: str
     stores: tuple[str, ...]
 
-    def rows(self, log: str) -> str:
+    def rows(self, log: str, where: str = "") -> str:
         """The query that reads the log back to be verified."""
         columns = ", ".join(self.covers.values())
-        return f"SELECT v.hash, {columns} FROM {log} v {self.joins} ORDER BY v.seq"
+        return f"SELECT v.hash, {columns} FROM {log} v {self.joins} {where} ORDER BY v.seq"
 
     def insert(self, log: str) -> str:
         """The statement that adds a row given by name."""
@@ -165,10 +165,23 @@ def append(connection: sqlite3.Connection, log: str, rows: Sequence[dict[str, An
     connection.execute("UPDATE chain_head SET seq = ?, hash = ? WHERE log = ?", (seq, digest, log))
 
 
-def verify_log(connection: sqlite3.Connection, log: str) -> Iterator[Finding]:
-    """Walk one log and yield what does not fit, with no more than one finding a row."""
-    previous, expected = "", 1
-    for digest, seq, *content in connection.execute(_LOGS[log].rows(log)):
+def verify_log(
+    connection: sqlite3.Connection, log: str, *, last: int | None = None
+) -> Iterator[Finding]:
+    """Walk one log and yield what does not fit, with no more than one finding a row.
+
+    Args:
+        last: only so many rows at its end; all of it otherwise.
+    """
+    previous, expected, query = "", 1, _LOGS[log].rows(log)
+    if last is not None:
+        before = connection.execute(
+            f"SELECT hash, seq FROM {log} ORDER BY seq DESC LIMIT 1 OFFSET ?", (last,)
+        ).fetchone()
+        if before is not None:
+            previous, expected = before[0], before[1] + 1
+            query = _LOGS[log].rows(log, f"WHERE v.seq >= {expected:d}")
+    for digest, seq, *content in connection.execute(query):
         if seq != expected:
             missing = f"row {expected}" if seq == expected + 1 else f"rows {expected} to {seq - 1}"
             yield Finding(log, seq, f"{missing} before it missing")
