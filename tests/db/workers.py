@@ -8,7 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import traceback
 from collections.abc import Callable
-from multiprocessing.synchronize import Barrier
+from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +84,24 @@ def vote_all(number: int, barrier: Barrier, study: Path) -> list[str]:
             assert store.voting.cast(me, "local:me", cast)
             acknowledged.append(key)
     return acknowledged
+
+
+def vote_until_told(number: int, study: Path, ended: Event, acknowledged: Any) -> None:
+    """Vote, and take back what was voted where nothing is left, until told to end.
+
+    Puts the ids of all that was acknowledged into the queue.
+    """
+    cast: list[str] = []
+    with Store(study) as store:
+        me = store.annotator(f"annotator {number}")
+        while not ended.is_set():
+            key = f"{number}.{len(cast)}"
+            served = store.serving.serve(me)
+            if served is None:
+                assert store.voting.undo(me, "local:me", key)
+            else:
+                assert store.voting.cast(
+                    me, "local:me", Cast(key, served.assignment, served.turns[0], Seen.LEFT)
+                )
+            cast.append(key)
+    acknowledged.put(cast)
