@@ -114,7 +114,8 @@ def _pages(store: Store) -> Check:
     with store.read() as connection:
         (problem,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if problem != "ok":
-        return Check("integrity", State.PROBLEM, f"the file is damaged: {problem}", _RESTORE)
+        said = f"the file is damaged: {' '.join(problem.split())}"
+        return Check("integrity", State.PROBLEM, said, _RESTORE)
     return Check("integrity", State.OK, "every page is whole")
 
 
@@ -158,7 +159,7 @@ def _chain(findings: list[chain.Finding], otherwise: str) -> Check:
 
 def _first(findings: list[chain.Finding]) -> str:
     more = f", and {len(findings) - 1:,} more" if len(findings) > 1 else ""
-    return f"{findings[0]}{more}"
+    return " ".join(str(findings[0]).split()) + more
 
 
 def _leases(connection: sqlite3.Connection, now: str) -> Check:

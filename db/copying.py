@@ -14,7 +14,8 @@ import fcntl
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ from db.store import Store
 _PAGES_AT_ONCE = 1024
 """Pages copied and sent to the disk in one go: 4 MiB, so that a vote's own wait for the disk stays
 short beside a large backup's."""
+
+_LONGEST_REST = 0.25
+"""Seconds between two steps at most."""
 
 _SPARE = 1 << 20
 """Bytes that stay free beside a copy."""
@@ -104,12 +108,22 @@ def copy_pages(store: Store, copy: Path, descriptor: int, target: Path) -> Heads
             # Nobody reads it before it is whole, and what is not whole is thrown away.
             into.execute("PRAGMA journal_mode = OFF")
             into.execute("PRAGMA synchronous = OFF")
-            source.backup(
-                into,
-                pages=_PAGES_AT_ONCE,
-                progress=lambda status, left, total: os.fdatasync(descriptor),
-            )
+            source.backup(into, pages=_PAGES_AT_ONCE, progress=_in_turns(descriptor))
     return heads
+
+
+def _in_turns(descriptor: int) -> Callable[[int, int, int], None]:
+    """After each step: send it to the disk, and leave disk and processor to others as long."""
+    began = time.monotonic()
+
+    def rest(status: int, left: int, total: int) -> None:
+        nonlocal began
+        os.fdatasync(descriptor)
+        if left:
+            time.sleep(min(time.monotonic() - began, _LONGEST_REST))
+        began = time.monotonic()
+
+    return rest
 
 
 def refuse_full(target: Path, size: int) -> None:
@@ -151,12 +165,14 @@ def check_copy(copy: Path, heads: Heads, of: Path) -> None:
     """
     connection, _ = connect_read_only(copy, older=True)
     with closing(connection), in_words(str(copy)):
-        problems = [problem for (problem,) in connection.execute("PRAGMA integrity_check(3)")]
+        pages = [
+            " ".join(row[0].split()) for row in connection.execute("PRAGMA integrity_check(3)")
+        ]
+        problems = [problem for problem in pages if problem != "ok"]
         for log, head in heads.items():
             last = connection.execute(f"SELECT seq, hash FROM {log} ORDER BY seq DESC").fetchone()
             if chain.head(connection, log) != head or (last or (0, "")) != head:
                 problems.append(f"the {log} log does not end where it should")
-    problems = [problem for problem in problems if problem != "ok"]
     if problems:
         raise StudyBroken(
             f"{of}: its copy is damaged, so the study itself may be: {problems[0]}",

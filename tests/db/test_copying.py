@@ -270,12 +270,12 @@ def kill_backups(tmp_path: Path, times: int, megabytes: int) -> None:
 
 
 def test_kill_9_of_a_backup_while_four_vote(tmp_path: Path) -> None:
-    kill_backups(tmp_path, 8, megabytes=8)
+    kill_backups(tmp_path, 6, megabytes=8)
 
 
 @pytest.mark.slow
-def test_kill_9_of_a_backup_while_four_vote_a_hundred_times(tmp_path: Path) -> None:
-    kill_backups(tmp_path, 100, megabytes=24)
+def test_kill_9_of_a_backup_while_four_vote_sixty_times(tmp_path: Path) -> None:
+    kill_backups(tmp_path, 60, megabytes=24)
 
 
 def test_a_vote_goes_on_between_the_steps_of_a_backup(
