@@ -111,6 +111,7 @@ class AnnotateScreen(ReadingScreen):
             self.panes.open(_conversation(served), max(turn, 1), turn, self._coming)
             self.set_timer(_PREPARE_AFTER, self._prepare)
         self._coming = {}
+        self._is_told_to_stay = False
         self._show_status()
         self.say(said, warning=warning)
         self.call_after_refresh(self.session.shown)
@@ -249,7 +250,8 @@ class AnnotateScreen(ReadingScreen):
         def keep(note: str) -> str:
             if self._does(lambda: self.session.keep(note=note), "Note not saved"):
                 self._is_told_to_stay = False
-                self.say("")
+                if self.is_warning:
+                    self.say("")
                 return ""
             return "Not saved yet; it is tried again with your vote, and when you leave."
 
