@@ -64,7 +64,7 @@ def back_up(store: Store, target: Path, *, overwrite: bool = False) -> Copied:
     with disk_in_words(target), unfinished(target) as (copy, descriptor):
         heads = copy_pages(store, copy, descriptor, target)
         check_copy(copy, heads, store.path)
-        _take_mode(descriptor, store.path.stat())
+        take_mode(descriptor, store.path.stat())
         _refuse_target(store.path, target, overwrite)  # it took a while
         finish(copy, descriptor, target)
     return Copied(target, target.stat().st_size, heads)
@@ -236,11 +236,17 @@ def _remove_beside(path: Path) -> None:
         beside(path, suffix).unlink(missing_ok=True)
 
 
-def _take_mode(descriptor: int, study: os.stat_result) -> None:
-    """Let nobody read a copy who could not read the study."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    mode = study.st_mode & 0o666 & ~mask
+def take_mode(descriptor: int, study: os.stat_result, *, masked: bool = True) -> None:
+    """Let nobody read a copy who could not read the study.
+
+    Args:
+        masked: take away what this process gives to nobody (its umask) as well.
+    """
+    mode = study.st_mode & 0o666
+    if masked:
+        mask = os.umask(0o077)
+        os.umask(mask)
+        mode &= ~mask
     if os.fstat(descriptor).st_gid != study.st_gid:
         try:
             os.fchown(descriptor, -1, study.st_gid)

@@ -29,6 +29,7 @@ from db.copying import (
     finish,
     refuse_full,
     sync_folder,
+    take_mode,
     unfinished,
 )
 from db.read_only import beside
@@ -113,9 +114,9 @@ def _replace(
         with _held(target):
             was = target.stat()
             _move_aside(target, aside)
-            os.fchmod(descriptor, was.st_mode & 0o666)
             if os.geteuid() == 0:
-                os.fchown(descriptor, was.st_uid, was.st_gid)
+                os.fchown(descriptor, was.st_uid, -1)
+            take_mode(descriptor, was, masked=False)
             finish(copy, descriptor, target)
         return None
 
@@ -133,7 +134,7 @@ def _write_into(
             into.execute("PRAGMA journal_mode = OFF")
             into.execute("PRAGMA synchronous = OFF")
             present.backup(into)
-        os.fchmod(descriptor, target.stat().st_mode & 0o666)
+        take_mode(descriptor, target.stat())
         finish(old, descriptor, aside)
     present.execute("PRAGMA synchronous = FULL")
     with closing(sqlite3.connect(copy, isolation_level=None)) as source:

@@ -141,6 +141,23 @@ def test_a_read_only_disk_refuses_the_voter_in_one_line(small_disk: Path) -> Non
     assert study.read_bytes() == before
 
 
+def test_the_log_of_a_crashed_session_on_a_read_only_disk_is_not_passed_over(
+    tmp_path: Path, small_disk: Path
+) -> None:
+    """Read without its log the study would look whole, and lack its newest votes."""
+    study = make_study(tmp_path / "study.db", questions=3)
+    with Store(study) as store:
+        store.annotator("newest")
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{study}{suffix}", small_disk / f"study.db{suffix}")
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with terminal(["--db", str(small_disk / "study.db"), "status"], columns=240) as seat:
+        assert seat.wait() == 1
+        seat.drain()
+        assert "its newest votes are in study.db-wal, which cannot be read" in text_of(seat)
+        assert "copy study.db and study.db-wal together" in text_of(seat)
+
+
 # ── a note while the file is locked ─────────────────────────────────────────
 
 
