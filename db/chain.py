@@ -61,13 +61,14 @@ class _Log:
     def content(self, values: Sequence[Any]) -> list[Any]:
         """What a row's hash covers, from the values of ``covers`` and then of ``later``."""
         always = len(self.covers)
-        said = zip(self.later, values[always:], strict=True)
-        return [*values[:always], *([name, value] for name, value in said if value is not None)]
+        later = zip(self.later, values[always:], strict=True)
+        said = ([name, value] for name, value in later if value not in (None, 0))
+        return [*values[:always], *said]
 
-    def rows(self, log: str) -> str:
+    def rows(self, log: str, where: str = "") -> str:
         """The query that reads the log back to be verified."""
         columns = ", ".join([*self.covers.values(), *self.later.values()])
-        return f"SELECT v.hash, {columns} FROM {log} v {self.joins} ORDER BY v.seq"
+        return f"SELECT v.hash, {columns} FROM {log} v {self.joins} {where} ORDER BY v.seq"
 
     def insert(self, log: str) -> str:
         """The statement that adds a row given by name."""
@@ -189,11 +190,24 @@ def read(connection: sqlite3.Connection, log: str) -> Iterator[dict[str, Any]]:
         yield dict(zip(names, content, strict=True))
 
 
-def verify_log(connection: sqlite3.Connection, log: str) -> Iterator[Finding]:
-    """Walk one log and yield what does not fit, with no more than one finding a row."""
-    previous, expected = "", 1
+def verify_log(
+    connection: sqlite3.Connection, log: str, *, last: int | None = None
+) -> Iterator[Finding]:
+    """Walk one log and yield what does not fit, with no more than one finding a row.
+
+    Args:
+        last: only so many rows at its end; all of it otherwise.
+    """
     shape = _LOGS[log]
-    for digest, seq, *content in connection.execute(shape.rows(log)):
+    previous, expected, query = "", 1, shape.rows(log)
+    if last is not None:
+        before = connection.execute(
+            f"SELECT hash, seq FROM {log} ORDER BY seq DESC LIMIT 1 OFFSET ?", (last,)
+        ).fetchone()
+        if before is not None:
+            previous, expected = before[0], before[1] + 1
+            query = shape.rows(log, f"WHERE v.seq >= {expected:d}")
+    for digest, seq, *content in connection.execute(query):
         if seq != expected:
             missing = f"row {expected}" if seq == expected + 1 else f"rows {expected} to {seq - 1}"
             yield Finding(log, seq, f"{missing} before it missing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -77,11 +78,18 @@ def in_words(path: str) -> Iterator[None]:
                 "keep a copy of the file, and restore the last backup",
             ) from error
         code = getattr(error, "sqlite_errorcode", None)
+        if code == sqlite3.SQLITE_CANTOPEN and _lacks_its_folder(Path(path)):
+            code = sqlite3.SQLITE_READONLY
         refusal = _REFUSALS.get(code & 0xFF) if code is not None else None
         if refusal is None:
             raise
         kind, problem, hint = refusal
         raise kind(f"{path}: {problem}", hint) from error
+
+
+def _lacks_its_folder(path: Path) -> bool:
+    """Whether a file is there to be read, but nothing can be kept beside it."""
+    return os.access(path, os.R_OK) and not os.access(path.absolute().parent, os.W_OK)
 
 
 def connect(path: Path, *, create: bool) -> sqlite3.Connection:
@@ -94,12 +102,8 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
         StudyUnavailable: if the file cannot be opened, read or locked.
         StudyBroken: if it is not a study, or of a newer version than this one knows.
     """
-    if not create and not (path.exists() and path.stat().st_size):
-        there = "the file is empty" if path.exists() else "there is no study here"
-        raise StudyUnavailable(
-            f"{path}: {there}",
-            f"make one: tiebreak --db {path} import PATH",
-        )
+    if not create:
+        refuse_missing(path)
     with in_words(str(path)):
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
@@ -110,7 +114,29 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+def refuse_missing(path: Path) -> None:
+    """Refuse a path where there is nothing to open.
+
+    Raises:
+        StudyUnavailable: if there is no file, or an empty one.
+    """
+    if not (path.exists() and path.stat().st_size):
+        there = "the file is empty" if path.exists() else "there is no study here"
+        raise StudyUnavailable(
+            f"{path}: {there}",
+            f"make one: tiebreak --db {path} import PATH",
+        )
+
+
+def check_is_study(connection: sqlite3.Connection, path: Path) -> int:
+    """Make sure that a database is a study, or nothing yet.
+
+    Returns:
+        Its version; 0 where nothing is in it.
+
+    Raises:
+        StudyBroken: if it is another database, or of a newer version than this one knows.
+    """
     # Read at one moment: another process may be making the study meanwhile.
     connection.execute("BEGIN")
     application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -127,16 +153,21 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             f"{path}: made by a newer Tiebreak (version {version}; this one knows {LATEST})",
             "update Tiebreak on this host",
         )
+    return int(version)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    version = check_is_study(connection, path)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
     # Without it, INSERT OR REPLACE deletes past the triggers that keep the logs append-only.
     connection.execute("PRAGMA recursive_triggers = ON")
     if version < LATEST:
-        _write_ahead(connection)
+        write_ahead(connection)
         upgrade(connection)
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
+def write_ahead(connection: sqlite3.Connection) -> None:
     """Switch to the write-ahead log; for this one lock SQLite does not wait by itself."""
     patience = time.monotonic() + BUSY_SECONDS
     while True:

@@ -119,6 +119,11 @@ class Serving:
             for (pair_id,) in freed:
                 add_load(connection, pair_id, -1)
 
+    def expire_all(self) -> None:
+        """Free every pair that was left open beyond its lease, whoever left it."""
+        with self.store.write() as connection:
+            self._expire(connection, _NOBODY)
+
     def look_again(self, assignment: int) -> Served:
         """An assignment of this annotator's as it now stands."""
         with self.store.read() as connection:
@@ -295,6 +300,9 @@ class Serving:
             fresh + returning + states.get("open", 0),
         )
 
+
+_NOBODY = 0
+"""No annotator's row."""
 
 _VOTES_FOR_PACE = 20
 _PAIRS_FOR_PACE = 3

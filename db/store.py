@@ -24,6 +24,7 @@ from core.records import Annotator
 from core.times import stamp
 from db import chain
 from db.connection import connect, in_words
+from db.read_only import Unchanged, beside, connect_read_only, is_writable
 from db.schema import altered
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class Store:
     Args:
         path: the study file.
         create: make the study where there is none.
+        reading: for reading alone. A study that this user cannot write is then opened
+            read-only, see :mod:`db.read_only`; one that can be written is opened as ever.
+        untouched: for reading alone, read-only in any case, and of an older version too.
         clock: tells the time; tests hand in their own.
 
     Raises:
@@ -56,15 +60,30 @@ class Store:
         StudyBroken: if it is not a study, or of a newer version.
     """
 
-    def __init__(self, path: Path | str, *, create: bool = False, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        create: bool = False,
+        reading: bool = False,
+        untouched: bool = False,
+        clock: Clock = utc_now,
+    ) -> None:
         self.path = Path(path)
         self.clock = clock
-        self.connection = connect(self.path, create=create)
+        self._unchanged: Unchanged | None = None
+        unwritable = reading and self.path.exists() and not is_writable(self.path)
+        self.is_read_only = untouched or unwritable
+        if self.is_read_only:
+            self.connection, self._unchanged = connect_read_only(self.path, older=untouched)
+        else:
+            self.connection = connect(self.path, create=create)
         opened = self.path.stat()
         self._file = (opened.st_dev, opened.st_ino)
         try:
             with in_words(str(self.path)):
-                self._ensure_seed()
+                if not self.is_read_only:
+                    self._ensure_seed()
         except BaseException:
             self.connection.close()
             raise
@@ -150,14 +169,23 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """One read transaction: everything read in the block is of one moment."""
-        with in_words(str(self.path)):
-            self.connection.execute("BEGIN")
-            try:
-                yield self.connection
-            finally:
-                if self.connection.in_transaction:
-                    self.connection.execute("COMMIT")
+        """One read transaction: everything read in the block is of one moment.
+
+        Raises:
+            StudyUnavailable: if that cannot be had.
+        """
+        try:
+            with in_words(str(self.path)):
+                self.connection.execute("BEGIN")
+                try:
+                    yield self.connection
+                finally:
+                    if self.connection.in_transaction:
+                        self.connection.execute("COMMIT")
+        finally:
+            # Also after an error: a file that changes under its reader looks damaged to it.
+            if self._unchanged is not None:
+                self._unchanged.check()
 
     def now(self) -> str:
         """The current time as stored."""
@@ -271,7 +299,7 @@ class Store:
 
     def size(self) -> int:
         """Bytes on disk, the write-ahead log included."""
-        wal = self.path.with_name(self.path.name + "-wal")
+        wal = beside(self.path, "-wal")
         return self.path.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
 
 

@@ -99,6 +99,8 @@ class TiebreakApp(App[None]):
         self.banner = banner
         self.store = Store(study)
         self.before_leaving: list[Callable[[], None]] = []
+        self.before_quitting: list[Callable[[], bool]] = []
+        self.unsaved_note = ""
         self.crash: BaseException | None = None
         self.refusal: TiebreakError | None = None
 
@@ -187,6 +189,11 @@ class TiebreakApp(App[None]):
         if self.screen.is_modal or not self.is_screen_installed(name):
             return
         self.switch_screen(name)
+
+    async def action_quit(self) -> None:
+        """Leave, unless a screen asks to stay because something would be lost."""
+        if all(may_quit() for may_quit in self.before_quitting):
+            self.exit()
 
     def refuse(self, error: TiebreakError) -> None:
         """Leave with a refusal, which the command prints."""

@@ -106,6 +106,7 @@ class Session:
         self._quiet_until = 0.0
         self._attempt: tuple[tuple[int, int, Seen], str] | None = None
         self._withdrawal: str | None = None
+        self._is_draft_saved = True
 
     # ── what is on the screen ───────────────────────────────────────────────
 
@@ -155,6 +156,7 @@ class Session:
             self.turn = turn if turn is not None else _next_turn(served)
             self.draft = served.drafts.get(self.turn, Draft())
         self._attempt = self._withdrawal = None
+        self._is_draft_saved = True
         self._pace = self.store.serving.pace(self.annotator_id)
         self.active.restart()
         # Keys that arrive before this is painted were meant for what was there before.
@@ -200,6 +202,7 @@ class Session:
 
     def skip(self) -> None:
         """Put the pair aside; it comes back at the end."""
+        self.save_draft()
         served = self._present()
         self.store.voting.skip(self.annotator_id, served.assignment, self.draft.flag)
         self._advance()
@@ -211,7 +214,7 @@ class Session:
     def undo(self) -> Undone | None:
         """Take back the last vote or skip and show its pair again."""
         # What was prepared would keep its slot unseen: it is given back, and drawn again later.
-        self.close()
+        self.close()  # which keeps the note on this pair as well
         if self._withdrawal is None:
             self._withdrawal = self._make_id()
         undone = self.store.voting.undo(self.annotator_id, self.identity, self._withdrawal)
@@ -221,16 +224,46 @@ class Session:
 
     def keep(self, *, note: str | None = None, flag: str | None = None) -> None:
         """Keep what is typed or marked on this turn, in the store as well."""
-        served = self._present()
         self.draft = Draft(
             self.draft.note if note is None else note, self.draft.flag if flag is None else flag
         )
+        self._is_draft_saved = False
+        self.save_draft()
+
+    def typed(self, note: str) -> None:
+        """Take over a note as it is typed; what comes next, a vote or leaving, stores it."""
+        if note != self.draft.note:
+            self.draft = replace(self.draft, note=note)
+            self._is_draft_saved = False
+
+    @property
+    def unsaved_note(self) -> str:
+        """The note on this pair, if the store does not have it as it stands."""
+        return "" if self._is_draft_saved else self.draft.note
+
+    def save_draft(self) -> None:
+        """Store what is typed and marked, where it is not stored yet.
+
+        Raises:
+            StudyUnavailable: if it cannot be written; it is kept here, and tried again when the
+                pair or the session is left.
+        """
+        if self._is_draft_saved:
+            return
+        served = self._present()
         self.store.serving.keep_draft(served.assignment, self.turn, self.draft)
-        drafts = {**served.drafts, self.turn: self.draft}
-        self.current = replace(served, drafts=drafts)
+        self.current = replace(served, drafts={**served.drafts, self.turn: self.draft})
+        self._is_draft_saved = True
 
     def close(self) -> None:
-        """Give back what was prepared but never seen; what is on the screen stays open."""
+        """Store what is not stored yet, and give back what was prepared but never seen.
+
+        What is on the screen stays open.
+
+        Raises:
+            StudyUnavailable: if it cannot be written.
+        """
+        self.save_draft()
         if self._prepared is not None:
             self.store.serving.release(self.annotator_id, self._prepared.assignment)
             self._prepared = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -267,3 +269,24 @@ def test_the_hash_of_a_row_depends_on_all_before_it() -> None:
     assert chain.link("", ["a", 1]) != chain.link("", ["a1"])
     assert chain.link("", [1, None]) != chain.link("", [1, ""])
     assert chain.link("", [1]) != chain.link("", [1.0])
+
+
+def test_a_vote_that_says_nothing_new_hashes_as_it_always_did(study: Path) -> None:
+    """Version 1 covered these fields, in this order; its files must stay intact."""
+    covered = (
+        "seq id turn identity left seen choice supersedes confidence note flag active_seconds at "
+        "pair annotator assignment policy probability shown source"
+    ).split()
+    with Store(study) as store:
+        row = next(r for r in chain.read(store.connection, "vote") if r["assignment"])
+        before = store.connection.execute(
+            "SELECT hash FROM vote WHERE seq = ?", (row["seq"] - 1,)
+        ).fetchone()
+        assert (row["repeat"], row["tags"], row["criteria"], row["cannot_judge"]) == (
+            0,
+            *[None] * 3,
+        )
+        payload = json.dumps([row[name] for name in covered], separators=(",", ":"))
+        digest = hashlib.sha256(f"{before[0]}\n{payload}".encode()).hexdigest()
+        stored = store.connection.execute("SELECT hash FROM vote WHERE seq = ?", (row["seq"],))
+        assert stored.fetchone() == (digest,)

@@ -6,12 +6,14 @@ They are started anew (``spawn``), as annotators' processes are, so nothing is s
 from __future__ import annotations
 
 import multiprocessing
+import time
 import traceback
 from collections.abc import Callable
-from multiprocessing.synchronize import Barrier
+from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 from typing import Any
 
+from core.errors import StudyUnavailable
 from core.records import Seen
 from db.store import Store
 from db.voting import Cast
@@ -84,3 +86,31 @@ def vote_all(number: int, barrier: Barrier, study: Path) -> list[str]:
             assert store.voting.cast(me, "local:me", cast)
             acknowledged.append(key)
     return acknowledged
+
+
+def vote_until_told(number: int, study: Path, ended: Event, acknowledged: Any) -> None:
+    """Vote, and take back what was voted where nothing is left, until told to end.
+
+    Puts the ids of all that was acknowledged into the queue.
+    """
+    cast: list[str] = []
+    with Store(study) as store:
+        me = store.annotator(f"annotator {number}")
+        while not ended.is_set():
+            key = f"{number}.{len(cast)}"
+            try:
+                _vote_or_undo(store, me, key)
+            except StudyUnavailable:
+                continue  # not acknowledged: the same vote again
+            cast.append(key)
+            time.sleep(0.01)
+    acknowledged.put(cast)
+
+
+def _vote_or_undo(store: Store, me: int, key: str) -> None:
+    served = store.serving.serve(me)
+    if served is None:
+        assert store.voting.undo(me, "local:me", key)
+    else:
+        cast = Cast(key, served.assignment, served.turns[0], Seen.LEFT)
+        assert store.voting.cast(me, "local:me", cast)

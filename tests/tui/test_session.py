@@ -314,3 +314,43 @@ def test_no_dwell_asks_for_none(store: Store, seconds: Seconds) -> None:
 
 def test_ids_are_never_the_same() -> None:
     assert len({new_id() for _ in range(1000)}) == 1000
+
+
+def test_a_note_that_could_not_be_saved_is_saved_before_its_pair_is_left(
+    session: Session,
+) -> None:
+    """By a skip, by an undo and by leaving; and while it cannot be, the pair is not left."""
+    kept = "SELECT note FROM draft ORDER BY assignment_id"
+    session.open()
+    session.vote(Seen.LEFT)
+    session.store.connection.execute("PRAGMA query_only = ON")
+    with pytest.raises(StudyUnavailable):
+        session.keep(note="of the first")
+    before = session.current
+    assert session.unsaved_note == "of the first"
+    for leave in (session.skip, session.undo, session.close):
+        with pytest.raises(StudyUnavailable):
+            leave()
+        assert (session.current, session.unsaved_note) == (before, "of the first")
+    session.store.connection.execute("PRAGMA query_only = OFF")
+    session.skip()
+    assert session.unsaved_note == ""
+    assert rows(session.store.path, kept) == [("of the first",)]
+    session.typed("of the second")
+    assert session.unsaved_note == "of the second"
+    assert rows(session.store.path, kept) == [("of the first",)]
+    session.undo()
+    assert rows(session.store.path, kept) == [("of the first",), ("of the second",)]
+    assert session.draft == Draft("of the first")
+    session.typed("of the first, and more")
+    session.close()
+    assert rows(session.store.path, kept)[0] == ("of the first, and more",)
+
+
+def test_a_note_as_typed_goes_with_the_vote(session: Session) -> None:
+    session.open()
+    session.typed("at once")
+    session.vote(Seen.TIE)
+    assert session.unsaved_note == ""
+    assert rows(session.store.path, "SELECT note FROM vote") == [("at once",)]
+    assert rows(session.store.path, "SELECT count(*) FROM draft") == [(0,)]

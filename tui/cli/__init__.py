@@ -32,6 +32,9 @@ COMMANDS = {
     "status": ("tui.cli.data", "What the study holds and how far it is."),
     "study": ("tui.cli.data", "Show and change the study's settings."),
     "verify": ("tui.cli.data", "Look for rows changed outside Tiebreak."),
+    "backup": ("tui.cli.upkeep", "Copy the study while people vote."),
+    "restore": ("tui.cli.upkeep", "Put a backup where the study is, or was."),
+    "doctor": ("tui.cli.upkeep", "Look over the study, its file and its disk."),
 }
 """Each command's module and short help, so that ``--help`` loads none of them."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -22,6 +22,12 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_json(value: Any) -> None:
     """Print a value as JSON, stable enough to compare."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def show_heads(heads: Mapping[str, tuple[int, str]]) -> None:
+    """Print each log's length and last hash."""
+    for log, (rows, digest) in heads.items():
+        click.echo(f"{log:8}{rows:>10,} rows   {digest or 'empty'}")
 
 
 # ── import ──────────────────────────────────────────────────────────────────
@@ -177,7 +183,7 @@ def export_command(
     from db.store import Store
     from tui import exporting
 
-    with Store(settings.study()) as store, _opened(output) as stream:
+    with Store(settings.study(), reading=True) as store, _opened(output) as stream:
         options = exporting.Options(names, notes, GoldRule(majority, min_votes))
         count = exporting.write(store, what, format_name, options, stream)
     say(f"{count:,} {'records' if what == 'study' else 'rows'} written to {output or 'stdout'}")
@@ -210,7 +216,7 @@ def status_command(settings: Settings, as_json: bool) -> None:
     """What the study holds and how far the voting is."""
     from db.store import Store
 
-    with Store(settings.study()) as store:
+    with Store(settings.study(), reading=True) as store:
         counts = store.reading.counts()
         name = store.settings()["name"]
         size = store.size()
@@ -236,7 +242,7 @@ def study_show(settings: Settings, as_json: bool) -> None:
     from core.settings import KNOWN
     from db.store import Store
 
-    with Store(settings.study()) as store:
+    with Store(settings.study(), reading=True) as store:
         values = store.settings()
     if as_json:
         show_json(values)
@@ -286,7 +292,7 @@ def verify_command(settings: Settings, heads: tuple[str, ...], as_json: bool) ->
     for log, digest in expected.items():
         if log not in LOGS or not digest:
             raise click.UsageError(f"--head takes LOG=HASH, with one of: {', '.join(LOGS)}")
-    with Store(settings.study()) as store:
+    with Store(settings.study(), reading=True) as store:
         findings = store.verify(expected)
         is_whole = not any(finding.log == "schema" for finding in findings)
         ends = store.heads() if is_whole else {}
@@ -299,8 +305,7 @@ def verify_command(settings: Settings, heads: tuple[str, ...], as_json: bool) ->
             }
         )
     else:
-        for log, (rows, digest) in ends.items():
-            click.echo(f"{log:8}{rows:>10,} rows   {digest or 'empty'}")
+        show_heads(ends)
         for finding in findings:
             click.echo(one_line(str(finding), 300))
     if findings:

@@ -40,7 +40,7 @@ def stats_command(
     from tui.live import options_of
     from tui.tables import result_lines
 
-    with Store(settings.study()) as store:
+    with Store(settings.study(), reading=True) as store:
         options = options_of(
             store,
             turn=turn,

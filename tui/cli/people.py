@@ -46,6 +46,8 @@ def run_app(app: TiebreakApp) -> None:
     """
     app.run()
     app.store.close()
+    if app.unsaved_note:
+        say(f"Your last note could not be saved. It was:\n{app.unsaved_note}")
     if app.refusal is not None:
         raise app.refusal
     if app.crash is not None:
@@ -116,7 +118,7 @@ def annotate_command(
     login, identity = local_identity()
     who = Who(name or login, identity)
     run_app(TiebreakApp(settings.study(), who, preferences=load(file, theme=theme)))
-    say("Every vote is saved. Run the same command to go on.")
+    say("Every vote shown as saved is saved. Run the same command to go on.")
 
 
 @click.command("lead", epilog=example("tiebreak --db study.db lead"))

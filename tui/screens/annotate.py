@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from tui.widgets.reading_panes import Conversation, ReadingPanes
 if TYPE_CHECKING:
     from tui.app import TiebreakApp, Who
     from tui.rendering import Rendered
+    from tui.widgets.note import NoteModal
 
 SAID = {
     Seen.LEFT: "A is better",
@@ -55,6 +57,8 @@ class AnnotateScreen(ReadingScreen):
         self._coming: dict[str, Rendered] = {}
         self._begun = False
         self._table: tuple[Action, ...] = ()
+        self._note: NoteModal | None = None
+        self._is_told_to_stay = False
 
     def compose(self) -> ComposeResult:
         self._table = take_keys(self, ANNOTATE)
@@ -107,6 +111,7 @@ class AnnotateScreen(ReadingScreen):
             self.panes.open(_conversation(served), max(turn, 1), turn, self._coming)
             self.set_timer(_PREPARE_AFTER, self._prepare)
         self._coming = {}
+        self._is_told_to_stay = False
         self._show_status()
         self.say(said, warning=warning)
         self.call_after_refresh(self.session.shown)
@@ -133,7 +138,8 @@ class AnnotateScreen(ReadingScreen):
         try:
             following = self.session.prepare()
         except StudyUnavailable as error:
-            self.say(error.message, warning=True)
+            if not self.is_warning:  # what became of a vote is what one has to know
+                self.say(f"{error.message}. {error.hint}.", warning=True)
             return
         if following is None or not self.is_attached:
             return
@@ -241,13 +247,36 @@ class AnnotateScreen(ReadingScreen):
         # A text area takes a while to import: nobody waits for it before the first note.
         from tui.widgets.note import NoteModal
 
-        def keep(note: str) -> None:
-            self._does(lambda: self.session.keep(note=note), "Note not saved")
+        def keep(note: str) -> str:
+            if self._does(lambda: self.session.keep(note=note), "Note not saved"):
+                self._is_told_to_stay = False
+                if self.is_warning:
+                    self.say("")
+                return ""
+            return "Not saved yet; it is tried again with your vote, and when you leave."
 
         def closed(_: object) -> None:
+            self._note = None
             self._show_status()
 
-        self.app.push_screen(NoteModal(self.session.draft.note, keep), closed)
+        self._note = NoteModal(self.session.draft.note, self.session.typed, keep)
+        self.app.push_screen(self._note, closed)
+
+    def may_quit(self) -> bool:
+        """Whether nothing is lost by leaving; where a note would be, that is said once before."""
+        if self._is_told_to_stay:
+            return True
+        try:
+            self.session.save_draft()
+        except TiebreakError as error:
+            self._is_told_to_stay = True
+            leave = "Ctrl+Q again leaves without your note."
+            self.say(f"Not left: {error.message}. {leave}", warning=True)
+            if self._note is not None:
+                self._note.tell(f"The note cannot be saved now. {leave}")
+            self.app.bell()
+            return False
+        return True
 
     # ── reading ─────────────────────────────────────────────────────────────
 
@@ -294,11 +323,11 @@ class AnnotateScreen(ReadingScreen):
         self.app.push_screen(Paused(), go_on)
 
     def on_unmount(self) -> None:
-        try:
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        # A slot that was prepared and is not given back comes back when its lease ends.
+        with contextlib.suppress(TiebreakError):
             self.session.close()
-        except TiebreakError:
-            # The slot that was prepared comes back by itself when its lease ends.
-            return
+        app.unsaved_note = self.session.unsaved_note
 
 
 def _conversation(served: Served) -> Conversation:
@@ -307,8 +336,10 @@ def _conversation(served: Served) -> Conversation:
 
 def _make(app: TiebreakApp) -> AnnotateScreen:
     session = Session(app.store, app.annotator_id, app.who.identity)
+    screen = AnnotateScreen(session, app.who, app.banner)
     app.before_leaving.append(session.close)
-    return AnnotateScreen(session, app.who, app.banner)
+    app.before_quitting.append(screen.may_quit)
+    return screen
 
 
 SCREEN = ScreenSpec("annotate", "Vote", "f2", leads_only=False, make=_make)

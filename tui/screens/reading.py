@@ -44,6 +44,11 @@ class ReadingScreen(Screen[None]):
         else:
             put(line, one_line(message, 200))
 
+    @property
+    def is_warning(self) -> bool:
+        """Whether the last thing said was a warning."""
+        return self.query_one("#said").has_class("-warning")
+
     def on_reading_panes_said(self, message: ReadingPanes.Said) -> None:
         message.stop()
         line = self.query_one(FindLine)

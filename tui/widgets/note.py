@@ -13,12 +13,15 @@ from textual.widgets import Static, TextArea
 _KEEP_AFTER = 0.5
 """Seconds of silence after which what is typed is kept, so that a dropped line loses little."""
 
+_KEYS = "Esc keeps the note and goes back"
+
 
 class NoteModal(ModalScreen[None]):
     """Lets an annotator write; Esc keeps what is there and goes back.
 
     Args:
-        keep: stores the note as it stands.
+        typed: takes over the note as it stands, at each key.
+        keep: stores it; returns what is in the way, in words, or nothing.
     """
 
     BINDINGS = [Binding("escape", "close", "keep and go back", show=False, priority=True)]
@@ -27,20 +30,24 @@ class NoteModal(ModalScreen[None]):
         align: center middle;
         #note-title { width: 80%; height: 1; padding: 0 1; background: $panel; text-style: bold; }
         #note-text { width: 80%; height: 60%; border: none; }
-        #note-keys { width: 80%; height: 1; padding: 0 1; background: $panel; color: $text-muted; }
+        #note-keys {
+            width: 80%; height: auto; padding: 0 1; background: $panel; color: $text-muted;
+        }
     }
     """
 
-    def __init__(self, note: str, keep: Callable[[str], None]) -> None:
+    def __init__(self, note: str, typed: Callable[[str], None], keep: Callable[[str], str]) -> None:
         super().__init__()
         self._note = note
+        self._typed = typed
         self._keep = keep
         self._timer: Timer | None = None
+        self._refused = ""
 
     def compose(self) -> ComposeResult:
         yield Static("Note on this pair", id="note-title", markup=False)
         yield TextArea(self._note, id="note-text", show_line_numbers=False, soft_wrap=True)
-        yield Static("Esc keeps the note and goes back", id="note-keys", markup=False)
+        yield Static(_KEYS, id="note-keys", markup=False)
 
     def on_mount(self) -> None:
         self._timer = self.set_timer(_KEEP_AFTER, self._keep_now, pause=True)
@@ -49,15 +56,21 @@ class NoteModal(ModalScreen[None]):
         area.focus()
 
     def on_text_area_changed(self) -> None:
+        self._typed(self.query_one("#note-text", TextArea).text)
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(_KEEP_AFTER, self._keep_now)
 
     def _keep_now(self) -> None:
         note = self.query_one("#note-text", TextArea).text
-        if note != self._note:
+        if note != self._note or self._refused:
             self._note = note
-            self._keep(note)
+            self._refused = self._keep(note)
+            self.tell(self._refused or _KEYS)
+
+    def tell(self, message: str) -> None:
+        """Say something below the note."""
+        self.query_one("#note-keys", Static).update(message)
 
     def action_close(self) -> None:
         """Keep the note and go back."""
