@@ -15,7 +15,7 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any
 from core.errors import Conflict, StudyUnavailable, Where
 from core.records import Annotator, Answer, Judge, Question, Record, Setting
 from db import chain
-from db.connection import connect, in_words
+from db.copying import back_up
 from db.ingest import File
 from db.store import Store
 
@@ -93,18 +93,10 @@ def merge(
 
 @contextmanager
 def _snapshot(path: Path) -> Iterator[Path]:
-    """A copy of a study as it stands at one moment, for this user alone."""
-    if not path.exists():
-        raise StudyUnavailable(f"{path}: there is no study here", "name another host's file")
+    """A copy of a study as it stands at one moment, whole, for this user alone."""
     with tempfile.TemporaryDirectory(prefix="tiebreak-") as folder:
-        copy = Path(folder) / "other.db"
-        with (
-            in_words(str(path)),
-            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source,
-            closing(sqlite3.connect(copy)) as target,
-        ):
-            source.backup(target)
-        connect(copy, create=False).close()  # a study, and of this version
+        with Store(path, untouched=True) as source:
+            copy = back_up(source, Path(folder) / path.name).path
         yield copy
 
 
