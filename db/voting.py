@@ -153,7 +153,7 @@ class Voting:
         pair_id: int,
         is_done: bool,
     ) -> None:
-        if state in ("expired", "released", "skipped"):
+        if state in ("expired", "released", "skipped", "declined"):
             # The vote came after its slot was given away: it counts, and the slot is taken again.
             add_load(connection, pair_id, 1)
         if is_done:

@@ -64,6 +64,17 @@ class Conversation:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """Where one reads: which texts, which turn, and the place in each pane, by turn."""
+
+    conversation: Conversation
+    looking: int
+    voting: int
+    zoom: int
+    places: Mapping[int, dict[str, int]]
+
+
 class ReadingPanes(Vertical):
     """The question above two answers, and all that reading them takes.
 
@@ -140,6 +151,21 @@ class ReadingPanes(Vertical):
         self._zoom = 0
         self._lay_out()
         self._show(turn, prepared)
+
+    def bookmark(self) -> Bookmark:
+        """Where one reads now, to come back to; a search ends."""
+        self._keep_place()
+        return Bookmark(self._conversation, self.looking, self._voting, self._zoom, self._places)
+
+    def return_to(self, bookmark: Bookmark) -> None:
+        """Show again what was read when the bookmark was made, and how."""
+        self._keep_place()
+        self._conversation, self._voting = bookmark.conversation, bookmark.voting
+        self._places = dict(bookmark.places)
+        self._differences = None
+        self._zoom = bookmark.zoom
+        self._lay_out()
+        self._show(bookmark.looking, {})
 
     def prepare(self, conversation: Conversation, turn: int) -> Iterator[tuple[str, Rendered]]:
         """Lay out the first screen of a pair that is to come."""
@@ -281,6 +307,11 @@ class ReadingPanes(Vertical):
         self._finding = Finding(needle, {name: texts[name] for name in ANSWERS})
         self._mark()
         self._go_on()
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether something is searched for."""
+        return self._finding is not None
 
     def next_match(self, direction: int) -> None:
         """Go to the next match, or to the previous one."""
