@@ -268,7 +268,7 @@ MODAL: Sequence[Action] = (
 
 HISTORY: Sequence[Action] = (
     Action(
-        "history.open",
+        "votes.open",
         "open",
         ("enter",),
         "open",
@@ -277,7 +277,7 @@ HISTORY: Sequence[Action] = (
     ),
     Action("read.find", "find", ("slash",), "search", "Search your votes for words.", READ),
     Action(
-        "history.every",
+        "votes.every",
         "every",
         ("tab",),
         "also changed ones",

@@ -43,6 +43,7 @@ LAYOUTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "pause": ("4",),
         "theme": ("5",),
         "history": ("7",),
+        "votes.open": ("e", "enter"),
         "help": ("f1", "question_mark"),
         "back": ("escape", "q"),
     },
