@@ -113,7 +113,14 @@ ANNOTATE: Sequence[Action] = (
         "Choose what scrolls: both answers, A alone, B alone, or the question.",
         READ,
     ),
-    Action("read.find", "find", ("slash",), "find", "Find a text in both answers.", READ),
+    Action(
+        "read.find",
+        "find",
+        ("slash",),
+        "find",
+        "Find a text in the answers, the question and other turns.",
+        READ,
+    ),
     Action(
         "read.next_match",
         "match(1)",
