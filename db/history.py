@@ -96,7 +96,8 @@ class History:
 
         Words are looked for in the question and both answers up to the turn of the vote, in its
         note and flag, in the category, and in what :func:`core.saying.said_of` says of it. A text
-        that several votes share is read once.
+        that several votes share is read once. While a hidden repeat of a pair is open, the other
+        votes on that pair are passed over: a repeat that could be looked up would measure nothing.
 
         Args:
             every: votes that were changed or taken back since, too.
@@ -231,7 +232,9 @@ _OWN = f"""
     SELECT v.seq, v.seen, v.cannot_judge, v.note, v.flag, coalesce(q.category, '')
     FROM vote v CROSS JOIN pair p ON p.id = v.pair_id CROSS JOIN question q ON q.id = p.question_id
     WHERE v.annotator_id = ?1 AND v.seq < ?2 AND v.assignment_id IS NOT NULL AND {_IS_VOTE}
-      AND (?3 OR {_STANDS})
+      AND (?3 OR {_STANDS}) AND NOT EXISTS (
+        SELECT 1 FROM assignment o WHERE o.annotator_id = v.annotator_id AND o.pair_id = v.pair_id
+        AND o.repeat > 0 AND o.state = 'open' AND o.id <> v.assignment_id)
     ORDER BY v.seq DESC LIMIT ?4
 """
 
