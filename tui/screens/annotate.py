@@ -21,11 +21,12 @@ from tui.screens.revisiting import RevisitingScreen, said_elsewhere
 from tui.session import Saved, Session
 from tui.status import status_line
 from tui.widgets.answer_view import AnswerView
+from tui.widgets.conversation import Bookmark, Conversation
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.lines import put
 from tui.widgets.pause import Paused
 from tui.widgets.reader import Reader
-from tui.widgets.reading_panes import Bookmark, Conversation, ReadingPanes
+from tui.widgets.reading_panes import ReadingPanes
 
 if TYPE_CHECKING:
     from tui.app import TiebreakApp, Who

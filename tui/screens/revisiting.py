@@ -11,7 +11,7 @@ from db.history import Past
 from tui.screens.history import HistoryScreen
 from tui.screens.reading import ReadingScreen
 from tui.session import Saved, Session
-from tui.widgets.reading_panes import Bookmark
+from tui.widgets.conversation import Bookmark
 
 
 class RevisitingScreen(ReadingScreen):

@@ -7,7 +7,6 @@ and which turn to show, and hears from them what to tell its reader.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -20,6 +19,7 @@ from textual.widgets import Static
 from tui.finding import Finding
 from tui.marking import Marks
 from tui.widgets.answer_view import AnswerView
+from tui.widgets.conversation import Bookmark, Conversation, parts_of, place_of
 from tui.widgets.lines import put
 
 if TYPE_CHECKING:
@@ -46,44 +46,6 @@ rows; below it, half a screen is under six words wide.
 _SLICE = 0.008
 _PAUSE = 0.016
 """Seconds of searching or comparing at a time, and between two of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """The texts of one pair, turn by turn, in the order to be shown."""
-
-    question: Sequence[str]
-    left: Sequence[str]
-    right: Sequence[str]
-
-    def texts(self, turn: int) -> dict[str, str]:
-        """What each pane shows of a turn; an answer shorter than the question ends early."""
-        by_pane = {"question": self.question, "left": self.left, "right": self.right}
-        return {
-            name: turns[turn - 1] if turn <= len(turns) else "" for name, turns in by_pane.items()
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Bookmark:
-    """Where one reads: which texts, which turn, and the place in each pane, by turn."""
-
-    conversation: Conversation
-    looking: int
-    voting: int
-    zoom: int
-    places: Mapping[int, dict[str, int]]
-
-
-def _place(turn: int, name: str) -> str:
-    """What a search calls a pane of a turn."""
-    return f"{turn}/{name}"
-
-
-def _parts(place: str) -> tuple[int, str]:
-    """The turn and the pane that :func:`_place` put together."""
-    turn, _, name = place.partition("/")
-    return int(turn), name
 
 
 class ReadingPanes(Vertical):
@@ -327,17 +289,17 @@ class ReadingPanes(Vertical):
         last = self._voting or len(self._conversation.question)
         for turn in sorted(range(1, last + 1), key=lambda turn: turn != self.looking):
             texts = self._conversation.texts(turn)
-            yield from ((_place(turn, name), texts[name]) for name in (*ANSWERS, "question"))
+            yield from ((place_of(turn, name), texts[name]) for name in (*ANSWERS, "question"))
 
     def _read_on_from(self) -> dict[str, int]:
         """Where each place that is searched is read."""
         now = self._places_now(PANES)
-        places = ((place, *_parts(place)) for place, _ in self._searched())
+        places = ((place, *parts_of(place)) for place, _ in self._searched())
         return {place: now[name] if turn == self.looking else 0 for place, turn, name in places}
 
     def _named(self, place: str) -> str:
         """A place as a message names it: ``A``, ``the question``, ``B of turn 1``."""
-        turn, name = _parts(place)
+        turn, name = parts_of(place)
         where = f" of turn {turn}" if turn != self._began else ""
         return f"{'the question' if name == 'question' else NAMES[name]}{where}"
 
@@ -345,7 +307,7 @@ class ReadingPanes(Vertical):
         """How many matches there are, and where, where that is more than one place."""
         where: dict[str, int] = {}
         for place, count in finding.counts().items():
-            turn, name = _parts(place)
+            turn, name = parts_of(place)
             said = (
                 f"turn {turn}"
                 if turn != self._began
@@ -432,7 +394,7 @@ class ReadingPanes(Vertical):
         match = self._finding.current if self._finding is not None else None
         if self._finding is None or match is None:
             return
-        turn, name = _parts(match.pane)
+        turn, name = parts_of(match.pane)
         if turn != self.looking:
             self._show(turn, {})
         self._mark()
@@ -450,7 +412,7 @@ class ReadingPanes(Vertical):
         current = finding.current if finding is not None else None
         by_pane = {"left": differences.left, "right": differences.right} if differences else {}
         for name in PANES:
-            is_here = current is not None and current.pane == _place(self.looking, name)
+            is_here = current is not None and current.pane == place_of(self.looking, name)
             self.pane(name).mark(
                 Marks(
                     finding.pattern if finding is not None else None,
