@@ -1,8 +1,9 @@
 """The store: one study file, opened, with one typed method for each thing that happens.
 
 The parts below it each do one job on the same connection: :mod:`db.serving` serves pairs,
-:mod:`db.voting` takes votes, :mod:`db.ingest` takes imported records, :mod:`db.judging` keeps
-judges and their verdicts, :mod:`db.reading` reads what statistics, gold and exports need.
+:mod:`db.voting` takes votes, :mod:`db.history` finds one's own again, :mod:`db.ingest` takes
+imported records, :mod:`db.judging` keeps judges and their verdicts, :mod:`db.reading` reads what
+statistics, gold and exports need.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from db.schema import altered
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from db.history import History
     from db.ingest import Ingest
     from db.judging import Judging
     from db.reading import Reading
@@ -114,6 +116,13 @@ class Store:
         from db.voting import Voting
 
         return Voting(self)
+
+    @cached_property
+    def history(self) -> History:
+        """One's own votes, to be looked through."""
+        from db.history import History
+
+        return History(self)
 
     @cached_property
     def ingest(self) -> Ingest:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.blinding import meant
 from core.errors import Conflict
 from core.records import Seen
 from db import chain
+from db.history import deeds
 from db.serving import Draft, Serving, add_load, set_open, storable, store_draft
 
 if TYPE_CHECKING:
@@ -41,11 +42,16 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What an undo took back: a vote on a turn, or a skip (``seen`` is None)."""
+    """What an undo took back: a vote on a turn, or a skip (``seen`` is None).
+
+    Attributes:
+        restored: where the vote had changed an earlier one, what that one says: it stands again.
+    """
 
     assignment: int
     turn: int
     seen: Seen | None
+    restored: Seen | None = None
 
 
 class Voting:
@@ -58,7 +64,8 @@ class Voting:
     def cast(self, annotator_id: int, identity: str, cast: Cast) -> bool:
         """Record a vote; when this returns, it is on the disk.
 
-        A second vote on the same turn supersedes the first; both stay in the log.
+        A second vote on the same turn supersedes the first; both stay in the log, and what became
+        of the assignment stays as it is.
 
         Returns:
             Whether it was new: False for a vote id that is recorded already.
@@ -116,9 +123,9 @@ class Voting:
                 "DELETE FROM draft WHERE assignment_id = ? AND turn = ?",
                 (cast.assignment, cast.turn),
             )
-            self._settle(
-                connection, cast.assignment, state, pair_id, set(turns) <= {*voted, cast.turn}
-            )
+            if cast.turn not in voted:
+                is_done = set(turns) <= {*voted, cast.turn}
+                self._settle(connection, cast.assignment, state, pair_id, is_done)
         return True
 
     def _append(self, connection: sqlite3.Connection, **row: object) -> None:
@@ -146,7 +153,7 @@ class Voting:
         pair_id: int,
         is_done: bool,
     ) -> None:
-        if state in ("expired", "released", "skipped"):
+        if state in ("expired", "released", "skipped", "declined"):
             # The vote came after its slot was given away: it counts, and the slot is taken again.
             add_load(connection, pair_id, 1)
         if is_done:
@@ -176,7 +183,8 @@ class Voting:
         """Take back this annotator's last vote or skip, whichever came later.
 
         The vote stays in the log; a withdrawal that supersedes it is added. Its note and flag
-        become the draft again.
+        become the draft again. If the vote had changed an earlier one, that one stands again, as
+        a new row behind the withdrawal: the pair is as done as it was, and nothing is a draft.
 
         Args:
             vote_id: the id for the withdrawal, made by the client; offering it again takes
@@ -188,44 +196,39 @@ class Voting:
         with self.store.write() as connection:
             known = connection.execute(_WITHDRAWN, (vote_id, annotator_id)).fetchone()
             if known is not None:
-                return Undone(known[0], known[1], Seen(known[2]))
-            vote = connection.execute(_LAST_VOTE, (annotator_id,)).fetchone()
+                assignment, turn, seen, restored = known
+                return Undone(assignment, turn, Seen(seen), Seen(restored) if restored else None)
+            vote, order, earlier = _last_vote(connection, annotator_id)
             skip = connection.execute(
                 "SELECT id, pair_id, skipped_after FROM assignment "
                 "WHERE annotator_id = ? AND state = 'skipped' "
                 "ORDER BY skipped_after DESC, closed_at DESC, id DESC",
                 (annotator_id,),
             ).fetchone()
-            if skip and (vote is None or skip[2] >= vote[1]):
+            if skip and (vote is None or skip[2] >= order):
                 self._reopen(connection, skip[0], skip[1])
                 turns, voted = self.serving.turns(connection, skip[0])
                 return Undone(skip[0], next(t for t in turns if t not in voted), None)
             if vote is None:
                 return None
             last, _, assignment, turn, seen, note, flag, state, pair_id, key, name, uid, left = vote
-            self._append(
-                connection,
-                id=vote_id,
-                pair=key,
-                pair_id=pair_id,
-                turn=turn,
-                annotator=name,
-                annotator_id=annotator_id,
-                identity=identity,
-                assignment=uid,
-                assignment_id=assignment,
-                left=left,
-                seen=None,
-                choice=None,
-                cannot_judge=None,
-                supersedes=last,
-                confidence=None,
-                tags=None,
-                criteria=None,
-                note="",
-                flag="",
-                active_seconds=None,
-            )
+            same: dict[str, object] = {
+                "pair": key,
+                "pair_id": pair_id,
+                "turn": turn,
+                "annotator": name,
+                "annotator_id": annotator_id,
+                "identity": identity,
+                "assignment": uid,
+                "assignment_id": assignment,
+                "left": left,
+            }
+            self._append(connection, id=vote_id, supersedes=last, **same, **_NOTHING_SAID)
+            if earlier is not None:
+                said = _said(connection, earlier)
+                again = vote_id + _RESTORED
+                self._append(connection, id=again, supersedes=vote_id, **same, **said)
+                return Undone(assignment, turn, Seen(seen), Seen(said["seen"]))
             store_draft(connection, assignment, turn, Draft(note, flag))
             if state in ("done", "open"):
                 set_open(connection, assignment, self.serving.lease())
@@ -238,6 +241,46 @@ class Voting:
         add_load(connection, pair_id, 1)
 
 
+_SAYS = (
+    "seen", "choice", "cannot_judge", "confidence", "tags", "criteria", "note", "flag",
+    "active_seconds",
+)  # fmt: skip
+"""What a vote says, as the log stores it."""
+
+_NOTHING_SAID: dict[str, object] = {**dict.fromkeys(_SAYS), "note": "", "flag": ""}
+
+_RESTORED = "-restored"
+"""Ends the id of the row by which an earlier vote stands again, behind its withdrawal's own."""
+
+
+def _said(connection: sqlite3.Connection, vote_id: str) -> dict[str, Any]:
+    row = connection.execute(
+        f"SELECT {', '.join(_SAYS)} FROM vote WHERE id = ?", (vote_id,)
+    ).fetchone()
+    return dict(zip(_SAYS, row, strict=True))
+
+
+def _last_vote(
+    connection: sqlite3.Connection, annotator_id: int
+) -> tuple[tuple[Any, ...] | None, int, str | None]:
+    """The vote to be taken back: the standing one that was cast last.
+
+    A vote that stands again because its change was undone keeps the place in which it was cast,
+    however late its row.
+
+    Returns:
+        Its row; its place among what can be undone; and the id of the vote that it had changed.
+    """
+    last, order, earlier = None, 0, None
+    for vote in connection.execute(_LAST_VOTE, (annotator_id,)):
+        if vote[1] < order:
+            break  # it was cast no later than its row
+        *before, deed = deeds(connection, vote[2], vote[3])
+        if deed.seq > order:
+            last, order, earlier = vote, deed.seq, before[-1].id if before else None
+    return last, order, earlier
+
+
 _LAST_VOTE = """
     SELECT v.id, v.seq, v.assignment_id, v.turn, v.seen, v.note, v.flag, s.state, v.pair_id,
            p.key, a.name, s.uid, v.left
@@ -245,12 +288,14 @@ _LAST_VOTE = """
     JOIN annotator a ON a.id = v.annotator_id
     WHERE v.annotator_id = ? AND v.choice IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM vote w WHERE w.supersedes = v.id)
-    ORDER BY v.seq DESC LIMIT 1
+    ORDER BY v.seq DESC
 """
 
 
-_WITHDRAWN = """
-    SELECT w.assignment_id, w.turn, v.seen FROM vote w JOIN vote v ON v.id = w.supersedes
+_WITHDRAWN = f"""
+    SELECT w.assignment_id, w.turn, v.seen, r.seen
+    FROM vote w JOIN vote v ON v.id = w.supersedes
+    LEFT JOIN vote r ON r.supersedes = w.id AND r.id = w.id || '{_RESTORED}'
     WHERE w.id = ? AND w.annotator_id = ? AND w.choice IS NULL
 """
 

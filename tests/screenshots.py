@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from textual.widgets import Static
@@ -25,6 +26,9 @@ from tui.session import Session
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 NARROW, WIDE = (80, 24), (120, 40)
 FONTS = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
+
+MOMENT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+"""When every picture is taken."""
 
 CELL = 12.2
 """Units of the picture that one cell is wide."""
@@ -44,6 +48,8 @@ PICTURES = (
     Picture("vote"),
     Picture("vote-narrow", size=NARROW),
     Picture("saved", ("2",)),
+    Picture("history", (*"123413", "h", *"jj"), size=NARROW),
+    Picture("reopened", (*"12", "h", "enter")),
     Picture("help", ("question_mark", "space"), size=NARROW),
     Picture("lead", screen="lead"),
 )
@@ -69,6 +75,7 @@ async def take(study: Path, picture: Picture) -> str:
     """The picture as SVG."""
     who = Who("ann", "local", is_lead=picture.screen == "lead")
     app = TiebreakApp(study, who, first=picture.screen)
+    app.store.clock = lambda: MOMENT
     async with app.run_test(size=picture.size) as pilot:
         await _painted(app)
         for key in picture.keys:

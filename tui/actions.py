@@ -113,7 +113,14 @@ ANNOTATE: Sequence[Action] = (
         "Choose what scrolls: both answers, A alone, B alone, or the question.",
         READ,
     ),
-    Action("read.find", "find", ("slash",), "find", "Find a text in both answers.", READ),
+    Action(
+        "read.find",
+        "find",
+        ("slash",),
+        "find",
+        "Find a text in the answers, the question and other turns.",
+        READ,
+    ),
     Action(
         "read.next_match",
         "match(1)",
@@ -226,6 +233,14 @@ ANNOTATE: Sequence[Action] = (
         "Take back the last vote or skip, as often as you like.",
         PAIR,
     ),
+    Action(
+        "history",
+        "history",
+        ("h",),
+        "history",
+        "Search your own votes, reopen a pair, change its vote.",
+        PAIR,
+    ),
     Action("pause", "pause", ("p",), "pause", "Stop the clock and hide the pair.", REST),
     Action("theme", "app.next_theme", ("comma",), "", "Take the next theme.", REST),
     Action(
@@ -258,5 +273,47 @@ MODAL: Sequence[Action] = (
     Action("read.page_up", "page(-1)", ("w", "pageup"), "", "Scroll one page up.", READ),
 )
 
-TABLES: Mapping[str, Sequence[Action]] = {"annotate": ANNOTATE, "lead": LEAD, "reader": MODAL}
+HISTORY: Sequence[Action] = (
+    Action(
+        "votes.open",
+        "open",
+        ("enter",),
+        "open",
+        "Show the pair again as it was shown, to look at it or to change the vote.",
+        REST,
+    ),
+    Action("read.find", "find", ("slash",), "search", "Search your votes for words.", READ),
+    Action(
+        "votes.every",
+        "every",
+        ("tab",),
+        "also changed ones",
+        "List the votes that you changed or took back, too, or no longer.",
+        REST,
+        "all",
+    ),
+    Action("read.line_down", "scroll(1)", ("j", "down"), "", "Go to the next vote.", READ),
+    Action("read.line_up", "scroll(-1)", ("k", "up"), "", "Go to the vote before.", READ),
+    Action("read.page_down", "page(1)", ("space", "pagedown"), "page", "Go one page down.", READ),
+    Action("read.page_up", "page(-1)", ("w", "pageup"), "", "Go one page up.", READ),
+    Action("read.start", "ends(-1)", ("g", "home"), "", "Go to the newest vote.", READ),
+    Action("read.end", "ends(1)", ("G", "end"), "", "Go to the oldest vote.", READ),
+    Action("theme", "app.next_theme", ("comma",), "", "Take the next theme.", REST),
+    Action("help", "help", ("question_mark", "f1"), "help", "Show this help.", REST),
+    Action(
+        "back",
+        "close",
+        ("escape", "q"),
+        "back",
+        "Stop a search, then end it, then go back to the pair you were on.",
+        REST,
+    ),
+)
+
+TABLES: Mapping[str, Sequence[Action]] = {
+    "annotate": ANNOTATE,
+    "lead": LEAD,
+    "reader": MODAL,
+    "history": HISTORY,
+}
 """Every table, by the screen that has its keys."""

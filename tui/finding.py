@@ -158,6 +158,10 @@ class Finding:
             number += len(search)
         return f"{number} of {self.total}"
 
+    def counts(self) -> dict[str, int]:
+        """How many matches each text has, as far as it is known; none where it has none."""
+        return {pane: len(search) for pane, search in self._searches.items() if len(search)}
+
     def step(self, direction: int, places: Mapping[str, int]) -> bool:
         """Go to the next or the previous match, round the end.
 

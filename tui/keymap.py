@@ -42,6 +42,8 @@ LAYOUTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "pair.skip": ("3",),
         "pause": ("4",),
         "theme": ("5",),
+        "history": ("7",),
+        "votes.open": ("e", "enter"),
         "help": ("f1", "question_mark"),
         "back": ("escape", "q"),
     },

@@ -12,10 +12,13 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from core.errors import Conflict
 from core.records import Seen
+from db.history import Past
 from db.serving import Draft, Progress, Served
 from db.store import Store
 from db.voting import Cast, Undone
+from tui.reopening import Reopened, Waiting
 
 IDLE_AFTER = 60.0
 """Seconds without a key after which time no longer counts as active."""
@@ -62,11 +65,18 @@ class ActiveTime:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A vote that is on the disk."""
+    """A vote that is on the disk.
+
+    Attributes:
+        was: what the vote was that it took the place of, if there was one.
+        elsewhere: whether that one was cast in another window, unseen in this session.
+    """
 
     seen: Seen
     turn: int
     pair_done: bool
+    was: Seen | None = None
+    elsewhere: bool = False
 
 
 def new_id() -> str:
@@ -99,6 +109,7 @@ class Session:
         self.turn = 0
         self.draft = Draft()
         self.active = ActiveTime(monotonic)
+        self.reopened: Reopened | None = None
         self._pace: float | None = None
         self._prepared: Served | None = None
         self._make_id = make_id
@@ -107,6 +118,7 @@ class Session:
         self._attempt: tuple[tuple[int, int, Seen], str] | None = None
         self._withdrawal: str | None = None
         self._is_draft_saved = True
+        self._tried: set[str] = set()  # ids of votes on this pair, of which each may be on the disk
 
     # ── what is on the screen ───────────────────────────────────────────────
 
@@ -136,7 +148,7 @@ class Session:
 
     def prepare(self) -> Served | None:
         """Fetch the pair after this one, so that it is there when it is wanted."""
-        if self.current is not None and self._prepared is None:
+        if self.current is not None and self._prepared is None and self.reopened is None:
             self._prepared = self.store.serving.serve(
                 self.annotator_id, beyond=self.current.assignment
             )
@@ -155,7 +167,8 @@ class Session:
         if served is not None:
             self.turn = turn if turn is not None else _next_turn(served)
             self.draft = served.drafts.get(self.turn, Draft())
-        self._attempt = self._withdrawal = None
+        self._attempt = self._withdrawal = self.reopened = None
+        self._tried.clear()
         self._is_draft_saved = True
         self._pace = self.store.serving.pace(self.annotator_id)
         self.active.restart()
@@ -179,6 +192,7 @@ class Session:
         what = (served.assignment, self.turn, seen)
         if self._attempt is None or self._attempt[0] != what:
             self._attempt = (what, self._make_id())
+            self._tried.add(self._attempt[1])
         self.store.voting.cast(
             self.annotator_id,
             self.identity,
@@ -193,12 +207,21 @@ class Session:
             ),
         )
         voted = replace(served, voted={**served.voted, self.turn: seen})
-        saved = Saved(seen, self.turn, voted.next_turn is None)
-        if saved.pair_done:
+        saved = self._saved(self._attempt[1], seen, is_done=voted.next_turn is None)
+        if self.reopened is not None:
+            self._go_back(self.reopened.waiting.after(served.assignment, self.turn, seen))
+        elif saved.pair_done:
             self._advance()
         else:
             self._take(voted)
         return saved
+
+    def _saved(self, vote_id: str, seen: Seen, *, is_done: bool) -> Saved:
+        over = self.store.history.superseded_by(vote_id)
+        if over is None or over.id in self._tried:
+            return Saved(seen, self.turn, is_done)
+        known = self.reopened.was.id if self.reopened is not None else None
+        return Saved(seen, self.turn, is_done, over.seen, over.id != known)
 
     def skip(self) -> None:
         """Put the pair aside; it comes back at the end."""
@@ -218,9 +241,61 @@ class Session:
         if self._withdrawal is None:
             self._withdrawal = self._make_id()
         undone = self.store.voting.undo(self.annotator_id, self.identity, self._withdrawal)
-        if undone is not None:
+        if undone is not None and undone.restored is not None:
+            self._withdrawal = None
+            here = Waiting(self.current, self.turn, self.draft, self.active)
+            self.current = here.after(undone.assignment, undone.turn, undone.restored)
+        elif undone is not None:
             self._take(self.store.serving.look_again(undone.assignment), undone.turn)
         return undone
+
+    # ── an earlier pair, once more ──────────────────────────────────────────
+
+    def reopen(self, assignment: int, turn: int) -> Past:
+        """Show an earlier pair of this annotator's as it was shown then, to change its vote.
+
+        Nothing is written until a vote is cast. What is typed is kept as a draft all the same.
+
+        Returns:
+            The vote that stands on it.
+
+        Raises:
+            Conflict: if no vote of this annotator's stands there.
+        """
+        was = self.store.history.standing(self.annotator_id, assignment, turn)
+        if was is None:
+            raise Conflict("no vote of yours stands there any more", "look at the history again")
+        served = self.store.serving.look_again(assignment)
+        self.leave_reopened()
+        if self.current is not None:
+            self.save_draft()
+        self.active.stop()
+        waiting = Waiting(self.current, self.turn, self.draft, self.active)
+        self.active = ActiveTime(self._monotonic)
+        self._take(served, turn)
+        self.draft = served.drafts.get(turn, was.draft)
+        self.reopened = Reopened(was, waiting)
+        return was
+
+    @property
+    def is_as_it_was(self) -> bool:
+        """Whether neither note nor flag of a reopened pair was changed."""
+        return self.reopened is not None and self.draft == self.reopened.was.draft
+
+    def leave_reopened(self) -> None:
+        """Go back to the pair that waits; the vote on the reopened one stays as it was."""
+        if self.reopened is not None:
+            served = self._present()
+            if self.turn in served.drafts:
+                self.store.serving.keep_draft(served.assignment, self.turn, Draft())
+            self._go_back(self.reopened.waiting.served)
+
+    def _go_back(self, served: Served | None) -> None:
+        assert self.reopened is not None, "nothing was reopened"
+        waiting = self.reopened.waiting
+        self._take(served, waiting.turn)
+        self.draft, self.active = waiting.draft, waiting.active
+        self.active.go_on()
 
     def keep(self, *, note: str | None = None, flag: str | None = None) -> None:
         """Keep what is typed or marked on this turn, in the store as well."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
+from core.saying import said_of
 from core.text import one_line
+from core.times import ago
 from db.serving import Progress
 from tui.session import Session
 
@@ -34,8 +36,14 @@ def status_line(session: Session, who: Who, banner: str, width: int) -> str:
         elif len(served.turns) > 1:
             where = f"turn {session.turn} of {len(served.turns)}"
             turn = [f"voting on {where}", where]
+    reopened = session.reopened
+    earlier = [""]
+    if reopened is not None:
+        voted = f"Reopened: you voted “{said_of(reopened.was.seen)}”"
+        earlier = [f"{voted}, {ago(reopened.was.at, session.store.clock())}", voted]
     parts = {
         "simulated": [f"SIMULATED {who.annotator}" if who.simulated else ""],
+        "reopened": earlier,
         "progress": forms_of(session.progress(), session.pace()),
         "flag": ["⚑ flagged" if session.draft.flag else ""],
         "note": ["✎ note" if session.draft.note else ""],
@@ -44,7 +52,16 @@ def status_line(session: Session, who: Who, banner: str, width: int) -> str:
         "name": [one_line(name, 40), one_line(name, 16), ""],
         "category": [category, ""],
     }
-    order = ("category", "name", "name", "progress", "turn", "banner", "progress")
+    order = (
+        "category",
+        "name",
+        "name",
+        "progress",
+        "turn",
+        "banner",
+        "progress",
+        *["reopened"] * 2,
+    )
     return fitted(parts, order, width)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tests.benchmarks.measure import Row
 
-PARTS = ("screen", "storage")
+PARTS = ("screen", "storage", "history")
 
 
 def _rows(parts: list[str]) -> Iterator[Row]:

@@ -46,6 +46,7 @@ class Annotating(RuleBasedStateMachine):
         self.screen: dict[str, Served | None] = dict.fromkeys(PEOPLE)
         self.deeds: dict[str, list[Undone]] = {name: [] for name in PEOPLE}
         self.standing: dict[tuple[str, int, int], Seen] = {}
+        self.changed: dict[tuple[str, int, int], list[Seen]] = {}  # what stood there before
         self.sides: dict[int, Any] = {}
         self.cast: list[tuple[str, str, Cast]] = []
         self.beyond_wanted: Counter[int] = Counter()
@@ -150,17 +151,23 @@ class Annotating(RuleBasedStateMachine):
         if served is None:
             return
         turn = data.draw(st.sampled_from(served.turns))
-        self.will_hold(served.assignment)
+        place = (name, served.assignment, turn)
+        before = self.standing.get(place)
+        was = self.state_of(served.assignment)
+        if before is None:
+            self.will_hold(served.assignment)
         cast = Cast(f"v{next(self.numbers)}", served.assignment, turn, seen)
         assert self.stores[name].voting.cast(self.ids[name], f"local:{name}", cast)
         self.cast.append((name, cast.id, cast))
-        self.standing[name, served.assignment, turn] = seen
-        self.deeds[name] = [
-            d
-            for d in self.deeds[name]
-            if d.assignment != served.assignment or (d.seen and d.turn != turn)
-        ]
-        self.deeds[name].append(Undone(served.assignment, turn, seen))
+        self.standing[place] = seen
+        if before is None:
+            self.deeds[name] = [
+                d for d in self.deeds[name] if d.assignment != served.assignment or d.seen
+            ]
+        else:
+            assert self.state_of(served.assignment) == was
+            self.changed.setdefault(place, []).append(before)
+        self.deeds[name].append(Undone(served.assignment, turn, seen, before))
 
     @precondition(lambda self: self.cast)
     @rule(data=st.data())
@@ -182,7 +189,7 @@ class Annotating(RuleBasedStateMachine):
     @rule(name=WHO)
     def undo(self, name: str) -> None:
         expected = self.deeds[name].pop() if self.deeds[name] else None
-        if expected is not None:
+        if expected is not None and expected.restored is None:
             self.will_hold(expected.assignment)
         undone = self.stores[name].voting.undo(
             self.ids[name], f"local:{name}", f"v{next(self.numbers)}"
@@ -191,9 +198,15 @@ class Annotating(RuleBasedStateMachine):
         if undone is None or expected is None:
             return
         assert (undone.assignment, undone.seen) == (expected.assignment, expected.seen)
+        assert undone.restored == expected.restored
         if undone.seen is not None:
             assert undone.turn == expected.turn
-            del self.standing[name, undone.assignment, undone.turn]
+            place = (name, undone.assignment, undone.turn)
+            del self.standing[place]
+            if undone.restored is not None:
+                self.standing[place] = self.changed[place].pop()
+                assert self.standing[place] == undone.restored
+                return
         self.forget_skip(name, self.stores[name].serving.look_again(undone.assignment))
         self.show(name, self.stores[name].serving.look_again(undone.assignment))
 

@@ -12,31 +12,28 @@ from textual.widgets import Static
 
 from core.errors import StudyUnavailable, TiebreakError
 from core.records import Seen
+from core.saying import SAID
 from core.text import many
 from db.serving import Served
+from db.voting import Undone
 from tui.actions import ANNOTATE, READ, REST, VOTE, Action
 from tui.screens import ScreenSpec, take_keys
-from tui.screens.reading import ReadingScreen
-from tui.session import Session
+from tui.screens.revisiting import RevisitingScreen, said_elsewhere
+from tui.session import Saved, Session
 from tui.status import status_line
 from tui.widgets.answer_view import AnswerView
+from tui.widgets.conversation import Bookmark, Conversation
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.lines import put
 from tui.widgets.pause import Paused
 from tui.widgets.reader import Reader
-from tui.widgets.reading_panes import Conversation, ReadingPanes
+from tui.widgets.reading_panes import ReadingPanes
 
 if TYPE_CHECKING:
     from tui.app import TiebreakApp, Who
     from tui.rendering import Rendered
     from tui.widgets.note import NoteModal
 
-SAID = {
-    Seen.LEFT: "A is better",
-    Seen.RIGHT: "B is better",
-    Seen.TIE: "tie",
-    Seen.BOTH_BAD: "both bad",
-}
 _LOOK_AGAIN = 5.0
 """Seconds between two looks for new pairs, once nothing is left."""
 
@@ -44,7 +41,7 @@ _PREPARE_AFTER = 0.05
 """Seconds after a pair is painted before the next one is fetched: reading comes first."""
 
 
-class AnnotateScreen(ReadingScreen):
+class AnnotateScreen(RevisitingScreen):
     """Shows a :class:`tui.session.Session`; every vote is on the disk before the next pair is."""
 
     CSS_PATH = "annotate.tcss"
@@ -97,7 +94,7 @@ class AnnotateScreen(ReadingScreen):
         said, is_warning = app.opening(greeting)
         self._show(said, warning=is_warning)
 
-    def _show(self, said: str, *, warning: bool = False) -> None:
+    def _show(self, said: str, *, warning: bool = False, at: Bookmark | None = None) -> None:
         """Show the session's pair and turn, and say something about what led here."""
         self.put_find_away()
         served = self.session.current
@@ -108,7 +105,10 @@ class AnnotateScreen(ReadingScreen):
             self._show_finished()
         else:
             turn = self.session.turn
-            self.panes.open(_conversation(served), max(turn, 1), turn, self._coming)
+            if at is None:
+                self.panes.open(_conversation(served), max(turn, 1), turn, self._coming)
+            else:
+                self.panes.return_to(at)
             self.set_timer(_PREPARE_AFTER, self._prepare)
         self._coming = {}
         self._is_told_to_stay = False
@@ -194,12 +194,22 @@ class AnnotateScreen(ReadingScreen):
             )
             self.call_after_refresh(self.session.shown)
             return
-        if not self._does(lambda: self.session.vote(seen), "Not saved"):
+        if self.session.reopened is not None:
+            self._vote_again(self.session.reopened.was, seen)
             return
-        self._show(f"✓ Saved: {SAID[seen]}.  {self._key('pair.undo')} takes it back.")
+        saved: list[Saved] = []
+        if not self._does(lambda: saved.append(self.session.vote(seen)), "Not saved"):
+            return
+        if saved[0].elsewhere:
+            self._show(said_elsewhere(saved[0]), warning=True)
+        else:
+            self._show(f"✓ Saved: {SAID[seen]}.  {self._key('pair.undo')} takes it back.")
 
     def action_skip(self) -> None:
-        """Put the pair aside, or go through those that were."""
+        """Put the pair aside, or go through those that were; leave a reopened one as it was."""
+        if self.session.reopened is not None:
+            self._leave_reopened()
+            return
         if self.session.current is None:
             if self._does(self.session.take_skipped, "Not opened"):
                 self._show("Put aside earlier; vote, or skip it again.")
@@ -209,8 +219,11 @@ class AnnotateScreen(ReadingScreen):
             self._show(f"Put aside: it comes back at the end.  {undo} takes it back now.")
 
     def action_undo(self) -> None:
-        """Take back the last vote or skip."""
-        undone = []
+        """Take back the last vote, change or skip."""
+        if self.session.reopened is not None:
+            self.say(f"Nothing is taken back from here: {self._leaves()} goes back first.")
+            return
+        undone: list[Undone | None] = []
         if not self._does(lambda: undone.append(self.session.undo()), "Not taken back"):
             return
         last = undone[0]
@@ -218,6 +231,11 @@ class AnnotateScreen(ReadingScreen):
             self.say("There is nothing to take back.")
         elif last.seen is None:
             self._show("↶ Taken back: the skip.")
+        elif last.restored is not None:
+            self._show_status()
+            self.set_timer(_PREPARE_AFTER, self._prepare)
+            change = f"“{SAID[last.restored]}” → “{SAID[last.seen]}”"
+            self.say(f"↶ Taken back: {change}. “{SAID[last.restored]}” stands again.")
         else:
             self._show(f"↶ Taken back: “{SAID[last.seen]}”. Vote again.")
 
@@ -238,7 +256,8 @@ class AnnotateScreen(ReadingScreen):
         flag = "" if self.session.draft.flag else "flagged"
         if self._does(lambda: self.session.keep(flag=flag), "Not saved"):
             self._show_status()
-            self.say("Flagged to the lead." if flag else "No longer flagged.")
+            if not self._remind():
+                self.say("Flagged to the lead." if flag else "No longer flagged.")
 
     def action_note(self) -> None:
         """Write a note; what is typed is kept as it is typed."""
@@ -258,6 +277,7 @@ class AnnotateScreen(ReadingScreen):
         def closed(_: object) -> None:
             self._note = None
             self._show_status()
+            self._remind()
 
         self._note = NoteModal(self.session.draft.note, self.session.typed, keep)
         self.app.push_screen(self._note, closed)

@@ -125,6 +125,9 @@ class ReadingScreen(Screen[None]):
 
     def action_end_find(self) -> None:
         """Go back to where was read before something was searched for."""
+        self._end_find()
+
+    def _end_find(self) -> None:
         if self.is_reading and self.panes.end_find():
             self.say("Back where you were.")
 
@@ -163,4 +166,4 @@ class ReadingScreen(Screen[None]):
             self.panes.next_match(1)
         else:
             self.say("")
-            self.action_end_find()
+            self._end_find()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from textual import events
 from textual.widgets import Static
 
-from core.text import cell_width, displayable
+from core.text import cell_width, displayable, one_line
 from tui.widgets.lines import put
 
 _LONGEST = 200
 """Characters of a needle; a pasted page is cut here."""
+
+_NEEDLE = 24
+"""Characters of a needle that are shown in any case."""
 
 
 class FindLine(Static):
@@ -69,7 +72,9 @@ class FindLine(Static):
         return True
 
     def _show(self) -> None:
-        after = f"▏  {self._count or 'Enter finds it, Esc leaves'}"
+        said = self._count or "Enter finds it, Esc leaves"
+        kept = min(len(self.value), _NEEDLE)  # of a long count less is shown, so that this much is
+        after = f"▏  {one_line(said, self.size.width - kept - 7)}"
         put(self, "/ " + _tail(self.value, self.size.width - len(after) - 4) + after)
 
 

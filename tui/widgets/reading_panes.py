@@ -7,7 +7,6 @@ and which turn to show, and hears from them what to tell its reader.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -20,6 +19,7 @@ from textual.widgets import Static
 from tui.finding import Finding
 from tui.marking import Marks
 from tui.widgets.answer_view import AnswerView
+from tui.widgets.conversation import Bookmark, Conversation, parts_of, place_of
 from tui.widgets.lines import put
 
 if TYPE_CHECKING:
@@ -46,22 +46,6 @@ rows; below it, half a screen is under six words wide.
 _SLICE = 0.008
 _PAUSE = 0.016
 """Seconds of searching or comparing at a time, and between two of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """The texts of one pair, turn by turn, in the order to be shown."""
-
-    question: Sequence[str]
-    left: Sequence[str]
-    right: Sequence[str]
-
-    def texts(self, turn: int) -> dict[str, str]:
-        """What each pane shows of a turn; an answer shorter than the question ends early."""
-        by_pane = {"question": self.question, "left": self.left, "right": self.right}
-        return {
-            name: turns[turn - 1] if turn <= len(turns) else "" for name, turns in by_pane.items()
-        }
 
 
 class ReadingPanes(Vertical):
@@ -100,6 +84,7 @@ class ReadingPanes(Vertical):
         self._places: dict[int, dict[str, int]] = {}  # by turn
         self._finding: Finding | None = None
         self._before: dict[str, int] = {}  # where was read before something was searched for
+        self._began = 1  # the turn that was looked at then
         self._differences: Differences | None = None
         self._idle: Timer | None = None
 
@@ -140,6 +125,21 @@ class ReadingPanes(Vertical):
         self._zoom = 0
         self._lay_out()
         self._show(turn, prepared)
+
+    def bookmark(self) -> Bookmark:
+        """Where one reads now, to come back to; a search ends."""
+        self._keep_place()
+        return Bookmark(self._conversation, self.looking, self._voting, self._zoom, self._places)
+
+    def return_to(self, bookmark: Bookmark) -> None:
+        """Show again what was read when the bookmark was made, and how."""
+        self._keep_place()
+        self._conversation, self._voting = bookmark.conversation, bookmark.voting
+        self._places = dict(bookmark.places)
+        self._differences = None
+        self._zoom = bookmark.zoom
+        self._lay_out()
+        self._show(bookmark.looking, {})
 
     def prepare(self, conversation: Conversation, turn: int) -> Iterator[tuple[str, Rendered]]:
         """Lay out the first screen of a pair that is to come."""
@@ -183,7 +183,7 @@ class ReadingPanes(Vertical):
     def _keep_place(self) -> None:
         """Remember where this turn is read; a search ends, and leaves no trace in it."""
         if self._finding is not None:
-            self._places[self.looking] = self._before
+            self._places[self._began] = self._before
             self._finding, self._before = None, {}
         else:
             self._places[self.looking] = self._places_now(PANES)
@@ -274,29 +274,76 @@ class ReadingPanes(Vertical):
     # ── what stands where ───────────────────────────────────────────────────
 
     def find(self, needle: str) -> None:
-        """Search both answers, and mark what is found; nothing moves."""
+        """Search the answers, the question and the other turns; mark what is found, move nothing.
+
+        Turns that wait for the vote on this one are not searched.
+        """
         if self._finding is None:
-            self._before = self._places_now(PANES)
-        texts = self._conversation.texts(self.looking)
-        self._finding = Finding(needle, {name: texts[name] for name in ANSWERS})
+            self._before, self._began = self._places_now(PANES), self.looking
+        self._finding = Finding(needle, dict(self._searched()))
         self._mark()
         self._go_on()
+
+    def _searched(self) -> Iterator[tuple[str, str]]:
+        """What is searched, by place: what is looked at first, the other turns in their order."""
+        last = self._voting or len(self._conversation.question)
+        for turn in sorted(range(1, last + 1), key=lambda turn: turn != self.looking):
+            texts = self._conversation.texts(turn)
+            yield from ((place_of(turn, name), texts[name]) for name in (*ANSWERS, "question"))
+
+    def _read_on_from(self) -> dict[str, int]:
+        """Where each place that is searched is read."""
+        now = self._places_now(PANES)
+        places = ((place, *parts_of(place)) for place, _ in self._searched())
+        return {place: now[name] if turn == self.looking else 0 for place, turn, name in places}
+
+    def _named(self, place: str) -> str:
+        """A place as a message names it: ``A``, ``the question``, ``B of turn 1``."""
+        turn, name = parts_of(place)
+        where = f" of turn {turn}" if turn != self._began else ""
+        return f"{'the question' if name == 'question' else NAMES[name]}{where}"
+
+    def _found(self, finding: Finding) -> str:
+        """How many matches there are, and where, where that is more than one place."""
+        where: dict[str, int] = {}
+        for place, count in finding.counts().items():
+            turn, name = parts_of(place)
+            said = (
+                f"turn {turn}"
+                if turn != self._began
+                else "question"
+                if name == "question"
+                else NAMES[name]
+            )
+            where[said] = where.get(said, 0) + count
+        if not where or finding.at is not None or not finding.complete:
+            return finding.said()
+        return (
+            f"{finding.said()}: {', '.join(f'{count} in {said}' for said, count in where.items())}"
+        )
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether something is searched for."""
+        return self._finding is not None
 
     def next_match(self, direction: int) -> None:
         """Go to the next match, or to the previous one."""
         if self._finding is None or self._finding.pattern is None:
             self._say(f"Nothing is searched for: {self._key('read.find')} begins.")
-        elif self._finding.step(direction, self._places_now(ANSWERS)):
+        elif self._finding.step(direction, self._read_on_from()):
             self._show_match()
         else:
             self._go_on()
-            self._say(self._finding.said())
+            self._say(self._found(self._finding))
 
     def end_find(self) -> bool:
         """Go back to where was read before; whether anything was searched for."""
         if self._finding is None:
             return False
         places, self._before, self._finding = self._before, {}, None
+        if self.looking != self._began:
+            self._show(self._began, {})
         self._mark()
         for name, place in places.items():
             if self.pane(name).place != place:
@@ -333,7 +380,7 @@ class ReadingPanes(Vertical):
             if finding.advance(_SLICE):
                 self._show_match()
             else:
-                self._say(finding.said())
+                self._say(self._found(finding))
             is_done = finding.complete
         if differences is not None and not differences.complete:
             if differences.advance(_SLICE):
@@ -347,22 +394,25 @@ class ReadingPanes(Vertical):
         match = self._finding.current if self._finding is not None else None
         if self._finding is None or match is None:
             return
+        turn, name = parts_of(match.pane)
+        if turn != self.looking:
+            self._show(turn, {})
         self._mark()
-        if match.pane not in _SHOWN[self._zoom]:
-            self._zoom = ANSWERS.index(match.pane) + 1
+        if name not in ("question", *_SHOWN[self._zoom]):
+            self._zoom = ANSWERS.index(name) + 1
             self._lay_out()
-        self.pane(match.pane).go_to_match(match)
+        self.pane(name).go_to_match(match)
         others = {"next_match": "next", "previous_match": "previous", "end_find": "back"}
         keys = (f"{self._key(f'read.{action}')} {word}" for action, word in others.items())
-        self._say(" · ".join((f"{self._finding.said()}, in {NAMES[match.pane]}", *keys)))
+        self._say(" · ".join((f"{self._finding.said()}, in {self._named(match.pane)}", *keys)))
 
     def _mark(self) -> None:
         """Let the panes paint what is found and what differs."""
         finding, differences = self._finding, self._differences
         current = finding.current if finding is not None else None
         by_pane = {"left": differences.left, "right": differences.right} if differences else {}
-        for name in ANSWERS:
-            is_here = current is not None and current.pane == name
+        for name in PANES:
+            is_here = current is not None and current.pane == place_of(self.looking, name)
             self.pane(name).mark(
                 Marks(
                     finding.pattern if finding is not None else None,
