@@ -26,24 +26,37 @@ IMAGES = Path(__file__).parent.parent / "docs" / "images"
 NARROW, WIDE = (80, 24), (120, 40)
 FONTS = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 
+ASKED = {
+    "criteria": "helpfulness, accuracy",
+    "confidence": "guess, fairly sure, certain",
+    "tags": "clear, correct, complete, short",
+}
+
 CELL = 12.2
 """Units of the picture that one cell is wide."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture: what is pressed on which screen, and at what size."""
+    """One picture: what is pressed on which screen, and at what size.
+
+    Attributes:
+        asks: whether the study asks for more than a vote.
+    """
 
     name: str
     keys: Sequence[str] = ()
     size: tuple[int, int] = WIDE
     screen: str = "annotate"
+    asks: bool = False
 
 
 PICTURES = (
     Picture("vote"),
     Picture("vote-narrow", size=NARROW),
     Picture("saved", ("2",)),
+    Picture("asked", ("1", "2"), size=NARROW, asks=True),
+    Picture("cannot-judge", ("c",), size=NARROW),
     Picture("help", ("question_mark", "space"), size=NARROW),
     Picture("lead", screen="lead"),
 )
@@ -67,6 +80,9 @@ def voted_study(folder: Path) -> Path:
 
 async def take(study: Path, picture: Picture) -> str:
     """The picture as SVG."""
+    if picture.asks:
+        with Store(study) as store:
+            store.set(ASKED)
     who = Who("ann", "local", is_lead=picture.screen == "lead")
     app = TiebreakApp(study, who, first=picture.screen)
     async with app.run_test(size=picture.size) as pilot:

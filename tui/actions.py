@@ -226,6 +226,14 @@ ANNOTATE: Sequence[Action] = (
         "Take back the last vote or skip, as often as you like.",
         PAIR,
     ),
+    Action(
+        "pair.cannot_judge",
+        "cannot_judge",
+        ("c",),
+        "can't judge",
+        "Say why you cannot judge the pair; it goes to somebody else.",
+        PAIR,
+    ),
     Action("pause", "pause", ("p",), "pause", "Stop the clock and hide the pair.", REST),
     Action("theme", "app.next_theme", ("comma",), "", "Take the next theme.", REST),
     Action(

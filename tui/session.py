@@ -12,10 +12,12 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from core.asked import Details
 from core.records import Seen
 from db.serving import Draft, Progress, Served
 from db.store import Store
-from db.voting import Cast, Undone
+from db.voting import Cast, Declined, Undone
+from tui.asking import Asking, steps_of
 
 IDLE_AFTER = 60.0
 """Seconds without a key after which time no longer counts as active."""
@@ -95,6 +97,9 @@ class Session:
         self.annotator_id = annotator_id
         self.identity = identity
         self.settings = store.settings()
+        self.asked = store.voting.asked
+        self.asking: Asking | None = None
+        self.is_declining = False
         self.current: Served | None = None
         self.turn = 0
         self.draft = Draft()
@@ -104,7 +109,8 @@ class Session:
         self._make_id = make_id
         self._monotonic = monotonic
         self._quiet_until = 0.0
-        self._attempt: tuple[tuple[int, int, Seen], str] | None = None
+        self._attempt: tuple[tuple[object, ...], str] | None = None
+        self._steps = steps_of(self.asked)
         self._withdrawal: str | None = None
 
     # ── what is on the screen ───────────────────────────────────────────────
@@ -155,6 +161,7 @@ class Session:
             self.turn = turn if turn is not None else _next_turn(served)
             self.draft = served.drafts.get(self.turn, Draft())
         self._attempt = self._withdrawal = None
+        self.asking, self.is_declining = None, False
         self._pace = self.store.serving.pace(self.annotator_id)
         self.active.restart()
         # Keys that arrive before this is painted were meant for what was there before.
@@ -163,7 +170,21 @@ class Session:
 
     # ── what a key does ─────────────────────────────────────────────────────
 
-    def vote(self, seen: Seen) -> Saved:
+    def ask(self, seen: Seen) -> Asking | None:
+        """Begin to ask what the study wants to know with a vote; None where that is nothing.
+
+        Nothing is saved by it. What was said with an earlier vote on this turn is offered again.
+        """
+        served = self._present()
+        if self._steps:
+            self.asking = Asking(self._steps, seen, served.said.get(self.turn))
+        return self.asking
+
+    def withdraw(self) -> None:
+        """Forget the vote that is on its way, and that a reason not to judge was asked for."""
+        self.asking, self.is_declining = None, False
+
+    def vote(self, seen: Seen, details: Details | None = None) -> Saved:
         """Cast a vote on the turn on screen; it is on the disk when this returns.
 
         After it, :attr:`current` and :attr:`turn` are what comes next.
@@ -173,21 +194,21 @@ class Session:
                 again is safe: the same vote is never recorded twice.
         """
         served = self._present()
-        # A write that failed may have reached the disk all the same: its retry keeps its id.
-        what = (served.assignment, self.turn, seen)
-        if self._attempt is None or self._attempt[0] != what:
-            self._attempt = (what, self._make_id())
+        details = details or Details()
         self.store.voting.cast(
             self.annotator_id,
             self.identity,
             Cast(
-                self._attempt[1],
+                self._id_for(served.assignment, self.turn, seen, details),
                 served.assignment,
                 self.turn,
                 seen,
                 self.draft.note,
                 self.draft.flag,
-                active_seconds=self.active.seconds(),
+                details.confidence,
+                self.active.seconds(),
+                details.tags,
+                details.criteria,
             ),
         )
         voted = replace(served, voted={**served.voted, self.turn: seen})
@@ -197,6 +218,37 @@ class Session:
         else:
             self._take(voted)
         return saved
+
+    def decline(self, reason: str) -> None:
+        """Say that this annotator cannot judge the pair; it is closed to them then.
+
+        Raises:
+            StudyUnavailable: as for :meth:`vote`.
+        """
+        served = self._present()
+        self.store.voting.decline(
+            self.annotator_id,
+            self.identity,
+            Declined(
+                self._id_for(served.assignment, self.turn, reason),
+                served.assignment,
+                self.turn,
+                reason,
+                self.draft.note,
+                self.draft.flag,
+                self.active.seconds(),
+            ),
+        )
+        self._advance()
+
+    def _id_for(self, *what: object) -> str:
+        """The id for something to be recorded.
+
+        A write that failed may have reached the disk all the same: its retry keeps its id.
+        """
+        if self._attempt is None or self._attempt[0] != what:
+            self._attempt = (what, self._make_id())
+        return self._attempt[1]
 
     def skip(self) -> None:
         """Put the pair aside; it comes back at the end."""
@@ -209,7 +261,7 @@ class Session:
         return self._take(self.store.serving.serve_skipped(self.annotator_id))
 
     def undo(self) -> Undone | None:
-        """Take back the last vote or skip and show its pair again."""
+        """Take back what was done last and show its pair again."""
         # What was prepared would keep its slot unseen: it is given back, and drawn again later.
         self.close()
         if self._withdrawal is None:

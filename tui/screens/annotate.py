@@ -11,11 +11,12 @@ from textual.widgets import Static
 
 from core.errors import StudyUnavailable, TiebreakError
 from core.records import Seen
-from core.text import many
+from core.text import many, one_line
 from db.serving import Served
 from tui.actions import ANNOTATE, READ, REST, VOTE, Action
+from tui.asking import SAID, Asking
 from tui.screens import ScreenSpec, take_keys
-from tui.screens.reading import ReadingScreen
+from tui.screens.asking import AskingScreen
 from tui.session import Session
 from tui.status import status_line
 from tui.widgets.answer_view import AnswerView
@@ -29,12 +30,6 @@ if TYPE_CHECKING:
     from tui.app import TiebreakApp, Who
     from tui.rendering import Rendered
 
-SAID = {
-    Seen.LEFT: "A is better",
-    Seen.RIGHT: "B is better",
-    Seen.TIE: "tie",
-    Seen.BOTH_BAD: "both bad",
-}
 _LOOK_AGAIN = 5.0
 """Seconds between two looks for new pairs, once nothing is left."""
 
@@ -42,14 +37,13 @@ _PREPARE_AFTER = 0.05
 """Seconds after a pair is painted before the next one is fetched: reading comes first."""
 
 
-class AnnotateScreen(ReadingScreen):
+class AnnotateScreen(AskingScreen):
     """Shows a :class:`tui.session.Session`; every vote is on the disk before the next pair is."""
 
     CSS_PATH = "annotate.tcss"
 
     def __init__(self, session: Session, who: Who, banner: str) -> None:
-        super().__init__()
-        self.session = session
+        super().__init__(session)
         self._who = who
         self._banner = banner
         self._coming: dict[str, Rendered] = {}
@@ -57,12 +51,14 @@ class AnnotateScreen(ReadingScreen):
         self._table: tuple[Action, ...] = ()
 
     def compose(self) -> ComposeResult:
-        self._table = take_keys(self, ANNOTATE)
+        has_reasons = bool(self.session.asked.cannot_judge_reasons)
+        actions = [a for a in ANNOTATE if has_reasons or a.id != "pair.cannot_judge"]
+        self._table = take_keys(self, actions)
         yield Static(classes="status", id="status", markup=False)
         yield ReadingPanes(self._key)
         yield Static(id="finished", markup=False)
         yield from self.compose_said()
-        yield KeyBar([a for a in self._table if a.group == VOTE], gap="   ", id="votes")
+        yield self.compose_strip(self._table)
         yield KeyBar(*self._footers(), id="keys")
 
     def _footers(self) -> Iterator[list[Action]]:
@@ -108,6 +104,7 @@ class AnnotateScreen(ReadingScreen):
             self.set_timer(_PREPARE_AFTER, self._prepare)
         self._coming = {}
         self._show_status()
+        self.show_question()
         self.say(said, warning=warning)
         self.call_after_refresh(self.session.shown)
 
@@ -117,11 +114,13 @@ class AnnotateScreen(ReadingScreen):
 
     def _show_finished(self) -> None:
         progress = self.session.progress()
-        if not (progress.done or progress.skipped):
+        if not (progress.done or progress.skipped or progress.declined):
             lines = ["No pair waits for you. A lead queues them with: tiebreak pairs make"]
         else:
-            done = many(progress.done, "pair")
-            lines = [f"Nothing is left for you here: {done} done. Thank you."]
+            done = f"{many(progress.done, 'pair')} done"
+            if progress.declined:
+                done += f", {progress.declined:,} you could not judge"
+            lines = [f"Nothing is left for you here: {done}. Thank you."]
         if progress.skipped:
             skip = self._key("pair.skip")
             lines.append(f"{progress.skipped} put aside: press {skip} to go through them.")
@@ -181,6 +180,8 @@ class AnnotateScreen(ReadingScreen):
             return
         self.put_find_away()  # a click may vote while it is open
         seen = Seen(choice)
+        if self.takes_vote(seen):
+            return
         if self.session.is_hasty():
             self.say(
                 f"Not saved: that was at once after the pair appeared. Again for “{SAID[seen]}”?",
@@ -188,9 +189,28 @@ class AnnotateScreen(ReadingScreen):
             )
             self.call_after_refresh(self.session.shown)
             return
-        if not self._does(lambda: self.session.vote(seen), "Not saved"):
-            return
+        if self.session.ask(seen) is not None:
+            self.show_question()
+        elif self._does(lambda: self.session.vote(seen), "Not saved"):
+            self._show_saved(seen)
+
+    def _show_saved(self, seen: Seen) -> None:
         self._show(f"✓ Saved: {SAID[seen]}.  {self._key('pair.undo')} takes it back.")
+
+    def cast_vote(self, asking: Asking) -> bool:
+        """Cast a vote whose every detail is said, and show what comes next."""
+        details = asking.details()
+        if not self._does(lambda: self.session.vote(asking.seen, details), "Not saved"):
+            return False
+        self._show_saved(asking.seen)
+        return True
+
+    def decline(self, reason: str) -> None:
+        """Close the pair to this annotator and show what comes next."""
+        if self._does(lambda: self.session.decline(reason), "Not declined"):
+            undo = self._key("pair.undo")
+            said = one_line(reason, 40)
+            self._show(f"✓ You cannot judge it: {said}.  {undo} takes that back.")
 
     def action_skip(self) -> None:
         """Put the pair aside, or go through those that were."""
@@ -203,17 +223,22 @@ class AnnotateScreen(ReadingScreen):
             self._show(f"Put aside: it comes back at the end.  {undo} takes it back now.")
 
     def action_undo(self) -> None:
-        """Take back the last vote or skip."""
+        """Take back what was done last; a vote that is on its way is only withdrawn."""
+        if self.session.asking is not None:
+            self.withdraw_vote()
+            return
         undone = []
         if not self._does(lambda: undone.append(self.session.undo()), "Not taken back"):
             return
         last = undone[0]
         if last is None:
             self.say("There is nothing to take back.")
-        elif last.seen is None:
-            self._show("↶ Taken back: the skip.")
-        else:
+        elif last.seen is not None:
             self._show(f"↶ Taken back: “{SAID[last.seen]}”. Vote again.")
+        elif last.cannot_judge:
+            self._show("↶ Taken back: that you cannot judge this pair.")
+        else:
+            self._show("↶ Taken back: the skip.")
 
     def _does(self, act: Callable[[], object], refused: str) -> bool:
         """Do something to the study; say so and stay where we are if it is refused."""
