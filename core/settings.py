@@ -8,9 +8,16 @@ from reprlib import repr as shortened
 from typing import Any
 
 from core.errors import UsageError
+from core.text import name_problem
 
 PER_TURN = "turn"
 PER_CONVERSATION = "conversation"
+
+MOST_OPTIONS = 9
+"""Options of one question: each has a digit of its own."""
+
+LONGEST_OPTION = 40
+"""Characters of an option's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,29 @@ def _names(value: Any) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise ValueError("takes names with commas between them")
     return [_text(name) for name in value]
+
+
+def _options(least: int = 1) -> Callable[[Any], Any]:
+    """Names to choose from, in the order in which they are offered; none switches them off."""
+
+    def check(value: Any) -> list[str]:
+        if isinstance(value, str):
+            value = value.split(",") if value.strip() else []
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+            raise ValueError("takes names with commas between them")
+        names = [name.strip() for name in value]
+        for number, name in enumerate(names, 1):
+            if problem := name_problem(name):
+                raise ValueError(f"takes names of one line each; number {number} {problem}")
+            if len(name) > LONGEST_OPTION:
+                raise ValueError(f"takes names of at most {LONGEST_OPTION} characters")
+            if name in names[: number - 1]:
+                raise ValueError(f"takes each name once; {name!r} is there twice")
+        if names and not least <= len(names) <= MOST_OPTIONS:
+            raise ValueError(f"takes {least} to {MOST_OPTIONS} names, or none")
+        return names
+
+    return check
 
 
 def _whole(low: int, high: int) -> Callable[[Any], Any]:
@@ -92,6 +122,25 @@ KNOWN: Mapping[str, Known] = {
     "show_reference": Known(True, "whether annotators can open the reference answer", _yes_or_no),
     "dwell_ms": Known(
         300, "a vote sooner than this after a pair appears asks again (0: never)", _whole(0, 10000)
+    ),
+    "criteria": Known(
+        [], "what is voted on one by one after the overall outcome; none asks nothing", _options()
+    ),
+    "confidence": Known(
+        [], "levels of how sure a vote is, lowest first; none asks nothing", _options(least=2)
+    ),
+    "tags": Known(
+        [], "reasons of which any number may be given with a vote; none asks nothing", _options()
+    ),
+    "cannot_judge_reasons": Known(
+        [
+            "not my field",
+            "question unclear",
+            "answer broken or cut off",
+            "rather not say",
+        ],
+        "why an annotator may give no outcome at all; none does not offer it",
+        _options(),
     ),
 }
 

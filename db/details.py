@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
 
+from core.asked import Details
+from core.blinding import as_seen
 from core.records import Choice
 
 
@@ -27,3 +30,21 @@ def criteria_of(stored: str | None) -> dict[str, Choice]:
     """Outcomes by criterion as :func:`stored_criteria` stored them, in model space."""
     found = json.loads(stored) if stored else {}
     return {criterion: Choice(choice) for criterion, choice in found.items()}
+
+
+def said_in(connection: sqlite3.Connection, assignment: int) -> dict[int, Details]:
+    """What was last said on each turn beyond the outcome, as the pair stood on the screen."""
+    rows = connection.execute(
+        "SELECT turn, left, confidence, tags, criteria FROM vote "
+        "WHERE assignment_id = ? AND choice IS NOT NULL ORDER BY seq",
+        (assignment,),
+    )
+    said = {
+        turn: Details(
+            {name: as_seen(choice, left) for name, choice in criteria_of(criteria).items()},
+            confidence,
+            tags_of(tags),
+        )
+        for turn, left, confidence, tags, criteria in rows
+    }
+    return {turn: details for turn, details in said.items() if details != Details()}

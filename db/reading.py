@@ -33,10 +33,16 @@ if TYPE_CHECKING:
     from core.stats.tally import Tally
     from db.store import Store
 
-_CODE = (
-    "CASE WHEN v.repeat THEN 0 WHEN v.choice = 'model_1' THEN 1 WHEN v.choice = 'model_2' THEN 2 "
-    "WHEN v.choice = 'tie' THEN 3 WHEN v.choice = 'both_bad' THEN 4 ELSE 0 END"
+_CHOICE = (
+    "WHEN v.choice = 'model_1' THEN 1 WHEN v.choice = 'model_2' THEN 2 "
+    "WHEN v.choice = 'tie' THEN 3 WHEN v.choice = 'both_bad' THEN 4"
 )
+_VOTE_CODE = (
+    f"CASE WHEN v.repeat THEN 0 {_CHOICE} WHEN v.cannot_judge IS NOT NULL THEN 5 ELSE 0 END"
+)
+_VERDICT_CODE = f"CASE {_CHOICE} ELSE 0 END"
+"""What the tally calls an outcome. A marked repeat of a vote counts as no vote; a judge's repeat
+keeps its outcome, and the tally keeps it apart."""
 
 
 class Feed:
@@ -67,7 +73,7 @@ class Feed:
             )
             self.tally.add_votes(
                 connection.execute(
-                    f"SELECT v.seq, v.pair_id, v.turn, v.annotator_id, {_CODE}, "
+                    f"SELECT v.seq, v.pair_id, v.turn, v.annotator_id, {_VOTE_CODE}, "
                     "coalesce(v.left, 0), coalesce(s.seq, 0) "
                     "FROM vote v LEFT JOIN vote s ON s.id = v.supersedes "
                     "WHERE v.seq > ? ORDER BY v.seq",
@@ -76,7 +82,7 @@ class Feed:
             )
             self.tally.add_verdicts(
                 connection.execute(
-                    f"SELECT v.seq, v.pair_id, v.turn, v.judge_id, {_CODE}, "
+                    f"SELECT v.seq, v.pair_id, v.turn, v.judge_id, {_VERDICT_CODE}, "
                     "coalesce(v.left, 0), v.repeat, coalesce(s.seq, 0) "
                     "FROM verdict v LEFT JOIN verdict s ON s.id = v.supersedes "
                     "WHERE v.seq > ? ORDER BY v.seq",
@@ -124,6 +130,7 @@ class Item:
             marked repeats, which say something about the annotator and not about the pair.
         verdicts: of every judge, order and repeat; superseded ones left out.
         rulings: those that stand, oldest first.
+        cannot_judge: the word of those who gave no outcome; it counts as no vote.
     """
 
     pair: Pair
@@ -132,6 +139,7 @@ class Item:
     votes: list[tuple[Vote, Served]] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     rulings: list[Ruling] = field(default_factory=list)
+    cannot_judge: list[Vote] = field(default_factory=list)
 
 
 class Reading:
@@ -156,6 +164,10 @@ class Reading:
             "simulated_annotators": "SELECT count(*) FROM annotator WHERE simulated",
             "votes": f"SELECT count(*) FROM vote v {current.format('vote')} "
             "AND v.choice IS NOT NULL",
+            "votes_with_details": f"SELECT count(*) FROM vote v {current.format('vote')} "
+            "AND v.choice IS NOT NULL AND coalesce(v.confidence, v.tags, v.criteria) IS NOT NULL",
+            "cannot_judge": f"SELECT count(*) FROM vote v {current.format('vote')} "
+            "AND v.cannot_judge IS NOT NULL",
             "vote_log_rows": "SELECT count(*) FROM vote",
             "flags": f"SELECT count(*) FROM vote v {current.format('vote')} AND v.flag != ''",
             "judges": "SELECT count(*) FROM judge",
@@ -185,8 +197,13 @@ class Reading:
                 return found[key]
 
             for vote, served in _votes(connection, standing=True):
-                if not vote.repeat:
-                    item(vote.pair, vote.turn).votes.append((vote, served))
+                if vote.repeat:
+                    continue
+                one = item(vote.pair, vote.turn)
+                if vote.choice is None:
+                    one.cannot_judge.append(vote)
+                else:
+                    one.votes.append((vote, served))
             for verdict in _verdicts(connection, standing=True):
                 item(verdict.pair, verdict.turn).verdicts.append(verdict)
             for ruling in _rulings(connection, standing=True):
@@ -215,6 +232,10 @@ class Reading:
 
     def votes(self) -> Iterator[tuple[Vote, Served]]:
         """The votes that stand, in the order they were cast."""
+        yield from ((vote, how) for vote, how in self.said() if vote.choice is not None)
+
+    def said(self) -> Iterator[tuple[Vote, Served]]:
+        """The votes that stand, and between them the word of those who cannot judge."""
         with self.store.read() as connection:
             yield from _votes(connection, standing=True)
 
@@ -294,7 +315,9 @@ def _standing(log: str, standing: bool) -> str:
 
 
 def _votes(connection: sqlite3.Connection, *, standing: bool) -> Iterator[tuple[Vote, Served]]:
-    only = _standing("vote", standing) + (" AND v.choice IS NOT NULL" if standing else "")
+    only = _standing("vote", standing)
+    if standing:
+        only += " AND (v.choice IS NOT NULL OR v.cannot_judge IS NOT NULL)"
     rows = connection.execute(
         "SELECT q.key, p.model_1, p.model_2, v.id, v.turn, a.name, v.choice, v.identity, v.left, "
         "v.supersedes, v.confidence, v.note, v.flag, v.active_seconds, v.at, s.name, v.repeat, "

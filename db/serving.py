@@ -8,15 +8,18 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from core import sampling
+from core.asked import Details
 from core.blinding import left_side
 from core.records import WHOLE_CONVERSATION, Seen
 from core.settings import PER_TURN
 from core.times import stamp
+from db.details import said_in
 from db.texts import TURNS_OF_PAIR, answer_turns, question_of
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ class Served:
         voted: turn → what this annotator's vote on it was, as seen.
         drafts: turn → what is typed but not voted.
         question: the question's turns; ``references`` holds a text or None for each.
+        said: turn → what this annotator last said with a vote on it beyond its outcome, whether
+            that vote stands or was taken back.
     """
 
     assignment: int
@@ -52,6 +57,7 @@ class Served:
     references: tuple[str | None, ...]
     left: tuple[str, ...]
     right: tuple[str, ...]
+    said: Mapping[int, Details] = field(default_factory=dict)
 
     @property
     def next_turn(self) -> int | None:
@@ -65,11 +71,13 @@ class Progress:
 
     Attributes:
         left: pairs that may still be served to this annotator, the open one included.
+        declined: pairs that this annotator could not judge.
     """
 
     done: int
     skipped: int
     left: int
+    declined: int = 0
 
 
 class Serving:
@@ -238,6 +246,7 @@ class Serving:
             question.references,
             left_turns,
             right_turns,
+            said_in(connection, assignment),
         )
 
     def turns(
@@ -298,6 +307,7 @@ class Serving:
             states.get("done", 0),
             states.get("skipped", 0),
             fresh + returning + states.get("open", 0),
+            states.get("declined", 0),
         )
 
 

@@ -29,6 +29,11 @@ FONTS = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 
 MOMENT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 """When every picture is taken."""
+ASKED = {
+    "criteria": "helpfulness, accuracy",
+    "confidence": "guess, fairly sure, certain",
+    "tags": "clear, correct, complete, short",
+}
 
 CELL = 12.2
 """Units of the picture that one cell is wide."""
@@ -36,12 +41,17 @@ CELL = 12.2
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture: what is pressed on which screen, and at what size."""
+    """One picture: what is pressed on which screen, and at what size.
+
+    Attributes:
+        asks: whether the study asks for more than a vote.
+    """
 
     name: str
     keys: Sequence[str] = ()
     size: tuple[int, int] = WIDE
     screen: str = "annotate"
+    asks: bool = False
 
 
 PICTURES = (
@@ -50,6 +60,8 @@ PICTURES = (
     Picture("saved", ("2",)),
     Picture("history", (*"123413", "h", *"jj"), size=NARROW),
     Picture("reopened", (*"12", "h", "enter")),
+    Picture("asked", ("1", "2"), size=NARROW, asks=True),
+    Picture("cannot-judge", ("c",), size=NARROW),
     Picture("help", ("question_mark", "space"), size=NARROW),
     Picture("lead", screen="lead"),
 )
@@ -73,6 +85,9 @@ def voted_study(folder: Path) -> Path:
 
 async def take(study: Path, picture: Picture) -> str:
     """The picture as SVG."""
+    if picture.asks:
+        with Store(study) as store:
+            store.set(ASKED)
     who = Who("ann", "local", is_lead=picture.screen == "lead")
     app = TiebreakApp(study, who, first=picture.screen)
     app.store.clock = lambda: MOMENT

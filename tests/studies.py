@@ -171,7 +171,7 @@ def full_study(path: Path, clock: FakeClock | None = None, *, version: int = LAT
         store.serving.keep_draft(served.assignment, served.turns[0], Draft("thinking"))
         vote(store, cleo, served, Seen.RIGHT, note="hm", flag="flagged", id="c1")
         store.voting.undo(cleo, "local:cleo", "c2")
-        vote(store, cleo, served, Seen.BOTH_BAD, confidence=60, active_seconds=3.5, id="c3")
+        vote(store, cleo, served, Seen.BOTH_BAD, active_seconds=3.5, id="c3")
         store.voting.skip(cleo, serve(store, cleo).assignment, "too long")
     return path
 

@@ -234,6 +234,14 @@ ANNOTATE: Sequence[Action] = (
         PAIR,
     ),
     Action(
+        "pair.cannot_judge",
+        "cannot_judge",
+        ("c",),
+        "can't judge",
+        "Say why you cannot judge the pair; it goes to somebody else.",
+        PAIR,
+    ),
+    Action(
         "history",
         "history",
         ("h",),

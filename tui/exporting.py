@@ -49,7 +49,7 @@ def write(store: Store, what: str, format_name: str, options: Options, stream: I
     if what == "votes":
         chosen = named("native" if format_name == "jsonl" else "csv")
         assert chosen.write is not None
-        with closing(_votes(store, options)) as votes:
+        with closing(_votes(store, options, is_table=format_name == "csv")) as votes:
             return _counted(chosen.write, votes, stream)
     rows = gold_rows(store, options)
     return _write_flat(rows, stream) if format_name == "csv" else _write_lines(rows, stream)
@@ -77,11 +77,12 @@ def _named(store: Store, options: Options) -> Callable[[str], str]:
     return (lambda name: name) if options.names else lambda name: pseudonym(store.seed, name)
 
 
-def _votes(store: Store, options: Options) -> Generator[Record, None, None]:
+def _votes(store: Store, options: Options, *, is_table: bool) -> Generator[Record, None, None]:
     name = _named(store, options)
     for annotator in sorted(store.reading.simulated()):
         yield Annotator(name(annotator), simulated=True)
-    for vote, _ in store.reading.votes():
+    # A table of comparisons has no place for who made none.
+    for vote, _ in store.reading.votes() if is_table else store.reading.said():
         yield replace(
             vote,
             annotator=name(vote.annotator),
@@ -101,14 +102,16 @@ def gold_rows(store: Store, options: Options) -> Iterator[dict[str, Any]]:
     for item in store.reading.items():
         votes = [(v, s) for v, s in item.votes if groups[v.annotator] not in excluded]
         if not votes and not item.rulings:
-            continue  # judges alone make no gold
+            continue  # neither judges nor those who cannot judge make gold
         gold = decide([vote for vote, _ in votes], item.rulings, options.rule)
-        yield _gold_row(item, votes, gold, simulated, name, options)
+        declined = [v for v in item.cannot_judge if groups[v.annotator] not in excluded]
+        yield _gold_row(item, votes, declined, gold, simulated, name, options)
 
 
 def _gold_row(
     item: Item,
     votes: Sequence[tuple[Vote, Served]],
+    declined: Sequence[Vote],
     gold: Gold,
     simulated: frozenset[str],
     name: Callable[[str], str],
@@ -128,6 +131,12 @@ def _gold_row(
         "votes": [
             _vote_trail(vote, served, vote.annotator in simulated, name, options)
             for vote, served in votes
+        ],
+        "cannot_judge": [
+            {"id": vote.id, "annotator": name(vote.annotator)}
+            | {"simulated": vote.annotator in simulated, "reason": vote.cannot_judge}
+            | _about(vote, options)
+            for vote in declined
         ],
         "verdicts": [_verdict_trail(verdict) for verdict in item.verdicts],
         "rulings": [
@@ -160,13 +169,22 @@ def _vote_trail(
         "policy": served.policy or None,
         "probability": served.probability,
         "confidence": vote.confidence,
+        "tags": list(vote.tags),
+        "criteria": dict(vote.criteria),
+    }
+    return trail | _about(vote, options)
+
+
+def _about(vote: Vote, options: Options) -> dict[str, Any]:
+    """What a trail says of any row of the vote log."""
+    about: dict[str, Any] = {
         "flagged": bool(vote.flag),
         "active_seconds": vote.active_seconds,
         "at": vote.at or None,
     }
     if options.notes:
-        trail |= {"note": vote.note, "flag": vote.flag}
-    return trail
+        about |= {"note": vote.note, "flag": vote.flag}
+    return about
 
 
 def _verdict_trail(verdict: Verdict) -> dict[str, Any]:

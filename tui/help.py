@@ -10,6 +10,13 @@ from tui.actions import Action, key_name
 from tui.preferences import Notice
 from tui.screens import ScreenSpec
 
+_ASKED = (
+    "- The vote keys answer for each criterion, digits for the rest; reasons come and go.",
+    "- `Enter` — Go on with what is marked ✓; with reasons `Space` does too.",
+    "- `Esc` — Go a step back; at the first, the vote is withdrawn.",
+    "- Nothing is saved before the last answer; reading, note and flag keys work meanwhile.",
+)
+
 
 def help_text(
     actions: Sequence[Action],
@@ -39,5 +46,7 @@ def help_text(
             for action in actions
             if action.group == group
         ]
+    if settings and (settings["criteria"] or settings["confidence"] or settings["tags"]):
+        parts += ["\n## What is asked after a vote\n", *_ASKED]
     others = [f"- `{key_name(screen.key)}` — {screen.title}" for screen in screens]
     return "\n".join([*parts, "\n## Screens\n", *others])

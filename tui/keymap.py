@@ -40,6 +40,7 @@ LAYOUTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "pair.flag": ("t",),
         "pair.undo": ("b",),
         "pair.skip": ("3",),
+        "pair.cannot_judge": ("B",),
         "pause": ("4",),
         "theme": ("5",),
         "history": ("7",),
@@ -50,8 +51,9 @@ LAYOUTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """Layouts by name: what each moves. ``left-hand`` needs one hand, no arrows, and keeps the rows
 of the keyboard apart: the upper one votes, the middle one reads, the lower one and the digits do
-the rest. With Shift the lower two search, compare and jump; no key of the upper row does anything
-with Shift that would be a vote without it."""
+the rest. With Shift the lower two search, compare and jump, and ``B``, which undoes without it,
+says that one cannot judge; no key of the upper row does anything with Shift that would be a vote
+without it."""
 
 FIXED = {"quit"}
 """Actions whose key stays: nobody may lock themselves in."""

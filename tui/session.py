@@ -12,12 +12,15 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from core.asked import Details
 from core.errors import Conflict
 from core.records import Seen
 from db.history import Past
 from db.serving import Draft, Progress, Served
 from db.store import Store
-from db.voting import Cast, Undone
+from db.undoing import Undone
+from db.voting import Cast, Declined
+from tui.asking import Asking, steps_of
 from tui.reopening import Reopened, Waiting
 
 IDLE_AFTER = 60.0
@@ -105,6 +108,9 @@ class Session:
         self.annotator_id = annotator_id
         self.identity = identity
         self.settings = store.settings()
+        self.asked = store.voting.asked
+        self.asking: Asking | None = None
+        self.is_declining = False
         self.current: Served | None = None
         self.turn = 0
         self.draft = Draft()
@@ -115,7 +121,8 @@ class Session:
         self._make_id = make_id
         self._monotonic = monotonic
         self._quiet_until = 0.0
-        self._attempt: tuple[tuple[int, int, Seen], str] | None = None
+        self._attempt: tuple[tuple[object, ...], str] | None = None
+        self._steps = steps_of(self.asked)
         self._withdrawal: str | None = None
         self._is_draft_saved = True
         self._tried: set[str] = set()  # ids of votes on this pair, of which each may be on the disk
@@ -168,6 +175,7 @@ class Session:
             self.turn = turn if turn is not None else _next_turn(served)
             self.draft = served.drafts.get(self.turn, Draft())
         self._attempt = self._withdrawal = self.reopened = None
+        self.asking, self.is_declining = None, False
         self._tried.clear()
         self._is_draft_saved = True
         self._pace = self.store.serving.pace(self.annotator_id)
@@ -178,7 +186,21 @@ class Session:
 
     # ── what a key does ─────────────────────────────────────────────────────
 
-    def vote(self, seen: Seen) -> Saved:
+    def ask(self, seen: Seen) -> Asking | None:
+        """Begin to ask what the study wants to know with a vote; None where that is nothing.
+
+        Nothing is saved by it. What was said with an earlier vote on this turn is offered again.
+        """
+        served = self._present()
+        if self._steps:
+            self.asking = Asking(self._steps, seen, served.said.get(self.turn))
+        return self.asking
+
+    def withdraw(self) -> None:
+        """Forget the vote that is on its way, and that a reason not to judge was asked for."""
+        self.asking, self.is_declining = None, False
+
+    def vote(self, seen: Seen, details: Details | None = None) -> Saved:
         """Cast a vote on the turn on screen; it is on the disk when this returns.
 
         After it, :attr:`current` and :attr:`turn` are what comes next.
@@ -188,26 +210,26 @@ class Session:
                 again is safe: the same vote is never recorded twice.
         """
         served = self._present()
-        # A write that failed may have reached the disk all the same: its retry keeps its id.
-        what = (served.assignment, self.turn, seen)
-        if self._attempt is None or self._attempt[0] != what:
-            self._attempt = (what, self._make_id())
-            self._tried.add(self._attempt[1])
+        details = details or Details()
+        vote_id = self._id_for(served.assignment, self.turn, seen, details)
         self.store.voting.cast(
             self.annotator_id,
             self.identity,
             Cast(
-                self._attempt[1],
+                vote_id,
                 served.assignment,
                 self.turn,
                 seen,
                 self.draft.note,
                 self.draft.flag,
-                active_seconds=self.active.seconds(),
+                details.confidence,
+                self.active.seconds(),
+                details.tags,
+                details.criteria,
             ),
         )
         voted = replace(served, voted={**served.voted, self.turn: seen})
-        saved = self._saved(self._attempt[1], seen, is_done=voted.next_turn is None)
+        saved = self._saved(vote_id, seen, is_done=voted.next_turn is None)
         if self.reopened is not None:
             self._go_back(self.reopened.waiting.after(served.assignment, self.turn, seen))
         elif saved.pair_done:
@@ -223,6 +245,42 @@ class Session:
         known = self.reopened.was.id if self.reopened is not None else None
         return Saved(seen, self.turn, is_done, over.seen, over.id != known)
 
+    def decline(self, reason: str) -> None:
+        """Say that this annotator cannot judge the pair; it is closed to them then.
+
+        Raises:
+            StudyUnavailable: as for :meth:`vote`.
+        """
+        served = self._present()
+        self.store.voting.decline(
+            self.annotator_id,
+            self.identity,
+            Declined(
+                self._id_for(served.assignment, self.turn, reason),
+                served.assignment,
+                self.turn,
+                reason,
+                self.draft.note,
+                self.draft.flag,
+                self.active.seconds(),
+            ),
+        )
+        waiting = self.reopened.waiting.served if self.reopened is not None else None
+        if waiting is not None and waiting.assignment != served.assignment:
+            self._go_back(waiting)
+        else:
+            self._advance()
+
+    def _id_for(self, *what: object) -> str:
+        """The id for something to be recorded.
+
+        A write that failed may have reached the disk all the same: its retry keeps its id.
+        """
+        if self._attempt is None or self._attempt[0] != what:
+            self._attempt = (what, self._make_id())
+            self._tried.add(self._attempt[1])
+        return self._attempt[1]
+
     def skip(self) -> None:
         """Put the pair aside; it comes back at the end."""
         self.save_draft()
@@ -235,7 +293,7 @@ class Session:
         return self._take(self.store.serving.serve_skipped(self.annotator_id))
 
     def undo(self) -> Undone | None:
-        """Take back the last vote or skip and show its pair again."""
+        """Take back what was done last and show its pair again."""
         # What was prepared would keep its slot unseen: it is given back, and drawn again later.
         self.close()  # which keeps the note on this pair as well
         if self._withdrawal is None:
@@ -281,6 +339,10 @@ class Session:
     def is_as_it_was(self) -> bool:
         """Whether neither note nor flag of a reopened pair was changed."""
         return self.reopened is not None and self.draft == self.reopened.was.draft
+
+    def said_before(self, details: Details | None) -> bool:
+        """Whether these details are what was said with the vote that stands on this turn."""
+        return details is None or details == self._present().said.get(self.turn, Details())
 
     def leave_reopened(self) -> None:
         """Go back to the pair that waits; the vote on the reopened one stays as it was."""

@@ -24,6 +24,7 @@ def _people(view: View, population: str) -> list[Estimate]:
         count(labels("votes"), votes),
         count(labels("items voted on"), len(voted), n=len(per_item)),
         count(labels("annotators"), _annotators(view, population)),
+        count(labels("cannot judge"), _declined(view, population)),
     ]
     if not votes:
         nothing = "there are no votes"
@@ -62,6 +63,13 @@ def _annotators(view: View, population: str) -> int:
     return int(view.members(population)[voters].sum())
 
 
+def _declined(view: View, population: str) -> int:
+    """How often somebody could not judge a selected item; no vote, and in no other number."""
+    item, annotator = view.tally.cannot_judge
+    here = np.isin(item, view.items) & view.members(population)[annotator]
+    return int(here.sum())
+
+
 def _judges(view: View) -> list[Estimate]:
     rows = []
     numbers = {name: number for number, name in enumerate(view.tally.judges)}
@@ -92,6 +100,7 @@ def coverage(view: View) -> Result:
         (),
         view.assumptions(
             "withdrawn and superseded votes and verdicts are not counted",
+            "who cannot judge an item gives it no vote: that is counted apart",
             "verdict counts are calls and ignore the choice of category and turn",
             f"an item is a pair and a turn; a vote has one of {CHOICES} choices",
         ),

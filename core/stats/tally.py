@@ -24,6 +24,9 @@ WITHDRAWN: Final = 0
 MODEL_1, MODEL_2, TIE, BOTH_BAD = 1, 2, 3, 4
 """Choice codes, in model space. In a verdict row, 0 stands for a failure."""
 
+CANNOT_JUDGE: Final = 5
+"""In a vote row: no outcome was given. It counts as no vote, and is counted apart."""
+
 CHOICES: Final = 4
 COUNTED_LEFT, COUNTED_RIGHT = CHOICES, CHOICES + 1
 """Columns of a count table after the four choices: decisive votes by the side they went to."""
@@ -50,6 +53,7 @@ class Tally:
         self._items = Growing(np.int32, 2)
         self._annotators, self._judges = Raters(), Raters()
         self._votes, self._verdicts = Log(), Log()
+        self._declined = Growing(np.bool_)  # by row of the vote log
         self._all_counts = Growing(np.int32, _COLUMNS)
         self._group_counts: dict[str, Growing] = {}
         self._cells: list[Growing] = []
@@ -120,6 +124,12 @@ class Tally:
         """Item, annotator and choice (1–4) of every vote that counts, in order of seq."""
         log, counts = self._votes, self._votes.counts.rows
         return log.item.rows[counts], log.rater.rows[counts], log.choice.rows[counts]
+
+    @property
+    def cannot_judge(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Item and annotator of every standing word that somebody cannot judge."""
+        log, stands = self._votes, self._declined.rows
+        return log.item.rows[stands], log.rater.rows[stands]
 
     def vote_counts(self, group: str | None = None) -> NDArray[np.int32]:
         """Votes per item, shape (items, 6): the four choices, then decisive left and right.
@@ -204,9 +214,9 @@ class Tally:
     def add_votes(self, rows: Iterable[tuple[int, int, int, int, int, int, int]]) -> None:
         """Take votes: (seq, pair_id, turn, annotator_id, choice, left, superseded_seq).
 
-        ``choice`` 0 withdraws the vote it supersedes; ``left`` 0 is unknown; a
-        ``superseded_seq`` of 0 supersedes nothing. Two votes of one annotator on one item
-        both count unless one supersedes the other.
+        ``choice`` 0 withdraws the vote it supersedes, 5 says that the annotator cannot judge;
+        ``left`` 0 is unknown; a ``superseded_seq`` of 0 supersedes nothing. Two votes of one
+        annotator on one item both count unless one supersedes the other.
 
         Raises:
             ValueError: if rows come out of order or name something unknown. Rows before the
@@ -214,14 +224,16 @@ class Tally:
         """
         log = self._votes
         for seq, pair, turn, annotator, choice, left, target in blocks(rows, _VOTE_WIDTH):
-            check_range("choice", choice, WITHDRAWN, BOTH_BAD)
+            check_range("choice", choice, WITHDRAWN, CANNOT_JUDGE)
             check_range("left", left, 0, 2)
             gone = log.superseded(seq, target)
             raters = self._annotators.numbers(annotator, "annotator")
             items = self._number_items(pair, turn)
             start = len(log.seq)
             log.append(seq=seq, item=items, rater=raters, choice=choice, left=left)
-            log.counts.extend(choice != WITHDRAWN)
+            log.counts.extend((choice != WITHDRAWN) & (choice != CANNOT_JUDGE))
+            self._declined.extend(choice == CANNOT_JUDGE)
+            self._declined.rows[gone] = False
             before = gone[gone < start]
             self._count(before[log.counts.rows[before]], -1)
             log.counts.rows[gone] = False

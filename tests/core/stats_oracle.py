@@ -197,7 +197,7 @@ def live_votes(rows: Rows) -> list[VoteRow]:
     """Votes that count: neither withdrawn nor superseded."""
     votes = [VoteRow(*row) for row in rows.votes]
     gone = {vote.supersedes for vote in votes}
-    return [vote for vote in votes if vote.seq not in gone and vote.choice]
+    return [vote for vote in votes if vote.seq not in gone and 1 <= vote.choice <= 4]
 
 
 def word_of(rows: Rows, judge: int, pair: int, turn: int, left: int) -> int | None:
@@ -264,7 +264,7 @@ def studies(draw: st.DrawFn) -> Rows:
             v.seq for v in live_votes(rows) if (v.pair, v.turn, v.annotator) == (pair, turn, number)
         ]
         target = draw(st.sampled_from((0, *mine)))
-        choice = draw(st.integers(0 if target else 1, 4))
+        choice = draw(st.integers(0 if target else 1, 5))  # 5: cannot judge
         rows.vote(pair, name, choice, turn, draw(left), target, group)
     for _ in range(draw(st.integers(0, 25))):
         judge, pair, turn = draw(st.sampled_from(("gpt", "llama"))), draw(pairs), draw(turns)

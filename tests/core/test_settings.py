@@ -21,6 +21,19 @@ TAKEN: dict[str, list[tuple[Any, Any]]] = {
     "lease_minutes": [(1, 1), ("10080", 10080)],
     "show_reference": [(True, True), ("no", False), ("ON", True), ("False", False)],
     "dwell_ms": [(0, 0), ("300", 300)],
+    "criteria": [
+        ("a, b", ["a", "b"]),
+        ("", []),
+        (" ", []),
+        ([], []),
+        ([" größer "], ["größer"]),
+        ("1,2,3,4,5,6,7,8,9", list("123456789")),
+        ("x" * 40, ["x" * 40]),
+        (["a, or b"], ["a, or b"]),
+    ],
+    "confidence": [("no, yes", ["no", "yes"]), ("", [])],
+    "tags": [("clear", ["clear"]), ([], [])],
+    "cannot_judge_reasons": [("", []), (["not my field"], ["not my field"])],
 }
 REFUSED: dict[str, list[Any]] = {
     "name": [5, None, [], {}, True, "\ud800"],
@@ -31,6 +44,24 @@ REFUSED: dict[str, list[Any]] = {
     "lease_minutes": [0, 10081, "an hour", None, [1]],
     "show_reference": ["maybe", "", None, 1, 0, [], "\ud800"],
     "dwell_ms": [-1, 10001, "slow", None, 0.5],
+    "criteria": [
+        "a,,b",
+        "a,",
+        "a, a",
+        list("abcdefghij"),
+        ["a", ""],
+        ["a\nb"],
+        "x" * 41,
+        [1],
+        None,
+        0,
+        {},
+        ["\ud800"],
+        [["a"]],
+    ],
+    "confidence": ["sure", ["sure"], "a, a", list("abcdefghij")],
+    "tags": [5, [None], "\x1b[31mred"],
+    "cannot_judge_reasons": [False, ["a", "a"]],
 }
 
 

@@ -159,6 +159,7 @@ def test_coverage_counts_votes_and_calls() -> None:
         ("human", "votes"): 4,
         ("human", "items voted on"): 2,
         ("human", "annotators"): 4,
+        ("human", "cannot judge"): 0,
         ("human", "votes per item"): 2,
         ("human", "both bad"): 0.75,
         ("gpt", "verdicts: ok"): 3,

@@ -85,6 +85,25 @@ def test_a_revision_and_a_withdrawal_leave_no_trace() -> None:
     assert find(result_of(tally, "coverage").estimates, rater="human", measure="votes").value == 0
 
 
+def test_who_cannot_judge_gives_no_vote_and_is_counted_apart() -> None:
+    rows = small()
+    first = rows.vote(1, "ann", 1)
+    second = rows.vote(1, "ann", 5, supersedes=first)
+    rows.vote(2, "bob", 5, group="crowd")
+    tally = rows.tally()
+
+    def said(rater: str, measure: str) -> float | None:
+        return find(result_of(tally, "coverage").estimates, rater=rater, measure=measure).value
+
+    assert not tally.vote_counts().any()
+    assert (said("human", "votes"), said("human", "cannot judge")) == (0, 2)
+    assert said("human", "annotators") == 0
+    tally.add_votes([(4, 1, 1, 1, 0, 0, second), (5, 1, 1, 1, 2, 0, 0)])
+    assert (said("human", "votes"), said("human", "cannot judge")) == (1, 1)
+    estimates = result_of(tally, "coverage", group="crowd").estimates
+    assert find(estimates, measure="cannot judge").value == 1
+
+
 def test_a_vote_superseded_twice_is_uncounted_once() -> None:
     rows = small()
     first = rows.vote(1, "ann", 1)
@@ -129,7 +148,7 @@ def test_a_corrected_category_and_judges_of_one_name() -> None:
         ((1, 1, 1, 1, 1, 0, 0), "rising order"),
         ((3, 9, 1, 1, 1, 0, 0), "pair 9"),
         ((3, 1, 1, 9, 1, 0, 0), "annotator 9"),
-        ((3, 1, 1, 1, 5, 0, 0), "choice"),
+        ((3, 1, 1, 1, 6, 0, 0), "choice"),
         ((3, 1, 1, 1, 1, 3, 0), "left"),
         ((3, 1, -1, 1, 1, 0, 0), "turn"),
         ((3, 1, 1, 1, 1, 0, 3), "no earlier row"),

@@ -17,7 +17,7 @@ from core.times import ago
 from db.history import CHANGED, STANDS, TAKEN_BACK, Superseded
 from db.serving import Draft
 from db.store import Store
-from db.voting import Undone
+from db.undoing import Undone
 from tests.db.test_plans import scans
 from tests.studies import FakeClock, load, located, make_study, rows, serve, state, vote
 
@@ -182,17 +182,19 @@ def test_neither_list_nor_search_reads_a_table_whole(store: Store) -> None:
 
 
 def test_undoing_a_change_brings_the_earlier_vote_back_as_it_was(store: Store) -> None:
+    store.set({"confidence": "guess, certain", "tags": "clear", "criteria": "style"})
     ann = store.annotator("ann")
     served = serve(store, ann)
-    vote(store, ann, served, Seen.TIE, id="v1", note="why", flag="flagged", confidence=2,
+    vote(store, ann, served, Seen.TIE, id="v1", tags=("clear",), criteria={"style": Seen.LEFT},
+         note="why", flag="flagged", confidence=2,
          active_seconds=4.5)  # fmt: skip
     vote(store, ann, served, Seen.LEFT, turn=2, id="t2")
     vote(store, ann, served, Seen.LEFT, id="v2")
     assert store.history.superseded_by("v2") == Superseded("v1", Seen.TIE)
     undone = store.voting.undo(ann, "local:ann", "u1")
-    assert undone == Undone(served.assignment, 1, Seen.LEFT, Seen.TIE)
+    assert undone == Undone(served.assignment, 1, Seen.LEFT, restored=Seen.TIE)
     assert store.voting.undo(ann, "local:ann", "u1") == undone
-    said = "seen, choice, note, flag, confidence, active_seconds"
+    said = "seen, choice, note, flag, confidence, tags, criteria, active_seconds"
     before, after = (
         rows(store.path, f"SELECT {said} FROM vote WHERE id = ?", id)
         for id in ("v1", "u1-restored")

@@ -26,6 +26,7 @@ from tests.studies import (
     dump,
     every_record,
     located,
+    since_version_2,
     studies,
     write_lines,
 )
@@ -123,7 +124,7 @@ def test_the_whole_example_survives_two_journeys(store: Store, tmp_path: Path) -
 
 def test_every_field_of_a_whole_line_reaches_the_study_and_comes_back(store: Store) -> None:
     """Nothing that the format takes is lost on the way; keys are those of the format."""
-    take(store, *every_record())
+    take(store, *every_record(), *since_version_2())
     seen: dict[str, set[str]] = {}
     for line in as_lines(store.reading.records()).splitlines():
         fields = json.loads(line)

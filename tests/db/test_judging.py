@@ -10,9 +10,11 @@ import pytest
 
 from core.errors import Conflict, TiebreakError
 from core.records import Choice, Judge, Pair, Seen, Verdict, VerdictStatus
+from core.stats.tally import Tally
 from db.judging import Asked
+from db.reading import Feed
 from db.store import Store
-from tests.studies import make_study, serve, vote
+from tests.studies import located, make_study, serve, vote
 
 JUDGE = Judge("j", "prompted", "m", "http://j", "pairwise", "abc", {"seed": 0}, "r1")
 
@@ -114,3 +116,15 @@ def test_whole_conversations_are_asked_once(tmp_path: Path) -> None:
         asked = store.judging.left_to_judge("j")
         assert {one.turn for one in asked} == {0}
         assert len(asked) == 4
+
+
+def test_a_judge_s_repeat_keeps_its_outcome_and_is_no_failure(store: Store) -> None:
+    pair = Pair("q1", "ant", "bee")
+    verdicts = [
+        Verdict(f"w{n}", pair, 1, "k", VerdictStatus.OK, Choice.TIE, left=1, repeat=n)
+        for n in range(3)
+    ]
+    store.ingest.take(located([Judge("k", "imported"), *verdicts]))
+    tally = Tally()
+    Feed(store, tally).catch_up()
+    assert tally.verdict_calls(tally.judges.index("k")) == (3, 0)

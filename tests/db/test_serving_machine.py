@@ -20,15 +20,24 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from core.asked import Details
 from core.records import Seen
 from db.serving import Served
 from db.store import Store
-from db.voting import Cast, Undone
+from db.undoing import Undone
+from db.voting import Cast, Declined
 from tests.studies import FakeClock, make_study
 
 PEOPLE = ("ann", "bob", "cat")
 WHO = st.sampled_from(PEOPLE)
 SEEN = st.sampled_from(Seen)
+REASONS = ("not my field", "unclear")
+DETAILS = st.builds(
+    Details,
+    st.dictionaries(st.sampled_from(["accuracy", "style"]), SEEN),
+    st.none() | st.integers(1, 3),
+    st.sampled_from([(), ("clear",), ("clear", "short")]),
+)
 
 
 class Annotating(RuleBasedStateMachine):
@@ -46,8 +55,10 @@ class Annotating(RuleBasedStateMachine):
         self.screen: dict[str, Served | None] = dict.fromkeys(PEOPLE)
         self.deeds: dict[str, list[Undone]] = {name: [] for name in PEOPLE}
         self.standing: dict[tuple[str, int, int], Seen] = {}
-        self.changed: dict[tuple[str, int, int], list[Seen]] = {}  # what stood there before
+        self.changed: dict[tuple[str, int, int], list[tuple[Seen, Details]]] = {}
         self.sides: dict[int, Any] = {}
+        self.said: dict[tuple[str, int, int], Details] = {}
+        self.unable: dict[tuple[str, int, int], str] = {}
         self.cast: list[tuple[str, str, Cast]] = []
         self.beyond_wanted: Counter[int] = Counter()
 
@@ -61,6 +72,10 @@ class Annotating(RuleBasedStateMachine):
             turns=turns,
             overlap=overlap,
             clock=self.clock,
+            criteria="accuracy, style",
+            confidence="guess, fair, sure",
+            tags="clear, short",
+            cannot_judge_reasons=list(REASONS),
         )
         for name in PEOPLE:
             self.open(name)
@@ -106,6 +121,9 @@ class Annotating(RuleBasedStateMachine):
                 if (n, a) == (name, served.assignment)
             }
             assert served.voted == mine
+            for turn in mine:
+                said = self.said[name, served.assignment, turn]
+                assert served.said.get(turn, Details()) == said
 
     # ── what people do ──────────────────────────────────────────────────────
 
@@ -141,12 +159,14 @@ class Annotating(RuleBasedStateMachine):
         """A skip whose pair is open again cannot be undone."""
         if served is not None:
             self.deeds[name] = [
-                d for d in self.deeds[name] if d.seen or d.assignment != served.assignment
+                d
+                for d in self.deeds[name]
+                if d.seen or d.cannot_judge or d.assignment != served.assignment
             ]
 
     @precondition(lambda self: any(self.screen.values()))
-    @rule(name=WHO, seen=SEEN, data=st.data())
-    def vote(self, name: str, seen: Seen, data: st.DataObject) -> None:
+    @rule(name=WHO, seen=SEEN, details=DETAILS, data=st.data())
+    def vote(self, name: str, seen: Seen, details: Details, data: st.DataObject) -> None:
         served = self.screen[name]
         if served is None:
             return
@@ -156,18 +176,47 @@ class Annotating(RuleBasedStateMachine):
         was = self.state_of(served.assignment)
         if before is None:
             self.will_hold(served.assignment)
-        cast = Cast(f"v{next(self.numbers)}", served.assignment, turn, seen)
+        cast = Cast(
+            f"v{next(self.numbers)}", served.assignment, turn, seen, "", "",
+            details.confidence, None, details.tags, details.criteria,
+        )  # fmt: skip
         assert self.stores[name].voting.cast(self.ids[name], f"local:{name}", cast)
         self.cast.append((name, cast.id, cast))
-        self.standing[place] = seen
         if before is None:
-            self.deeds[name] = [
-                d for d in self.deeds[name] if d.assignment != served.assignment or d.seen
-            ]
+            self.did(name, Undone(served.assignment, turn, seen))
         else:
             assert self.state_of(served.assignment) == was
-            self.changed.setdefault(place, []).append(before)
-        self.deeds[name].append(Undone(served.assignment, turn, seen, before))
+            self.changed.setdefault(place, []).append((before, self.said[place]))
+            self.deeds[name].append(Undone(served.assignment, turn, seen, restored=before))
+        self.standing[place] = seen
+        self.said[place] = details
+        self.unable.pop(place, None)
+
+    def did(self, name: str, deed: Undone) -> None:
+        """A first word on a turn stands for those before it, and ends a skip of its pair."""
+        self.changed.pop((name, deed.assignment, deed.turn), None)
+        self.deeds[name] = [
+            d
+            for d in self.deeds[name]
+            if d.assignment != deed.assignment
+            or ((d.seen or d.cannot_judge) and d.turn != deed.turn)
+        ]
+        self.deeds[name].append(deed)
+
+    @precondition(lambda self: any(self.screen.values()))
+    @rule(name=WHO, reason=st.sampled_from(REASONS), data=st.data())
+    def cannot_judge(self, name: str, reason: str, data: st.DataObject) -> None:
+        served = self.screen[name]
+        if served is None:
+            return
+        turn = data.draw(st.sampled_from(served.turns))
+        one = Declined(f"v{next(self.numbers)}", served.assignment, turn, reason)
+        assert self.stores[name].voting.decline(self.ids[name], f"local:{name}", one)
+        assert not self.stores[name].voting.decline(self.ids[name], f"local:{name}", one)
+        assert self.state_of(served.assignment)[0] == "declined"
+        self.standing.pop((name, served.assignment, turn), None)
+        self.unable[name, served.assignment, turn] = reason
+        self.did(name, Undone(served.assignment, turn, None, reason))
 
     @precondition(lambda self: self.cast)
     @rule(data=st.data())
@@ -198,15 +247,19 @@ class Annotating(RuleBasedStateMachine):
         if undone is None or expected is None:
             return
         assert (undone.assignment, undone.seen) == (expected.assignment, expected.seen)
+        assert undone.cannot_judge == expected.cannot_judge
         assert undone.restored == expected.restored
+        place = (name, undone.assignment, undone.turn)
         if undone.seen is not None:
             assert undone.turn == expected.turn
-            place = (name, undone.assignment, undone.turn)
             del self.standing[place]
             if undone.restored is not None:
-                self.standing[place] = self.changed[place].pop()
+                self.standing[place], self.said[place] = self.changed[place].pop()
                 assert self.standing[place] == undone.restored
                 return
+        elif undone.cannot_judge:
+            assert undone.turn == expected.turn
+            del self.unable[place]
         self.forget_skip(name, self.stores[name].serving.look_again(undone.assignment))
         self.show(name, self.stores[name].serving.look_again(undone.assignment))
 
@@ -251,6 +304,19 @@ class Annotating(RuleBasedStateMachine):
         assert len({(name, turn, self.state_of(a)[1]) for name, a, turn, _ in found}) == len(found)
 
     @invariant()
+    def every_word_that_somebody_cannot_judge_stands_and_no_other(self) -> None:
+        if not self.stores:
+            return
+        found = self.ask(
+            "SELECT a.name, v.assignment_id, v.turn, v.cannot_judge FROM vote v "
+            "JOIN annotator a ON a.id = v.annotator_id WHERE v.cannot_judge IS NOT NULL "
+            "AND NOT EXISTS (SELECT 1 FROM vote w WHERE w.supersedes = v.id)"
+        )
+        assert {row[:3]: row[3] for row in found} == self.unable
+        for (assignment,) in self.ask("SELECT id FROM assignment WHERE state = 'declined'"):
+            assert any(key[1] == assignment for key in self.unable)
+
+    @invariant()
     def every_id_that_was_acknowledged_is_in_the_log(self) -> None:
         if self.stores:
             stored = {key for (key,) in self.ask("SELECT id FROM vote")}
@@ -266,7 +332,8 @@ class Annotating(RuleBasedStateMachine):
         ):
             turns, _ = self.stores["ann"].serving.turns(self.stores["ann"].connection, assignment)
             has_all = all((name, assignment, turn) in self.standing for turn in turns)
-            assert has_all is (state == "done")
+            # A word not to judge on another turn leaves all the votes of a closed pair standing.
+            assert state in ("done", "declined") if has_all else state != "done"
 
 
 def check(examples: int, steps: int) -> None:

@@ -10,7 +10,8 @@ from core.errors import Conflict
 from core.records import Seen
 from db.serving import Draft, storable
 from db.store import Store
-from db.voting import Cast, Undone
+from db.undoing import Undone
+from db.voting import Cast
 from tests.studies import FakeClock, load, make_study, rows, serve, state, vote
 
 # ── votes ───────────────────────────────────────────────────────────────────
@@ -80,17 +81,18 @@ def test_one_vote_for_a_whole_conversation(tmp_path: Path) -> None:
 
 
 def test_everything_that_is_said_with_a_vote_is_kept(store: Store, clock: FakeClock) -> None:
+    store.set({"confidence": "guess, sure"})
     ann = store.annotator("ann")
     served = serve(store, ann)
     store.serving.keep_draft(served.assignment, 1, Draft("half a th", "flagged"))
     assert serve(store, ann).drafts == {1: Draft("half a th", "flagged")}
     vote(
         store, ann, served, Seen.LEFT, note="half \ud83d a thought\x00", flag="\udc00!",
-        confidence=80, active_seconds=4,
+        confidence=2, active_seconds=4,
     )  # fmt: skip
     ((cast, _),) = store.reading.votes()
     assert (cast.note, cast.flag) == ("half \ufffd a thought\x00", "\ufffd!")
-    assert (cast.confidence, cast.active_seconds) == (80, 4.0)
+    assert (cast.confidence, cast.active_seconds) == (2, 4.0)
     assert (cast.identity, cast.annotator) == (f"local:{ann}", "ann")
     assert cast.at == "2024-03-01T09:00:00.000Z"
     assert store.serving.look_again(served.assignment).drafts == {}

@@ -30,17 +30,19 @@ from core.records import (
 )
 from db.pairs import make
 from db.store import Store
+from db.voting import Declined
 from tests.studies import FakeClock, full_study, located, make_study, serve, vote
 from tui.exporting import Options, gold_rows, write
 from tui.importing import import_path
 
 SECRET = "the annotator's private note"
+ASKED: dict[str, Any] = {"confidence": "guess, sure", "tags": "clear", "criteria": "accuracy"}
 PEOPLE = ("dora@example.org", "emil", "fay")
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    path = make_study(tmp_path / "study.db", questions=2, overlap=3, clock=FakeClock())
+    path = make_study(tmp_path / "study.db", questions=2, overlap=3, clock=FakeClock(), **ASKED)
     with Store(path, clock=FakeClock()) as opened:
         for number, name in enumerate(PEOPLE):
             person = opened.annotator(name)
@@ -49,7 +51,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
                 choice = Seen.BOTH_BAD if served.question[0].startswith("q1") else Seen.TIE
                 vote(
                     opened, person, served, choice if number else Seen.LEFT,
-                    note=SECRET, flag="rude" if turn else "", confidence=50, active_seconds=2.5,
+                    note=SECRET, flag="rude" if turn else "", confidence=2, active_seconds=2.5,
+                    tags=("clear",), criteria={"accuracy": Seen.LEFT},
                 )  # fmt: skip
         yield opened
 
@@ -161,7 +164,8 @@ def test_gold_says_what_it_rests_on(store: Store) -> None:
         assert cast["policy"] == "least-voted/1"
         assert 0 < cast["probability"] <= 1
         assert cast["left"] in ("model_1", "model_2")
-        assert (cast["confidence"], cast["active_seconds"]) == (50, 2.5)
+        assert (cast["confidence"], cast["active_seconds"]) == (2, 2.5)
+        assert (cast["tags"], cast["criteria"]) == (["clear"], {"accuracy": cast["left"]})
     assert [
         (v["id"], v["left"], v["status"], v["choice"], v["prompt_hash"], v["error"])
         for v in first["verdicts"]
@@ -170,6 +174,29 @@ def test_gold_says_what_it_rests_on(store: Store) -> None:
         ("w2", "model_1", "failed", None, "", "503"),
     ]
     assert second["verdicts"] == second["rulings"] == []
+
+
+def test_who_cannot_judge_stands_in_the_trail_and_counts_for_nothing(store: Store) -> None:
+    before = list(gold_rows(store, Options()))
+    gus, hal = store.annotator("gus"), store.annotator("hal")
+    make(store, overlap=5)
+    for person in (gus, hal):
+        served = serve(store, person)
+        store.voting.decline(
+            person, "local", Declined(f"d{person}", served.assignment, 1, "not my field", SECRET)
+        )
+    after = list(gold_rows(store, Options()))
+    found = [one for row in after for one in row.pop("cannot_judge")]
+    assert [row.pop("cannot_judge") for row in before] == [[], []]
+    assert after == before
+    assert [(one["reason"], one["simulated"]) for one in found] == [("not my field", False)] * 2
+    assert not {"gus", "hal"} & {one["annotator"] for one in found}
+    lines = [json.loads(line) for line in exported(store, "votes").splitlines()]
+    assert sorted(line.get("cannot_judge", "") for line in lines)[-2:] == ["not my field"] * 2
+    assert len(lines) == 8
+    assert SECRET not in exported(store, "votes") + exported(store, "gold")
+    assert SECRET in exported(store, "gold", notes=True)
+    assert len(table(exported(store, "votes", "csv"))) == 6
 
 
 def test_the_rule_and_the_excluded_groups_hold(store: Store) -> None:

@@ -12,7 +12,7 @@ from core.errors import StudyUnavailable
 from core.records import Seen
 from db.serving import Draft, Served
 from db.store import Store
-from db.voting import Undone
+from db.undoing import Undone
 from tests.studies import FakeClock, make_study, rows
 from tui.session import IDLE_AFTER, ActiveTime, Saved, Session, new_id
 

@@ -10,14 +10,17 @@ from textual import events
 from textual.app import ComposeResult
 from textual.widgets import Static
 
+from core.asked import Details
 from core.errors import StudyUnavailable, TiebreakError
 from core.records import Seen
 from core.saying import SAID
-from core.text import many
+from core.text import many, one_line
 from db.serving import Served
-from db.voting import Undone
+from db.undoing import Undone
 from tui.actions import ANNOTATE, READ, REST, VOTE, Action
+from tui.asking import Asking
 from tui.screens import ScreenSpec, take_keys
+from tui.screens.asking import AskingScreen
 from tui.screens.revisiting import RevisitingScreen, said_elsewhere
 from tui.session import Saved, Session
 from tui.status import status_line
@@ -41,14 +44,13 @@ _PREPARE_AFTER = 0.05
 """Seconds after a pair is painted before the next one is fetched: reading comes first."""
 
 
-class AnnotateScreen(RevisitingScreen):
+class AnnotateScreen(AskingScreen, RevisitingScreen):
     """Shows a :class:`tui.session.Session`; every vote is on the disk before the next pair is."""
 
     CSS_PATH = "annotate.tcss"
 
     def __init__(self, session: Session, who: Who, banner: str) -> None:
-        super().__init__()
-        self.session = session
+        super().__init__(session)
         self._who = who
         self._banner = banner
         self._coming: dict[str, Rendered] = {}
@@ -58,12 +60,14 @@ class AnnotateScreen(RevisitingScreen):
         self._is_told_to_stay = False
 
     def compose(self) -> ComposeResult:
-        self._table = take_keys(self, ANNOTATE)
+        has_reasons = bool(self.session.asked.cannot_judge_reasons)
+        actions = [a for a in ANNOTATE if has_reasons or a.id != "pair.cannot_judge"]
+        self._table = take_keys(self, actions)
         yield Static(classes="status", id="status", markup=False)
         yield ReadingPanes(self._key)
         yield Static(id="finished", markup=False)
         yield from self.compose_said()
-        yield KeyBar([a for a in self._table if a.group == VOTE], gap="   ", id="votes")
+        yield self.compose_strip(self._table)
         yield KeyBar(*self._footers(), id="keys")
 
     def _footers(self) -> Iterator[list[Action]]:
@@ -113,6 +117,7 @@ class AnnotateScreen(RevisitingScreen):
         self._coming = {}
         self._is_told_to_stay = False
         self._show_status()
+        self.show_question()
         self.say(said, warning=warning)
         self.call_after_refresh(self.session.shown)
 
@@ -122,11 +127,13 @@ class AnnotateScreen(RevisitingScreen):
 
     def _show_finished(self) -> None:
         progress = self.session.progress()
-        if not (progress.done or progress.skipped):
+        if not (progress.done or progress.skipped or progress.declined):
             lines = ["No pair waits for you. A lead queues them with: tiebreak pairs make"]
         else:
-            done = many(progress.done, "pair")
-            lines = [f"Nothing is left for you here: {done} done. Thank you."]
+            done = f"{many(progress.done, 'pair')} done"
+            if progress.declined:
+                done += f", {progress.declined:,} you could not judge"
+            lines = [f"Nothing is left for you here: {done}. Thank you."]
         if progress.skipped:
             skip = self._key("pair.skip")
             lines.append(f"{progress.skipped} put aside: press {skip} to go through them.")
@@ -187,6 +194,8 @@ class AnnotateScreen(RevisitingScreen):
             return
         self.put_find_away()  # a click may vote while it is open
         seen = Seen(choice)
+        if self.takes_vote(seen):
+            return
         if self.session.is_hasty():
             self.say(
                 f"Not saved: that was at once after the pair appeared. Again for “{SAID[seen]}”?",
@@ -194,16 +203,39 @@ class AnnotateScreen(RevisitingScreen):
             )
             self.call_after_refresh(self.session.shown)
             return
+        if self.session.ask(seen) is not None:
+            self.show_question()
+        else:
+            self._vote(seen)
+
+    def _vote(self, seen: Seen, details: Details | None = None) -> bool:
+        """Save a vote and show what comes next; whether it was saved."""
         if self.session.reopened is not None:
-            self._vote_again(self.session.reopened.was, seen)
-            return
+            return self._vote_again(self.session.reopened.was, seen, details)
         saved: list[Saved] = []
-        if not self._does(lambda: saved.append(self.session.vote(seen)), "Not saved"):
-            return
+        if not self._does(lambda: saved.append(self.session.vote(seen, details)), "Not saved"):
+            return False
         if saved[0].elsewhere:
             self._show(said_elsewhere(saved[0]), warning=True)
         else:
             self._show(f"✓ Saved: {SAID[seen]}.  {self._key('pair.undo')} takes it back.")
+        return True
+
+    def cast_vote(self, asking: Asking) -> bool:
+        """Cast a vote whose every detail is said, and show what comes next."""
+        return self._vote(asking.seen, asking.details())
+
+    def decline(self, reason: str) -> None:
+        """Close the pair to this annotator and show what comes next."""
+        reopened = self.session.reopened
+        if not self._does(lambda: self.session.decline(reason), "Not declined"):
+            return
+        undo = self._key("pair.undo")
+        said = f"✓ You cannot judge it: {one_line(reason, 40)}.  {undo} takes that back."
+        if reopened is not None and self.session.current is reopened.waiting.served:
+            self._show_back(said)
+        else:
+            self._show(said)
 
     def action_skip(self) -> None:
         """Put the pair aside, or go through those that were; leave a reopened one as it was."""
@@ -219,7 +251,10 @@ class AnnotateScreen(RevisitingScreen):
             self._show(f"Put aside: it comes back at the end.  {undo} takes it back now.")
 
     def action_undo(self) -> None:
-        """Take back the last vote, change or skip."""
+        """Take back what was done last; a vote that is on its way is only withdrawn."""
+        if self.session.asking is not None:
+            self.withdraw_vote()
+            return
         if self.session.reopened is not None:
             self.say(f"Nothing is taken back from here: {self._leaves()} goes back first.")
             return
@@ -229,15 +264,17 @@ class AnnotateScreen(RevisitingScreen):
         last = undone[0]
         if last is None:
             self.say("There is nothing to take back.")
-        elif last.seen is None:
-            self._show("↶ Taken back: the skip.")
-        elif last.restored is not None:
+        elif last.restored is not None and last.seen is not None:
             self._show_status()
             self.set_timer(_PREPARE_AFTER, self._prepare)
             change = f"“{SAID[last.restored]}” → “{SAID[last.seen]}”"
             self.say(f"↶ Taken back: {change}. “{SAID[last.restored]}” stands again.")
-        else:
+        elif last.seen is not None:
             self._show(f"↶ Taken back: “{SAID[last.seen]}”. Vote again.")
+        elif last.cannot_judge:
+            self._show("↶ Taken back: that you cannot judge this pair.")
+        else:
+            self._show("↶ Taken back: the skip.")
 
     def _does(self, act: Callable[[], object], refused: str) -> bool:
         """Do something to the study; say so and stay where we are if it is refused."""

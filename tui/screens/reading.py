@@ -144,10 +144,14 @@ class ReadingScreen(Screen[None]):
                 self._close_find(event.key == "enter")
             elif line.type(event):
                 self.panes.find(line.value)
-        elif any(b.action == "find" for b in self._bindings.key_to_bindings.get(event.key, ())):
+        elif self.opens_find(event.key):
             event.stop()
             event.prevent_default()
             self.action_find()
+
+    def opens_find(self, key: str) -> bool:
+        """Whether a key opens the line to search by."""
+        return any(b.action == "find" for b in self._bindings.key_to_bindings.get(key, ()))
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()

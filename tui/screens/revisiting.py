@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from core.asked import Details
 from core.records import Seen
 from core.saying import SAID, said_of
 from core.times import ago
@@ -63,14 +64,14 @@ class RevisitingScreen(ReadingScreen):
     def _leaves(self) -> str:
         return self._key("read.end_find")
 
-    def _vote_again(self, was: Past, seen: Seen) -> None:
+    def _vote_again(self, was: Past, seen: Seen, details: Details | None = None) -> bool:
         """Change a reopened pair's vote, or what was said with it, and go back."""
-        if seen is was.seen and self.session.is_as_it_was:
+        if seen is was.seen and self.session.is_as_it_was and self.session.said_before(details):
             self._leave_reopened()
-            return
+            return True
         saved: list[Saved] = []
-        if not self._does(lambda: saved.append(self.session.vote(seen)), "Not saved"):
-            return
+        if not self._does(lambda: saved.append(self.session.vote(seen, details)), "Not saved"):
+            return False
         undo = f"{self._key('pair.undo')} takes it back."
         if saved[0].elsewhere:
             self._show_back(said_elsewhere(saved[0]), warning=True)
@@ -78,6 +79,7 @@ class RevisitingScreen(ReadingScreen):
             self._show_back(f"✓ Saved: still {SAID[seen]}, with what you changed.  {undo}")
         else:
             self._show_back(f"✓ Changed: {said_of(was.seen)} → {SAID[seen]}.  {undo}")
+        return True
 
     def _leave_reopened(self) -> None:
         """Go back to where one was; the vote stays."""

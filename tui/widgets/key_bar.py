@@ -33,6 +33,9 @@ class KeyBar(Static):
         self._spans: list[tuple[int, int, Action]] = []
 
     def on_resize(self) -> None:
+        self.show()
+
+    def show(self) -> None:
         """Say what fits."""
         room = self.content_size.width
         for line in self._lines:
@@ -44,6 +47,10 @@ class KeyBar(Static):
                 continue
             break
         self._spans = spans
+        self.put(text)
+
+    def put(self, text: str) -> None:
+        """Write the text, if it is another one."""
         if self.content != text:
             self.update(text)
 
@@ -64,9 +71,10 @@ class KeyBar(Static):
         """Do what stands there."""
         event.stop()
         offset = event.get_content_offset(self)
-        if offset is None:
-            return
-        for begin, end, action in self._spans:
-            if begin <= offset.x < end:
-                await self.screen.run_action(action.do)
-                return
+        action = None if offset is None else self.action_at(offset.x, offset.y)
+        if action is not None:
+            await self.screen.run_action(action.do)
+
+    def action_at(self, x: int, y: int) -> Action | None:
+        """What stands in a cell of the content, if anything does."""
+        return next((act for begin, end, act in self._spans if y == 0 and begin <= x < end), None)

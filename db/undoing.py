@@ -1,0 +1,174 @@
+"""Taking back what an annotator did last. The log only grows by it."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from core.records import Seen
+from db.history import deeds
+from db.serving import Draft, Serving, add_load, set_open, store_draft
+from db.vote_rows import SAID, append_vote
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What an undo took back: a vote on a turn, a skip, or the word that one cannot judge.
+
+    Attributes:
+        seen: what the vote was; None for the other two.
+        cannot_judge: the reason that was given; empty for the other two.
+        restored: where the vote had changed an earlier one, what that one says: it stands again.
+    """
+
+    assignment: int
+    turn: int
+    seen: Seen | None
+    cannot_judge: str = ""
+    restored: Seen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undoer:
+    """Who undoes, and the id that the client made for the withdrawal."""
+
+    annotator_id: int
+    identity: str
+    vote_id: str
+
+
+def undo(connection: sqlite3.Connection, serving: Serving, who: Undoer) -> Undone | None:
+    """Take back a vote, a skip, or the word not to judge; within a write transaction.
+
+    The vote stays in the log; a withdrawal that supersedes it is added. Its note and flag become
+    the draft again. If the vote had changed an earlier one, that one stands again, as a new row
+    behind the withdrawal: the pair is as done as it was, and nothing is a draft.
+
+    Args:
+        who: offering the same withdrawal again takes nothing more back.
+
+    Returns:
+        What was taken back, or None where there is nothing.
+    """
+    known = connection.execute(_WITHDRAWN, (who.vote_id, who.annotator_id)).fetchone()
+    if known is not None:
+        return _undone(*known)
+    vote, order, earlier = _last_vote(connection, who.annotator_id)
+    skip = connection.execute(_LAST_SKIP, (who.annotator_id,)).fetchone()
+    if skip and (vote is None or skip[2] >= order):
+        assignment, pair_id, _ = skip
+        set_open(connection, assignment, serving.lease())
+        add_load(connection, pair_id, 1)
+        turns, voted = serving.turns(connection, assignment)
+        return Undone(assignment, next(turn for turn in turns if turn not in voted), None)
+    if vote is None:
+        return None
+    return _withdraw(connection, serving, who, vote, earlier)
+
+
+def _withdraw(
+    connection: sqlite3.Connection,
+    serving: Serving,
+    who: Undoer,
+    vote: tuple[Any, ...],
+    earlier: str | None,
+) -> Undone:
+    last, _, assignment, turn, seen, why, note, flag, state, pair_id, key, name, uid, left = vote
+    same: dict[str, object] = {
+        "pair": key,
+        "pair_id": pair_id,
+        "turn": turn,
+        "annotator": name,
+        "annotator_id": who.annotator_id,
+        "identity": who.identity,
+        "assignment": uid,
+        "assignment_id": assignment,
+        "left": left,
+    }
+    now = serving.store.now()
+    append_vote(connection, now, id=who.vote_id, supersedes=last, **same, **_NOTHING_SAID)
+    if earlier is not None:
+        said = _said(connection, earlier)
+        again = who.vote_id + _RESTORED
+        append_vote(connection, now, id=again, supersedes=who.vote_id, **same, **said)
+        return _undone(assignment, turn, seen, why, said["seen"])
+    store_draft(connection, assignment, turn, Draft(note, flag))
+    set_open(connection, assignment, serving.lease())
+    if state not in ("done", "open"):
+        add_load(connection, pair_id, 1)
+    return _undone(assignment, turn, seen, why, None)
+
+
+_SAYS = (*SAID, "note", "flag", "active_seconds")
+"""What a vote says, as the log stores it."""
+
+_NOTHING_SAID: dict[str, object] = {**dict.fromkeys(_SAYS), "note": "", "flag": ""}
+
+_RESTORED = "-restored"
+"""Ends the id of the row by which an earlier vote stands again, behind its withdrawal's own."""
+
+
+def _said(connection: sqlite3.Connection, vote_id: str) -> dict[str, Any]:
+    row = connection.execute(
+        f"SELECT {', '.join(_SAYS)} FROM vote WHERE id = ?", (vote_id,)
+    ).fetchone()
+    return dict(zip(_SAYS, row, strict=True))
+
+
+def _last_vote(
+    connection: sqlite3.Connection, annotator_id: int
+) -> tuple[tuple[Any, ...] | None, int, str | None]:
+    """The vote to be taken back: the standing one that was cast last.
+
+    A vote that stands again because its change was undone keeps the place in which it was cast,
+    however late its row.
+
+    Returns:
+        Its row; its place among what can be undone; and the id of the vote that it had changed.
+    """
+    last, order, earlier = None, 0, None
+    for vote in connection.execute(_LAST_VOTE, (annotator_id,)):
+        if vote[1] < order:
+            break  # it was cast no later than its row
+        *before, deed = deeds(connection, vote[2], vote[3])
+        if deed.seq > order:
+            last, order, earlier = vote, deed.seq, before[-1].id if before else None
+    return last, order, earlier
+
+
+_LAST_VOTE = """
+    SELECT v.id, v.seq, v.assignment_id, v.turn, v.seen, v.cannot_judge, v.note, v.flag,
+           s.state, v.pair_id, p.key, a.name, s.uid, v.left
+    FROM vote v JOIN assignment s ON s.id = v.assignment_id JOIN pair p ON p.id = v.pair_id
+    JOIN annotator a ON a.id = v.annotator_id
+    WHERE v.annotator_id = ? AND (v.choice IS NOT NULL OR v.cannot_judge IS NOT NULL)
+      AND NOT EXISTS (SELECT 1 FROM vote w WHERE w.supersedes = v.id)
+    ORDER BY v.seq DESC
+"""
+
+
+_LAST_SKIP = """
+    SELECT id, pair_id, skipped_after FROM assignment
+    WHERE annotator_id = ? AND state = 'skipped'
+    ORDER BY skipped_after DESC, closed_at DESC, id DESC
+"""
+
+_WITHDRAWN = f"""
+    SELECT w.assignment_id, w.turn, v.seen, v.cannot_judge, r.seen
+    FROM vote w JOIN vote v ON v.id = w.supersedes
+    LEFT JOIN vote r ON r.supersedes = w.id AND r.id = w.id || '{_RESTORED}'
+    WHERE w.id = ? AND w.annotator_id = ? AND w.choice IS NULL AND w.cannot_judge IS NULL
+"""
+
+
+def _undone(
+    assignment: int, turn: int, seen: str | None, cannot_judge: str | None, restored: str | None
+) -> Undone:
+    return Undone(
+        assignment,
+        turn,
+        Seen(seen) if seen else None,
+        cannot_judge or "",
+        Seen(restored) if restored else None,
+    )
