@@ -93,6 +93,14 @@ KNOWN: Mapping[str, Known] = {
     "dwell_ms": Known(
         300, "a vote sooner than this after a pair appears asks again (0: never)", _whole(0, 10000)
     ),
+    "repeat_percent": Known(
+        0, "how many of a hundred pairs are one's own again, sides exchanged, unsaid", _whole(0, 50)
+    ),
+    "repeat_gap": Known(
+        10,
+        "other pairs that an annotator has voted on between a pair and its repeat, at least",
+        _whole(1, 1000),
+    ),
 }
 
 

@@ -150,12 +150,14 @@ class Reading:
             "pairs": "SELECT count(*) FROM pair",
             "pairs_queued": "SELECT count(*) FROM queue",
             "pairs_complete": "SELECT count(*) FROM (SELECT 1 FROM queue q JOIN assignment a "
-            "ON a.pair_id = q.pair_id AND a.state = 'done' GROUP BY q.pair_id "
+            "ON a.pair_id = q.pair_id AND a.state = 'done' AND a.repeat = 0 GROUP BY q.pair_id "
             "HAVING count(*) >= q.overlap)",
             "annotators": "SELECT count(*) FROM annotator WHERE NOT simulated",
             "simulated_annotators": "SELECT count(*) FROM annotator WHERE simulated",
             "votes": f"SELECT count(*) FROM vote v {current.format('vote')} "
-            "AND v.choice IS NOT NULL",
+            "AND v.choice IS NOT NULL AND v.repeat = 0",
+            "hidden_repeats": f"SELECT count(*) FROM vote v {current.format('vote')} "
+            "AND v.choice IS NOT NULL AND v.repeat > 0",
             "vote_log_rows": "SELECT count(*) FROM vote",
             "flags": f"SELECT count(*) FROM vote v {current.format('vote')} AND v.flag != ''",
             "judges": "SELECT count(*) FROM judge",

@@ -14,7 +14,7 @@ from core.blinding import meant
 from core.errors import Conflict
 from core.records import Seen
 from db import chain
-from db.serving import Draft, Serving, add_load, set_open, storable, store_draft
+from db.serving import Draft, Serving, change_load, set_open, storable, store_draft
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -116,9 +116,7 @@ class Voting:
                 "DELETE FROM draft WHERE assignment_id = ? AND turn = ?",
                 (cast.assignment, cast.turn),
             )
-            self._settle(
-                connection, cast.assignment, state, pair_id, set(turns) <= {*voted, cast.turn}
-            )
+            self._settle(connection, cast.assignment, state, set(turns) <= {*voted, cast.turn})
         return True
 
     def _append(self, connection: sqlite3.Connection, **row: object) -> None:
@@ -143,12 +141,11 @@ class Voting:
         connection: sqlite3.Connection,
         assignment: int,
         state: str,
-        pair_id: int,
         is_done: bool,
     ) -> None:
         if state in ("expired", "released", "skipped"):
             # The vote came after its slot was given away: it counts, and the slot is taken again.
-            add_load(connection, pair_id, 1)
+            change_load(connection, assignment, 1)
         if is_done:
             connection.execute(
                 "UPDATE assignment SET state = 'done', closed_at = ? WHERE id = ?",
@@ -166,11 +163,11 @@ class Voting:
             freed = connection.execute(
                 "UPDATE assignment SET state = 'skipped', closed_at = ?, reason = ?, "
                 "skipped_after = (SELECT seq FROM chain_head WHERE log = 'vote') "
-                "WHERE id = ? AND annotator_id = ? AND state = 'open' RETURNING pair_id",
+                "WHERE id = ? AND annotator_id = ? AND state = 'open' RETURNING id",
                 (self.store.now(), storable(reason), assignment, annotator_id),
             ).fetchall()
-            for (pair_id,) in freed:
-                add_load(connection, pair_id, -1)
+            for (skipped,) in freed:
+                change_load(connection, skipped, -1)
 
     def undo(self, annotator_id: int, identity: str, vote_id: str) -> Undone | None:
         """Take back this annotator's last vote or skip, whichever came later.
@@ -191,13 +188,13 @@ class Voting:
                 return Undone(known[0], known[1], Seen(known[2]))
             vote = connection.execute(_LAST_VOTE, (annotator_id,)).fetchone()
             skip = connection.execute(
-                "SELECT id, pair_id, skipped_after FROM assignment "
+                "SELECT id, skipped_after FROM assignment "
                 "WHERE annotator_id = ? AND state = 'skipped' "
                 "ORDER BY skipped_after DESC, closed_at DESC, id DESC",
                 (annotator_id,),
             ).fetchone()
-            if skip and (vote is None or skip[2] >= vote[1]):
-                self._reopen(connection, skip[0], skip[1])
+            if skip and (vote is None or skip[1] >= vote[1]):
+                self._reopen(connection, skip[0])
                 turns, voted = self.serving.turns(connection, skip[0])
                 return Undone(skip[0], next(t for t in turns if t not in voted), None)
             if vote is None:
@@ -230,12 +227,12 @@ class Voting:
             if state in ("done", "open"):
                 set_open(connection, assignment, self.serving.lease())
             else:
-                self._reopen(connection, assignment, pair_id)
+                self._reopen(connection, assignment)
             return Undone(assignment, turn, Seen(seen))
 
-    def _reopen(self, connection: sqlite3.Connection, assignment: int, pair_id: int) -> None:
+    def _reopen(self, connection: sqlite3.Connection, assignment: int) -> None:
         set_open(connection, assignment, self.serving.lease())
-        add_load(connection, pair_id, 1)
+        change_load(connection, assignment, 1)
 
 
 _LAST_VOTE = """
