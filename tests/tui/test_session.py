@@ -314,3 +314,25 @@ def test_no_dwell_asks_for_none(store: Store, seconds: Seconds) -> None:
 
 def test_ids_are_never_the_same() -> None:
     assert len({new_id() for _ in range(1000)}) == 1000
+
+
+def test_nothing_in_the_progress_tells_a_repeat(tmp_path: Path, clock: FakeClock) -> None:
+    """One pair more is done and one fewer left after each, whether fresh or not."""
+    path = make_study(
+        tmp_path / "often.db", questions=60, clock=clock, repeat_percent=30, repeat_gap=3
+    )
+    with Store(path, clock=clock) as store:
+        session = begin(store)
+        session.open()
+        session.prepare()
+        total = session.progress().left
+        done = 0
+        while session.current is not None:
+            session.prepare()
+            progress = session.progress()
+            assert (progress.done, progress.left) == (done, total - done)
+            session.vote(Seen.TIE)
+            done += 1
+        ((repeats,),) = rows(path, "SELECT count(*) FROM assignment WHERE repeat")
+        assert (done, session.progress().left) == (60 + repeats, 0)
+        assert repeats > 10
