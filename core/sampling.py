@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from random import Random
 from struct import unpack
 
@@ -55,8 +56,8 @@ def least_voted(eligible: Sequence[int], random: Random) -> Drawn | None:
     return None
 
 
-def is_repeat(seed: str, annotator: str, nth: int, percent: int) -> bool:
-    """Whether an annotator's nth draw is to be a hidden repeat, where there is one to serve.
+def repeats_wanted(seed: str, annotator: str, nth: int, percent: int) -> Iterator[bool]:
+    """Whether a draw is to be a hidden repeat, where there is one to serve; from the nth draw on.
 
     The coin knows neither pairs nor votes: given the kind of a draw, the probability of what it
     drew is that among its kind.
@@ -64,8 +65,12 @@ def is_repeat(seed: str, annotator: str, nth: int, percent: int) -> bool:
     Args:
         percent: how many draws of a hundred are to be repeats.
     """
-    block, place = divmod(nth, _COINS)
-    return _coins(seed, annotator, block)[place] * 100 < percent << 32
+    first, start = divmod(nth, _COINS)
+    below = (percent << 32) / 100
+    for block in count(first):
+        for coin in _coins(seed, annotator, block)[start:]:
+            yield coin < below
+        start = 0
 
 
 @lru_cache(maxsize=64)
@@ -77,7 +82,7 @@ def _coins(seed: str, annotator: str, block: int) -> tuple[int, ...]:
 
 
 def repeats_ahead(
-    fresh: int, eligible: int, line: Sequence[bool], gap: int, wanted: Callable[[int], bool]
+    fresh: int, eligible: int, line: Sequence[bool], gap: int, wanted: Iterator[bool]
 ) -> int:
     """How many hidden repeats come before an annotator has drawn the last fresh pair.
 
@@ -89,22 +94,21 @@ def repeats_ahead(
         eligible: pairs that may be repeated now.
         line: the pairs after those, in the order they were or will be finished: the last ``gap``
             that are finished, then those that are open; whether each may ever be repeated.
-        wanted: whether the draw so many after the next one is to be a repeat.
+        wanted: whether the next draw is to be a repeat, and the one after it, and so on.
     """
     waiting = deque(line)
-    draws = repeats = 0
+    repeats = 0
     while fresh:
         # The last in the line is on screen, and gap others must lie between it and the first.
         while len(waiting) >= gap + 2:
             eligible += waiting.popleft()
-        is_fresh = not (eligible and wanted(draws))
-        draws += 1
-        if is_fresh:
-            fresh -= 1
-        else:
+        is_repeat = next(wanted) and eligible > 0
+        if is_repeat:
             eligible -= 1
             repeats += 1
-        waiting.append(is_fresh)
+        else:
+            fresh -= 1
+        waiting.append(not is_repeat)
     return repeats
 
 

@@ -14,12 +14,14 @@ from core.sampling import (
     REPEAT_POLICY,
     REPEAT_POLICY_VERSION,
     chance,
-    is_repeat,
     least_voted,
     repeats_ahead,
+    repeats_wanted,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from db.store import Store
 
 
@@ -66,7 +68,7 @@ class Repeats:
         Returns:
             None where this draw is to be a fresh pair, or no pair may be repeated yet.
         """
-        if not self._percent or not is_repeat(self._store.seed, name, nth, self._percent):
+        if not self._percent or not next(self._wanted(name, nth)):
             return None
         recent = json.dumps([number for number, _ in self._recent(connection, annotator_id)])
         (eligible,) = connection.execute(
@@ -104,13 +106,10 @@ class Repeats:
             (annotator_id,),
         )
         line = [may for _, may in reversed(recent)] + [bool(may) for (may,) in unfinished]
-        return repeats_ahead(
-            fresh,
-            eligible,
-            line,
-            self._gap,
-            lambda draws: is_repeat(self._store.seed, name, nth + draws, self._percent),
-        )
+        return repeats_ahead(fresh, eligible, line, self._gap, self._wanted(name, nth))
+
+    def _wanted(self, name: str, nth: int) -> Iterator[bool]:
+        return repeats_wanted(self._store.seed, name, nth, self._percent)
 
     def _recent(self, connection: sqlite3.Connection, annotator_id: int) -> list[tuple[int, bool]]:
         """The last ``gap`` assignments that were finished, the latest first.
