@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from db.store import Store
 
 _CODE = (
-    "CASE WHEN v.repeat THEN 0 WHEN v.choice = 'model_1' THEN 1 WHEN v.choice = 'model_2' THEN 2 "
-    "WHEN v.choice = 'tie' THEN 3 WHEN v.choice = 'both_bad' THEN 4 ELSE 0 END"
+    "CASE v.choice WHEN 'model_1' THEN 1 WHEN 'model_2' THEN 2 WHEN 'tie' THEN 3 "
+    "WHEN 'both_bad' THEN 4 ELSE 0 END"
 )
 
 
@@ -54,6 +54,8 @@ class Feed:
 
     def catch_up(self) -> bool:
         """Read what was committed since the last time; whether there was anything."""
+        from core.stats.tally import REPEAT
+
         version = self.store.data_version()
         before = (self.tally.last_vote_seq, self.tally.last_verdict_seq, *self._known.values())
         with self.store.read() as connection:
@@ -67,7 +69,8 @@ class Feed:
             )
             self.tally.add_votes(
                 connection.execute(
-                    f"SELECT v.seq, v.pair_id, v.turn, v.annotator_id, {_CODE}, "
+                    "SELECT v.seq, v.pair_id, v.turn, v.annotator_id, "
+                    f"{_CODE} + {REPEAT} * v.repeat, "
                     "coalesce(v.left, 0), coalesce(s.seq, 0) "
                     "FROM vote v LEFT JOIN vote s ON s.id = v.supersedes "
                     "WHERE v.seq > ? ORDER BY v.seq",

@@ -21,6 +21,8 @@ TAKEN: dict[str, list[tuple[Any, Any]]] = {
     "lease_minutes": [(1, 1), ("10080", 10080)],
     "show_reference": [(True, True), ("no", False), ("ON", True), ("False", False)],
     "dwell_ms": [(0, 0), ("300", 300)],
+    "repeat_percent": [(0, 0), ("50", 50)],
+    "repeat_gap": [(1, 1), ("1000", 1000)],
 }
 REFUSED: dict[str, list[Any]] = {
     "name": [5, None, [], {}, True, "\ud800"],
@@ -31,6 +33,8 @@ REFUSED: dict[str, list[Any]] = {
     "lease_minutes": [0, 10081, "an hour", None, [1]],
     "show_reference": ["maybe", "", None, 1, 0, [], "\ud800"],
     "dwell_ms": [-1, 10001, "slow", None, 0.5],
+    "repeat_percent": [-1, 51, "10%", None, 0.1],
+    "repeat_gap": [0, 1001, "", None, 2.5],
 }
 
 

@@ -9,11 +9,16 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from core.errors import Conflict
+from core.formats import named
 from core.records import Seen
+from core.stats import Tally, compute
+from db.ingest import File
+from db.reading import Feed
 from db.serving import Served
 from db.store import Store
 from tests.db.test_plans import scans
-from tests.studies import FakeClock, load, make_study, rows, serve, state, vote
+from tests.studies import FakeClock, load, make_study, rows, serve, state, vote, write_lines
 
 
 class Draw(NamedTuple):
@@ -237,6 +242,54 @@ def test_no_count_of_votes_has_them_in_it(often: Store) -> None:
     marks = {cast.id: (cast.repeat, how.policy) for cast, how in often.reading.votes()}
     assert marks.pop("the repeat") == (1, "hidden-repeat/1")
     assert set(marks.values()) == {(0, "least-voted/1")}
+
+
+def test_the_feed_hands_repeats_to_their_statistic_and_to_no_other(often: Store) -> None:
+    ann = often.annotator("ann")
+    feed = Feed(often, Tally())
+    served = until_a_repeat(often, ann)
+    feed.catch_up()
+    counted = feed.tally.vote_counts().copy()
+    vote(often, ann, served, Seen.LEFT, id="the repeat")
+    assert feed.catch_up()
+    assert (feed.tally.vote_counts() == counted).all()
+    (result,) = compute(feed.tally, only={"consistency"})
+    (side,) = (
+        row
+        for row in result.estimates
+        if row.labels["measure"] == "changed: same side" and "annotator" not in row.labels
+    )
+    # Everything was voted for the left answer, so the repeat went to the other model.
+    assert (side.k, side.n) == (1, 1)
+    often.voting.undo(ann, "local:ann", "u1")
+    feed.catch_up()
+    assert len(feed.tally.repeats[0]) == 0
+
+
+def test_imported_repeats_are_read_and_stay_apart(store: Store, tmp_path: Path) -> None:
+    line = {"question": "q1", "model_1": "ant", "model_2": "bee", "choice": "model_1"}
+    told = {"type": "vote", "annotator": "ann", "left": "model_1", **line}
+    twice = {"type": "verdict", "judge": "j", "left": "model_1", **line}
+    path = write_lines(
+        tmp_path / "votes.jsonl",
+        {"type": "judge", "name": "j"},
+        {"id": "a", **told},
+        {"id": "b", **told, "repeat": 1, "left": "model_2", "choice": "model_2"},
+        {"id": "c", **twice},
+        {"id": "d", **twice, "repeat": 1, "choice": "tie"},
+    )
+    store.ingest.take(named("native").read(path), {str(path): File(path.name, "native", "0" * 64)})
+    feed = Feed(store, Tally())
+    feed.catch_up()
+    tally = feed.tally
+    assert tally.vote_counts()[:, :4].tolist() == [[1, 0, 0, 0]]
+    assert [column.tolist() for column in tally.repeats] == [[0], [0], [2], [2]]
+    assert tally.verdict_calls(0) == (2, 0)
+    # A repeat is replaced by a repeat, and never by a first vote.
+    crossed = {"id": "e", **told, "supersedes": "b", "choice": "tie"}
+    with pytest.raises(Conflict, match="is about something else"):
+        store.ingest.take(named("native").read(write_lines(tmp_path / "e.jsonl", crossed)))
+    assert store.verify() == []
 
 
 def test_a_pair_that_wants_two_votes_is_not_complete_by_a_repeat(tmp_path: Path) -> None:
