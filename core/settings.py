@@ -142,6 +142,14 @@ KNOWN: Mapping[str, Known] = {
         "why an annotator may give no outcome at all; none does not offer it",
         _options(),
     ),
+    "repeat_percent": Known(
+        0, "how many of a hundred pairs are one's own again, sides exchanged, unsaid", _whole(0, 50)
+    ),
+    "repeat_gap": Known(
+        10,
+        "other pairs that an annotator has voted on between a pair and its repeat, at least",
+        _whole(1, 1000),
+    ),
 }
 
 

@@ -13,7 +13,7 @@ _BATCH = 2000
 """Log rows written at once: large enough to be quick, small enough to stay out of memory."""
 
 _SAME = {
-    "vote": ("pair_id", "turn", "annotator_id"),
+    "vote": ("pair_id", "turn", "annotator_id", "repeat"),
     "verdict": ("pair_id", "turn", "judge_id"),
     "ruling": ("pair_id", "turn"),
 }

@@ -34,15 +34,12 @@ if TYPE_CHECKING:
     from db.store import Store
 
 _CHOICE = (
-    "WHEN v.choice = 'model_1' THEN 1 WHEN v.choice = 'model_2' THEN 2 "
+    "CASE WHEN v.choice = 'model_1' THEN 1 WHEN v.choice = 'model_2' THEN 2 "
     "WHEN v.choice = 'tie' THEN 3 WHEN v.choice = 'both_bad' THEN 4"
 )
-_VOTE_CODE = (
-    f"CASE WHEN v.repeat THEN 0 {_CHOICE} WHEN v.cannot_judge IS NOT NULL THEN 5 ELSE 0 END"
-)
-_VERDICT_CODE = f"CASE {_CHOICE} ELSE 0 END"
-"""What the tally calls an outcome. A marked repeat of a vote counts as no vote; a judge's repeat
-keeps its outcome, and the tally keeps it apart."""
+_VOTE_CODE = f"{_CHOICE} WHEN v.cannot_judge IS NOT NULL THEN 5 ELSE 0 END"
+_VERDICT_CODE = f"{_CHOICE} ELSE 0 END"
+"""What the tally calls an outcome."""
 
 
 class Feed:
@@ -60,6 +57,8 @@ class Feed:
 
     def catch_up(self) -> bool:
         """Read what was committed since the last time; whether there was anything."""
+        from core.stats.tally import REPEAT
+
         version = self.store.data_version()
         before = (self.tally.last_vote_seq, self.tally.last_verdict_seq, *self._known.values())
         with self.store.read() as connection:
@@ -73,7 +72,8 @@ class Feed:
             )
             self.tally.add_votes(
                 connection.execute(
-                    f"SELECT v.seq, v.pair_id, v.turn, v.annotator_id, {_VOTE_CODE}, "
+                    "SELECT v.seq, v.pair_id, v.turn, v.annotator_id, "
+                    f"{_VOTE_CODE} + {REPEAT} * v.repeat, "
                     "coalesce(v.left, 0), coalesce(s.seq, 0) "
                     "FROM vote v LEFT JOIN vote s ON s.id = v.supersedes "
                     "WHERE v.seq > ? ORDER BY v.seq",
@@ -158,16 +158,18 @@ class Reading:
             "pairs": "SELECT count(*) FROM pair",
             "pairs_queued": "SELECT count(*) FROM queue",
             "pairs_complete": "SELECT count(*) FROM (SELECT 1 FROM queue q JOIN assignment a "
-            "ON a.pair_id = q.pair_id AND a.state = 'done' GROUP BY q.pair_id "
+            "ON a.pair_id = q.pair_id AND a.state = 'done' AND a.repeat = 0 GROUP BY q.pair_id "
             "HAVING count(*) >= q.overlap)",
             "annotators": "SELECT count(*) FROM annotator WHERE NOT simulated",
             "simulated_annotators": "SELECT count(*) FROM annotator WHERE simulated",
             "votes": f"SELECT count(*) FROM vote v {current.format('vote')} "
-            "AND v.choice IS NOT NULL",
+            "AND v.choice IS NOT NULL AND v.repeat = 0",
             "votes_with_details": f"SELECT count(*) FROM vote v {current.format('vote')} "
             "AND v.choice IS NOT NULL AND coalesce(v.confidence, v.tags, v.criteria) IS NOT NULL",
             "cannot_judge": f"SELECT count(*) FROM vote v {current.format('vote')} "
             "AND v.cannot_judge IS NOT NULL",
+            "hidden_repeats": f"SELECT count(*) FROM vote v {current.format('vote')} "
+            "AND v.choice IS NOT NULL AND v.repeat > 0",
             "vote_log_rows": "SELECT count(*) FROM vote",
             "flags": f"SELECT count(*) FROM vote v {current.format('vote')} AND v.flag != ''",
             "judges": "SELECT count(*) FROM judge",

@@ -20,9 +20,12 @@ from core.records import WHOLE_CONVERSATION, Seen
 from core.settings import PER_TURN
 from core.times import stamp
 from db.details import said_in
+from db.repeats import Chosen, Repeats
 from db.texts import TURNS_OF_PAIR, answer_turns, question_of
 
 if TYPE_CHECKING:
+    from random import Random
+
     from db.store import Store
 
 
@@ -85,7 +88,10 @@ class Serving:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._per_turn = store.settings()["vote_per"] == PER_TURN
+        settings = store.settings()
+        self._per_turn = settings["vote_per"] == PER_TURN
+        percent, gap = int(settings["repeat_percent"]), int(settings["repeat_gap"])
+        self._repeats = Repeats(store, percent, gap)
 
     def serve(self, annotator_id: int, *, beyond: int | None = None) -> Served | None:
         """The pair to vote on now: the one left open, or a newly drawn one.
@@ -121,11 +127,11 @@ class Serving:
                 "WHERE id = ? AND annotator_id = ? AND state = 'open' "
                 "AND NOT EXISTS (SELECT 1 FROM vote v WHERE v.assignment_id = assignment.id) "
                 "AND NOT EXISTS (SELECT 1 FROM draft d WHERE d.assignment_id = assignment.id) "
-                "RETURNING pair_id",
+                "RETURNING id",
                 (self.store.now(), assignment, annotator_id),
             ).fetchall()
-            for (pair_id,) in freed:
-                add_load(connection, pair_id, -1)
+            for (released,) in freed:
+                change_load(connection, released, -1)
 
     def expire_all(self) -> None:
         """Free every pair that was left open beyond its lease, whoever left it."""
@@ -143,21 +149,24 @@ class Serving:
         return stamp(self.store.clock() + timedelta(minutes=minutes))
 
     def _expire(self, connection: sqlite3.Connection, annotator_id: int) -> None:
-        """Free what others left lying beyond its lease; one's own is kept for the return."""
+        """Free what others left lying beyond its lease; one's own is kept for the return.
+
+        A hidden repeat keeps nobody waiting, and stays open.
+        """
         freed = connection.execute(
-            "UPDATE assignment SET state = 'expired', closed_at = ?1 "
-            "WHERE state = 'open' AND lease_until < ?1 AND annotator_id != ?2 RETURNING pair_id",
+            "UPDATE assignment SET state = 'expired', closed_at = ?1 WHERE state = 'open' "
+            "AND lease_until < ?1 AND annotator_id != ?2 AND repeat = 0 RETURNING id",
             (self.store.now(), annotator_id),
         ).fetchall()
-        for (pair_id,) in freed:
-            add_load(connection, pair_id, -1)
+        for (expired,) in freed:
+            change_load(connection, expired, -1)
 
     def _open(
         self, connection: sqlite3.Connection, annotator_id: int, beyond: int | None
     ) -> int | None:
         row = connection.execute(
-            "SELECT id FROM assignment WHERE annotator_id = ? AND state = 'open' "
-            "AND id IS NOT ? ORDER BY id LIMIT 1",
+            "SELECT id FROM assignment a WHERE annotator_id = ? AND state = 'open' "
+            f"AND id IS NOT ? AND (repeat = 0 OR {self._repeats.due}) ORDER BY id LIMIT 1",
             (annotator_id, beyond),
         ).fetchone()
         if row is not None:
@@ -170,16 +179,20 @@ class Serving:
         self, connection: sqlite3.Connection, annotator_id: int, beyond: int | None, *states: str
     ) -> int | None:
         row = connection.execute(
-            "SELECT a.id, a.pair_id FROM assignment a JOIN queue q ON q.pair_id = a.pair_id "
+            "SELECT a.id FROM assignment a JOIN queue q ON q.pair_id = a.pair_id "
             "WHERE a.annotator_id = ? AND a.state IN (SELECT value FROM json_each(?)) "
-            "AND q.load < q.overlap AND a.id IS NOT ? ORDER BY a.id LIMIT 1",
+            f"AND {self._may_return()} AND a.id IS NOT ? ORDER BY a.id LIMIT 1",
             (annotator_id, json.dumps(states), beyond),
         ).fetchone()
         if row is None:
             return None
         set_open(connection, row[0], self.lease())
-        add_load(connection, row[1], 1)
+        change_load(connection, row[0], 1)
         return int(row[0])
+
+    def _may_return(self) -> str:
+        """SQL: whether a closed ``assignment a`` in ``queue q`` may be opened again."""
+        return f"CASE WHEN a.repeat = 0 THEN q.load < q.overlap ELSE {self._repeats.due} END"
 
     def _draw(self, connection: sqlite3.Connection, annotator_id: int) -> int | None:
         name, nth = connection.execute(
@@ -187,8 +200,38 @@ class Serving:
             "FROM annotator a WHERE id = ?",
             (annotator_id,),
         ).fetchone()
+        # A repeat has its place among fresh pairs: where none is left, none comes by itself.
+        fresh = self._fresh(connection, annotator_id, sampling.chance(self.store.seed, name, nth))
+        chosen = fresh and (self._repeats.draw(connection, annotator_id, name, nth) or fresh)
+        if chosen is None:
+            return None
+        material = "\x1f".join((self.store.seed, chosen.key, name, str(chosen.repeat)))
+        (assignment,) = connection.execute(
+            "INSERT INTO assignment (uid, pair_id, annotator_id, repeat, left, policy, "
+            "policy_version, seed, probability, served_at, lease_until, state) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open') RETURNING id",
+            (
+                hashlib.sha256(material.encode()).hexdigest()[:32],
+                chosen.pair_id,
+                annotator_id,
+                chosen.repeat,
+                left_side(self.store.seed, chosen.key, name, chosen.repeat),
+                chosen.policy,
+                chosen.version,
+                f"{self.store.seed}:{nth}",
+                chosen.probability,
+                self.store.now(),
+                self.lease(),
+            ),
+        ).fetchone()
+        change_load(connection, assignment, 1)
+        return int(assignment)
+
+    def _fresh(
+        self, connection: sqlite3.Connection, annotator_id: int, random: Random
+    ) -> Chosen | None:
+        """A pair that this annotator has not had; None where there is none left."""
         tiers = _tiers(connection, annotator_id)
-        random = sampling.chance(self.store.seed, name, nth)
         drawn = sampling.least_voted([size for _, size in tiers], random)
         if drawn is None:
             return None
@@ -199,26 +242,9 @@ class Serving:
             "ORDER BY q.pair_id LIMIT 1 OFFSET ?3",
             (tiers[drawn.tier][0], annotator_id, drawn.index),
         ).fetchone()
-        add_load(connection, pair_id, 1)
-        uid = hashlib.sha256(f"{self.store.seed}\x1f{key}\x1f{name}\x1f0".encode()).hexdigest()[:32]
-        row = connection.execute(
-            "INSERT INTO assignment (uid, pair_id, annotator_id, repeat, left, policy, "
-            "policy_version, seed, probability, served_at, lease_until, state) "
-            "VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, 'open') RETURNING id",
-            (
-                uid,
-                pair_id,
-                annotator_id,
-                left_side(self.store.seed, key, name),
-                sampling.POLICY,
-                sampling.POLICY_VERSION,
-                f"{self.store.seed}:{nth}",
-                drawn.probability,
-                self.store.now(),
-                self.lease(),
-            ),
-        ).fetchone()
-        return int(row[0])
+        return Chosen(
+            pair_id, key, drawn.probability, sampling.POLICY, sampling.POLICY_VERSION, repeat=0
+        )
 
     def served(self, connection: sqlite3.Connection, assignment: int) -> Served:
         """What an assignment shows, and what has been done on it; in the caller's transaction."""
@@ -292,7 +318,8 @@ class Serving:
         with self.store.read() as connection:
             states: dict[str, int] = dict(
                 connection.execute(
-                    "SELECT state, count(*) FROM assignment WHERE annotator_id = ? GROUP BY state",
+                    "SELECT state, count(*) FROM assignment a WHERE annotator_id = ? "
+                    f"AND (repeat = 0 OR state != 'open' OR {self._repeats.due}) GROUP BY state",
                     (annotator_id,),
                 ).fetchall()
             )
@@ -300,13 +327,15 @@ class Serving:
             (returning,) = connection.execute(
                 "SELECT count(*) FROM assignment a JOIN queue q ON q.pair_id = a.pair_id "
                 "WHERE a.annotator_id = ? AND a.state IN ('expired', 'released') "
-                "AND q.load < q.overlap",
+                f"AND {self._may_return()}",
                 (annotator_id,),
             ).fetchone()
+            # Counted in, so that no pair is told by what it does to the progress.
+            repeats = self._repeats.ahead(connection, annotator_id, fresh)
         return Progress(
             states.get("done", 0),
             states.get("skipped", 0),
-            fresh + returning + states.get("open", 0),
+            fresh + repeats + returning + states.get("open", 0),
             states.get("declined", 0),
         )
 
@@ -344,9 +373,16 @@ def set_open(connection: sqlite3.Connection, assignment: int, lease_until: str) 
     )
 
 
-def add_load(connection: sqlite3.Connection, pair_id: int, change: int) -> None:
-    """Change how many assignments of a pair count as open or done."""
-    connection.execute("UPDATE queue SET load = load + ? WHERE pair_id = ?", (change, pair_id))
+def change_load(connection: sqlite3.Connection, assignment: int, change: int) -> None:
+    """Change how many assignments of a pair count as open or done.
+
+    A hidden repeat is no further vote on its pair: it takes no slot and frees none.
+    """
+    connection.execute(
+        "UPDATE queue SET load = load + ? WHERE pair_id = "
+        "(SELECT pair_id FROM assignment WHERE id = ? AND repeat = 0)",
+        (change, assignment),
+    )
 
 
 def store_draft(connection: sqlite3.Connection, assignment: int, turn: int, draft: Draft) -> None:

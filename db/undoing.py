@@ -8,7 +8,7 @@ from typing import Any
 
 from core.records import Seen
 from db.history import deeds
-from db.serving import Draft, Serving, add_load, set_open, store_draft
+from db.serving import Draft, Serving, change_load, set_open, store_draft
 from db.vote_rows import SAID, append_vote
 
 
@@ -56,10 +56,10 @@ def undo(connection: sqlite3.Connection, serving: Serving, who: Undoer) -> Undon
         return _undone(*known)
     vote, order, earlier = _last_vote(connection, who.annotator_id)
     skip = connection.execute(_LAST_SKIP, (who.annotator_id,)).fetchone()
-    if skip and (vote is None or skip[2] >= order):
-        assignment, pair_id, _ = skip
+    if skip and (vote is None or skip[1] >= order):
+        assignment, _ = skip
         set_open(connection, assignment, serving.lease())
-        add_load(connection, pair_id, 1)
+        change_load(connection, assignment, 1)
         turns, voted = serving.turns(connection, assignment)
         return Undone(assignment, next(turn for turn in turns if turn not in voted), None)
     if vote is None:
@@ -96,7 +96,7 @@ def _withdraw(
     store_draft(connection, assignment, turn, Draft(note, flag))
     set_open(connection, assignment, serving.lease())
     if state not in ("done", "open"):
-        add_load(connection, pair_id, 1)
+        change_load(connection, assignment, 1)
     return _undone(assignment, turn, seen, why, None)
 
 
@@ -149,7 +149,7 @@ _LAST_VOTE = """
 
 
 _LAST_SKIP = """
-    SELECT id, pair_id, skipped_after FROM assignment
+    SELECT id, skipped_after FROM assignment
     WHERE annotator_id = ? AND state = 'skipped'
     ORDER BY skipped_after DESC, closed_at DESC, id DESC
 """

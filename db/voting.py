@@ -17,7 +17,7 @@ from core.blinding import meant
 from core.errors import Conflict
 from core.records import Seen
 from db.details import stored_criteria, stored_tags
-from db.serving import Serving, add_load, set_open, storable
+from db.serving import Serving, change_load, set_open, storable
 from db.undoing import Undoer, Undone, undo
 from db.vote_rows import SAID, append_vote
 
@@ -120,7 +120,7 @@ class Voting:
                 return False
             if cast.turn not in voted:
                 is_done = set(turns) <= {*voted, cast.turn}
-                self._settle(connection, cast.assignment, served.state, served.pair_id, is_done)
+                self._settle(connection, cast.assignment, served.state, is_done)
         return True
 
     def decline(self, annotator_id: int, identity: str, declined: Declined) -> bool:
@@ -150,7 +150,7 @@ class Voting:
                 (self.store.now(), declined.assignment),
             )
             if served.state in ("open", "done"):
-                add_load(connection, served.pair_id, -1)
+                change_load(connection, declined.assignment, -1)
         return True
 
     def _say(
@@ -200,12 +200,11 @@ class Voting:
         connection: sqlite3.Connection,
         assignment: int,
         state: str,
-        pair_id: int,
         is_done: bool,
     ) -> None:
         if state in ("expired", "released", "skipped", "declined"):
             # The vote came after its slot was given away: it counts, and the slot is taken again.
-            add_load(connection, pair_id, 1)
+            change_load(connection, assignment, 1)
         if is_done:
             connection.execute(
                 "UPDATE assignment SET state = 'done', closed_at = ? WHERE id = ?",
@@ -223,11 +222,11 @@ class Voting:
             freed = connection.execute(
                 "UPDATE assignment SET state = 'skipped', closed_at = ?, reason = ?, "
                 "skipped_after = (SELECT seq FROM chain_head WHERE log = 'vote') "
-                "WHERE id = ? AND annotator_id = ? AND state = 'open' RETURNING pair_id",
+                "WHERE id = ? AND annotator_id = ? AND state = 'open' RETURNING id",
                 (self.store.now(), storable(reason), assignment, annotator_id),
             ).fetchall()
-            for (pair_id,) in freed:
-                add_load(connection, pair_id, -1)
+            for (skipped,) in freed:
+                change_load(connection, skipped, -1)
 
     def undo(self, annotator_id: int, identity: str, vote_id: str) -> Undone | None:
         """Take back what this annotator did last: see :func:`db.undoing.undo`."""

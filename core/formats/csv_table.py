@@ -2,7 +2,8 @@
 
 One row is one comparison. ``question_id, model_a, model_b`` are needed; the rest is taken where
 its column is there: ``question, category, reference, answer_a, answer_b`` (texts of one turn),
-``winner`` with ``annotator`` (a vote), ``turn``, ``left`` (model_a or model_b), ``note``.
+``winner`` with ``annotator`` (a vote), ``turn``, ``left`` (model_a or model_b), ``note``,
+``repeat`` (1 for the marked repeat of a pair).
 
 A spreadsheet takes a cell that starts with ``=``, ``+``, ``-`` or ``@`` for a formula, and runs it.
 What is written here has an apostrophe before such a cell, which reading takes off again.
@@ -43,6 +44,7 @@ _KNOWN = _NEEDED | {
     "note",
     "flag",
     "at",
+    "repeat",
 }
 _WINNER = {
     "model_a": Choice.MODEL_1,
@@ -61,6 +63,7 @@ _WRITTEN = (
     "note",
     "flag",
     "at",
+    "repeat",
 )
 
 
@@ -116,7 +119,11 @@ def _records(row: Row, times: Counter[tuple[object, ...]]) -> Iterator[Located]:
     left = row.one_of("left", sides) if row.has("left") else None
     if swapped:
         choice, left = choice.exchanged(), None if left is None else 3 - left
-    content = (pair.key, turn, row.name("annotator"), choice, left, row.optional("at"))
+    repeat = row.whole("repeat", 0, 10**6, default=0)
+    content = (
+        *(pair.key, turn, row.name("annotator"), choice, left, row.optional("at")),
+        *([f"repeat {repeat}"] if repeat else []),
+    )
     times[content] += 1
     yield (
         row.where,
@@ -130,6 +137,7 @@ def _records(row: Row, times: Counter[tuple[object, ...]]) -> Iterator[Located]:
             note=row.optional("note") or "",
             flag=row.optional("flag") or "",
             at=row.optional("at") or "",
+            repeat=repeat,
         ),
     )
 
@@ -156,6 +164,7 @@ def write(records: Iterable[Record], stream: IO[str]) -> None:
                 vote.note,
                 vote.flag,
                 vote.at,
+                str(vote.repeat or ""),
             )
         )
 

@@ -22,10 +22,10 @@ _SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class KappaPairs:
-    """κ of every pair of annotators that shares an item.
+    """κ of every pair of annotators that shares an item, or of annotators with themselves.
 
     Attributes:
-        first: annotator numbers, shape (pairs,); always below ``second``.
+        first: annotator numbers, shape (pairs,); never above ``second``.
         second: annotator numbers.
         shared: how many items both voted on.
         equal: on how many of them they said the same.
@@ -115,8 +115,24 @@ def _kappa_pairs(view: View, population: str) -> KappaPairs:
     one, two = _shared(item)
     people = max(len(view.tally.annotators), 1)
     keys, pair = np.unique(annotator[one] * people + annotator[two], return_inverse=True)
-    cells = (pair * CHOICES + choice[one]) * CHOICES + choice[two]
-    table = np.bincount(cells, minlength=len(keys) * CHOICES**2).reshape(-1, CHOICES, CHOICES)
+    cluster = view.tally.item_pair[item[one]].astype(np.int64)
+    return kappas((keys // people, keys % people), pair, choice[one], choice[two], cluster)
+
+
+def kappas(
+    names: tuple[Longs, Longs], pair: Longs, one: Longs, two: Longs, cluster: Longs
+) -> KappaPairs:
+    """κ of several pairs of raters from their comparisons.
+
+    Args:
+        names: what the two raters of each pair are called, shape (pairs,) each.
+        pair: of each comparison, its place in those; shape (comparisons,).
+        one: of the same, the first rater's class (0–3).
+        two: of the same, the second's.
+        cluster: of the same, what the standard errors are clustered by.
+    """
+    cells = (pair * CHOICES + one) * CHOICES + two
+    table = np.bincount(cells, minlength=len(names[0]) * CHOICES**2).reshape(-1, CHOICES, CHOICES)
     shared = table.sum(axis=(1, 2))
     equal = np.trace(table, axis1=1, axis2=2)
     rows = table.sum(axis=2) / np.maximum(shared, 1)[:, None]
@@ -128,12 +144,11 @@ def _kappa_pairs(view: View, population: str) -> KappaPairs:
     kappa = np.where(constant, np.nan, (observed - expected) / room)
     # First-order change of κ by one comparison (a, b): its own agreement and its pull on the
     # margins, p_e moving by columns[a] + rows[b] − 2 p_e.
-    agreed = (choice[one] == choice[two]) - observed[pair]
-    pull = columns[pair, choice[one]] + rows[pair, choice[two]] - 2 * expected[pair]
+    agreed = (one == two) - observed[pair]
+    pull = columns[pair, one] + rows[pair, two] - 2 * expected[pair]
     slope = agreed * room[pair] - (1 - observed[pair]) * pull
     influence = slope / room[pair] ** 2 / shared[pair]
-    cluster = view.tally.item_pair[item[one]].astype(np.int64)
-    return KappaPairs(keys // people, keys % people, shared, equal, kappa, cluster, pair, influence)
+    return KappaPairs(*names, shared, equal, kappa, cluster, pair, influence)
 
 
 def _pair_estimate(view: View, pairs: KappaPairs, error: float, place: int) -> Estimate:

@@ -51,7 +51,10 @@ def wilson(k: float, n: float, level: float) -> tuple[float, float]:
     share = k / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # At the ends rounding would leave out the share itself.
+    low = middle - half if k > 0 else 0.0
+    high = middle + half if k < n else 1.0
+    return max(0.0, low), min(1.0, high)
 
 
 def collapse(rows: Counts) -> tuple[Counts, NDArray[np.int64]]:
@@ -149,6 +152,42 @@ def clustered_share(
     sums = resampled_sums(patterns, weights, replicates, rng)
     low, high = percentiles(sums[:, 1] / sums[:, 0], level)
     return Interval(value, low, high, f"bootstrap of {items} items, {replicates} resamples")
+
+
+def clustered_wilson(
+    part: Counts, whole: Counts, level: float, what: str, clusters_of: str
+) -> Interval | None:
+    """A share pooled over clusters, Σ part / Σ whole, by Wilson at the effective sample size.
+
+    The effective size is what the design effect of the clusters leaves of n (Kish 1965), less
+    what their small number costs (Korn & Graubard 1998). It holds for few observations and for
+    shares near 0 or 1, where a bootstrap falls short.
+
+    Args:
+        part: what is found in each cluster, 0 ≤ part ≤ whole.
+        whole: what was looked at in each cluster; clusters with 0 are left out.
+        what: the name of what is counted, for the method in words.
+        clusters_of: the same of the clusters.
+
+    Returns:
+        None if nothing was looked at.
+    """
+    part, whole = part[whole > 0], whole[whole > 0]
+    clusters, n = len(whole), int(whole.sum())
+    if not clusters:
+        return None
+    share = int(part.sum()) / n
+    if clusters == n:
+        return Interval(share, *wilson(int(part.sum()), n, level), f"Wilson over {n} {what}")
+    residual = part - share * whole
+    variance = float(residual @ residual) / n**2 * clusters / max(clusters - 1, 1)
+    size = float(clusters)
+    if clusters > 1 and variance > 1e-12:
+        few = normal_quantile(level) / student_quantile(level, clusters - 1)
+        size = max(1.0, min(n, share * (1 - share) / variance) * few * few)
+    low, high = wilson(share * size, size, level)
+    method = f"Wilson over {n} {what} in {clusters} {clusters_of}, worth {size:.1f} in as many"
+    return Interval(share, low, high, method)
 
 
 def student_quantile(level: float, freedom: int) -> float:

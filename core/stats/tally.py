@@ -31,6 +31,10 @@ CHOICES: Final = 4
 COUNTED_LEFT, COUNTED_RIGHT = CHOICES, CHOICES + 1
 """Columns of a count table after the four choices: decisive votes by the side they went to."""
 
+REPEAT: Final = 10
+"""What a vote row's choice code has more for each time that its pair was repeated: the last digit
+is the choice, what stands before it the number of the marked repeat."""
+
 ABSENT, FAILED = 0, 1
 """Cell codes of a judge's word; a choice c is stored as c + 1."""
 
@@ -52,7 +56,7 @@ class Tally:
         self._pairs = Growing(np.int32, 4)
         self._items = Growing(np.int32, 2)
         self._annotators, self._judges = Raters(), Raters()
-        self._votes, self._verdicts = Log(), Log()
+        self._votes, self._verdicts, self._repeats = Log(), Log(), Log()
         self._declined = Growing(np.bool_)  # by row of the vote log
         self._all_counts = Growing(np.int32, _COLUMNS)
         self._group_counts: dict[str, Growing] = {}
@@ -130,6 +134,23 @@ class Tally:
         """Item and annotator of every standing word that somebody cannot judge."""
         log, stands = self._votes, self._declined.rows
         return log.item.rows[stands], log.rater.rows[stands]
+
+    @property
+    def vote_sides(self) -> NDArray[Any]:
+        """Which model stood left (1 or 2) for each of :attr:`votes`; 0 where it is not known."""
+        left: NDArray[Any] = self._votes.left.rows[self._votes.counts.rows]
+        return left
+
+    @property
+    def repeats(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Item, annotator, choice (1–4) and side of every marked repeat that counts.
+
+        They say how steady an annotator is, and are in no other number.
+        """
+        log, counts = self._repeats, self._repeats.counts.rows
+        columns = log.item, log.rater, log.choice, log.left
+        item, rater, choice, left = (column.rows[counts] for column in columns)
+        return item, rater, choice, left
 
     def vote_counts(self, group: str | None = None) -> NDArray[np.int32]:
         """Votes per item, shape (items, 6): the four choices, then decisive left and right.
@@ -216,14 +237,16 @@ class Tally:
 
         ``choice`` 0 withdraws the vote it supersedes, 5 says that the annotator cannot judge;
         ``left`` 0 is unknown; a ``superseded_seq`` of 0 supersedes nothing. Two votes of one
-        annotator on one item both count unless one supersedes the other.
+        annotator on one item both count unless one supersedes the other, or is a marked repeat
+        (:data:`REPEAT`).
 
         Raises:
             ValueError: if rows come out of order or name something unknown. Rows before the
                 faulty block are taken; the watermark says how far.
         """
         log = self._votes
-        for seq, pair, turn, annotator, choice, left, target in blocks(rows, _VOTE_WIDTH):
+        for seq, pair, turn, annotator, code, left, target in blocks(rows, _VOTE_WIDTH):
+            repeat, choice = np.divmod(code, REPEAT)
             check_range("choice", choice, WITHDRAWN, CANNOT_JUDGE)
             check_range("left", left, 0, 2)
             gone = log.superseded(seq, target)
@@ -231,13 +254,14 @@ class Tally:
             items = self._number_items(pair, turn)
             start = len(log.seq)
             log.append(seq=seq, item=items, rater=raters, choice=choice, left=left)
-            log.counts.extend((choice != WITHDRAWN) & (choice != CANNOT_JUDGE))
-            self._declined.extend(choice == CANNOT_JUDGE)
+            log.counts.extend((choice != WITHDRAWN) & (choice != CANNOT_JUDGE) & (repeat == 0))
+            self._declined.extend((choice == CANNOT_JUDGE) & (repeat == 0))
             self._declined.rows[gone] = False
             before = gone[gone < start]
             self._count(before[log.counts.rows[before]], -1)
             log.counts.rows[gone] = False
             self._count(start + np.flatnonzero(log.counts.rows[start:]), 1)
+            self._keep_repeats(start + np.flatnonzero(repeat), log.seq.rows[gone])
 
     def add_verdicts(self, rows: Iterable[tuple[int, int, int, int, int, int, int, int]]) -> None:
         """Take verdicts: (seq, pair_id, turn, judge_id, choice, left, repeat, superseded_seq).
@@ -261,6 +285,28 @@ class Tally:
             self._write_cells(gone[gone < start], clear=True)
             self._write_cells(start + np.flatnonzero(log.counts.rows[start:]))
             self._restore_cells(gone[gone < start])
+
+    def _keep_repeats(self, rows: IntArray, gone: IntArray) -> None:
+        """Take the repeats among new vote rows to a log of their own.
+
+        Args:
+            rows: row numbers in the log of votes.
+            gone: seqs of the votes that new rows supersede.
+        """
+        votes, log = self._votes, self._repeats
+        choice = votes.choice.rows[rows]
+        log.append(
+            seq=votes.seq.rows[rows],
+            item=votes.item.rows[rows],
+            rater=votes.rater.rows[rows],
+            choice=choice,
+            left=votes.left.rows[rows],
+            counts=(choice != WITHDRAWN) & (choice != CANNOT_JUDGE),
+        )
+        places = np.searchsorted(log.seq.rows, gone)
+        inside = places < len(log.seq)
+        places, gone = places[inside], gone[inside]
+        log.counts.rows[places[log.seq.rows[places] == gone]] = False
 
     # --- counting ----------------------------------------------------------------------
 

@@ -130,6 +130,18 @@ def test_bytes_that_are_not_utf8_are_named_where_they_stand(tmp_path: Path) -> N
     assert "byte 5 is not UTF-8" in refusal.message
 
 
+def test_a_marked_repeat_is_another_vote_and_no_second_count(tmp_path: Path) -> None:
+    path = table(
+        tmp_path / "t.csv", f"{HEADER},winner,annotator,repeat", "q,a,b,tie,n,", "q,a,b,tie,n,1"
+    )
+    first, again = votes(path)
+    assert (first.repeat, again.repeat) == (0, 1)
+    assert first.id != again.id
+    assert refused(table(path, f"{HEADER},winner,annotator,repeat", "q,a,b,tie,n,x")).field == (
+        "repeat"
+    )
+
+
 def test_one_vote_twice_is_two_votes_and_read_again_the_same_two(tmp_path: Path) -> None:
     path = table(
         tmp_path / "t.csv",
@@ -204,6 +216,7 @@ def cast(draw: st.DrawFn) -> Vote:
         "v", pair, draw(st.integers(0, 64)), draw(NAMES), draw(st.sampled_from(Choice)),
         left=draw(st.sampled_from([None, 1, 2])), note=draw(BODIES), flag=draw(BODIES),
         at=draw(st.sampled_from(["", "2024-01-01T00:00:00Z", "=now()"])),
+        repeat=draw(st.integers(0, 2)),
     )  # fmt: skip
 
 
@@ -217,7 +230,8 @@ def test_votes_read_back_as_they_were(
 
     def content(one: Vote) -> tuple[object, ...]:
         return (
-            one.pair, one.turn, one.annotator, one.choice, one.left, one.note, one.flag, one.at
+            one.pair, one.turn, one.annotator, one.choice, one.left, one.note, one.flag, one.at,
+            one.repeat,
         )  # fmt: skip
 
     assert [content(vote) for vote in votes(path)] == [content(vote) for vote in given_votes]

@@ -34,6 +34,8 @@ TAKEN: dict[str, list[tuple[Any, Any]]] = {
     "confidence": [("no, yes", ["no", "yes"]), ("", [])],
     "tags": [("clear", ["clear"]), ([], [])],
     "cannot_judge_reasons": [("", []), (["not my field"], ["not my field"])],
+    "repeat_percent": [(0, 0), ("50", 50)],
+    "repeat_gap": [(1, 1), ("1000", 1000)],
 }
 REFUSED: dict[str, list[Any]] = {
     "name": [5, None, [], {}, True, "\ud800"],
@@ -62,6 +64,8 @@ REFUSED: dict[str, list[Any]] = {
     "confidence": ["sure", ["sure"], "a, a", list("abcdefghij")],
     "tags": [5, [None], "\x1b[31mred"],
     "cannot_judge_reasons": [False, ["a", "a"]],
+    "repeat_percent": [-1, 51, "10%", None, 0.1],
+    "repeat_gap": [0, 1001, "", None, 2.5],
 }
 
 

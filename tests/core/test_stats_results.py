@@ -16,7 +16,16 @@ from core.errors import UsageError
 from core.stats import Estimate, Options, Result, Tally, compute, registered, registry
 from tests.core.stats_oracle import Rows, find, result_of, studies
 
-IDS = ["coverage", "agreement", "reliability", "annotator_kappa", "ranking", "win_rate", "position"]
+IDS = [
+    "coverage",
+    "agreement",
+    "reliability",
+    "annotator_kappa",
+    "consistency",
+    "ranking",
+    "win_rate",
+    "position",
+]
 
 
 def numbers(value: object) -> Iterator[float]:

@@ -61,10 +61,17 @@ class Annotating(RuleBasedStateMachine):
         self.unable: dict[tuple[str, int, int], str] = {}
         self.cast: list[tuple[str, str, Cast]] = []
         self.beyond_wanted: Counter[int] = Counter()
+        # The assignments that each person voted on, the last at the end.
+        self.voted: dict[str, list[int]] = {name: [] for name in PEOPLE}
 
-    @initialize(overlap=st.integers(1, 3), turns=st.integers(1, 2))
-    def make(self, overlap: int, turns: int) -> None:
-        self.overlap = overlap
+    @initialize(
+        overlap=st.integers(1, 3),
+        turns=st.integers(1, 2),
+        percent=st.sampled_from([0, 50]),
+        gap=st.integers(1, 3),
+    )
+    def make(self, overlap: int, turns: int, percent: int, gap: int) -> None:
+        self.overlap, self.percent, self.gap = overlap, percent, gap
         make_study(
             self.path,
             questions=2,
@@ -76,6 +83,8 @@ class Annotating(RuleBasedStateMachine):
             confidence="guess, fair, sure",
             tags="clear, short",
             cannot_judge_reasons=list(REASONS),
+            repeat_percent=percent,
+            repeat_gap=gap,
         )
         for name in PEOPLE:
             self.open(name)
@@ -107,8 +116,30 @@ class Annotating(RuleBasedStateMachine):
     def will_hold(self, assignment: int) -> None:
         """Before a deed that holds a pair's slot whether or not one is free."""
         state, pair = self.state_of(assignment)
-        if state not in ("open", "done"):
+        ((repeat,),) = self.ask("SELECT repeat FROM assignment WHERE id = ?", assignment)
+        if state not in ("open", "done") and not repeat:
             self.beyond_wanted[pair] += 1
+
+    def comes_late_enough(self, name: str, served: Served | None) -> None:
+        """What is handed out is no repeat, or lies far enough behind the vote it repeats."""
+        if served is None:
+            return
+        ((repeat, pair),) = self.ask(
+            "SELECT repeat, pair_id FROM assignment WHERE id = ?", served.assignment
+        )
+        if repeat:
+            mine = dict(
+                self.ask(
+                    "SELECT a.id, a.pair_id FROM assignment a "
+                    "JOIN annotator n ON n.id = a.annotator_id "
+                    "WHERE n.name = ? AND a.state = 'done'",
+                    name,
+                )
+            )
+            (first,) = (number for number, of in mine.items() if of == pair)
+            log = self.voted[name]
+            since = log[len(log) - log[::-1].index(first) :]
+            assert len({number for number in since if number in mine}) >= self.gap
 
     def show(self, name: str, served: Served | None) -> None:
         self.screen[name] = served
@@ -136,6 +167,7 @@ class Annotating(RuleBasedStateMachine):
         if served is not None:
             assert self.state_of(served.assignment)[0] == "open"
             assert store.serving.serve(self.ids[name]) == served
+        self.comes_late_enough(name, served)
         self.forget_skip(name, served)
         self.show(name, served)
 
@@ -146,11 +178,13 @@ class Annotating(RuleBasedStateMachine):
             ahead = self.stores[name].serving.serve(self.ids[name], beyond=screen.assignment)
             if ahead is not None:
                 assert ahead.assignment != screen.assignment
+                self.comes_late_enough(name, ahead)
                 self.stores[name].serving.release(self.ids[name], ahead.assignment)
 
     @rule(name=WHO)
     def go_through_skipped(self, name: str) -> None:
         served = self.stores[name].serving.serve_skipped(self.ids[name])
+        self.comes_late_enough(name, served)
         self.forget_skip(name, served)
         if served is not None:
             self.show(name, served)
@@ -182,6 +216,7 @@ class Annotating(RuleBasedStateMachine):
         )  # fmt: skip
         assert self.stores[name].voting.cast(self.ids[name], f"local:{name}", cast)
         self.cast.append((name, cast.id, cast))
+        self.voted[name].append(served.assignment)
         if before is None:
             self.did(name, Undone(served.assignment, turn, seen))
         else:
@@ -283,7 +318,7 @@ class Annotating(RuleBasedStateMachine):
         held = Counter(
             pair
             for (pair,) in self.ask(
-                "SELECT pair_id FROM assignment WHERE state IN ('open', 'done')"
+                "SELECT pair_id FROM assignment WHERE state IN ('open', 'done') AND repeat = 0"
             )
         )
         for pair, load in self.ask("SELECT pair_id, load FROM queue"):
@@ -301,7 +336,27 @@ class Annotating(RuleBasedStateMachine):
         )
         assert len(found) == len(self.standing)
         assert {row[:3]: Seen(row[3]) for row in found} == self.standing
-        assert len({(name, turn, self.state_of(a)[1]) for name, a, turn, _ in found}) == len(found)
+        assert len({(name, a, turn) for name, a, turn, _ in found}) == len(found)
+
+    @invariant()
+    def a_pair_is_had_once_and_repeated_once_the_other_way_round(self) -> None:
+        if not self.stores:
+            return
+        had: dict[tuple[int, int], dict[int, tuple[int, str, str]]] = {}
+        for person, pair, repeat, *rest in self.ask(
+            "SELECT annotator_id, pair_id, repeat, left, policy, state FROM assignment"
+        ):
+            times = had.setdefault((person, pair), {})
+            assert repeat not in times
+            times[repeat] = tuple(rest)
+        for times in had.values():
+            assert set(times) in ({0}, {0, 1})
+            assert times[0][1] == "least-voted"
+            if 1 in times:
+                left, policy, state = times[1]
+                assert self.percent
+                assert (left, policy) == (3 - times[0][0], "hidden-repeat")
+                assert state != "expired"
 
     @invariant()
     def every_word_that_somebody_cannot_judge_stands_and_no_other(self) -> None:

@@ -354,3 +354,25 @@ def test_a_note_as_typed_goes_with_the_vote(session: Session) -> None:
     assert session.unsaved_note == ""
     assert rows(session.store.path, "SELECT note FROM vote") == [("at once",)]
     assert rows(session.store.path, "SELECT count(*) FROM draft") == [(0,)]
+
+
+def test_nothing_in_the_progress_tells_a_repeat(tmp_path: Path, clock: FakeClock) -> None:
+    """One pair more is done and one fewer left after each, whether fresh or not."""
+    path = make_study(
+        tmp_path / "often.db", questions=60, clock=clock, repeat_percent=30, repeat_gap=3
+    )
+    with Store(path, clock=clock) as store:
+        session = begin(store)
+        session.open()
+        session.prepare()
+        total = session.progress().left
+        done = 0
+        while session.current is not None:
+            session.prepare()
+            progress = session.progress()
+            assert (progress.done, progress.left) == (done, total - done)
+            session.vote(Seen.TIE)
+            done += 1
+        ((repeats,),) = rows(path, "SELECT count(*) FROM assignment WHERE repeat")
+        assert (done, session.progress().left) == (60 + repeats, 0)
+        assert repeats > 10
