@@ -17,7 +17,7 @@ from core.blinding import left_side
 from core.records import WHOLE_CONVERSATION, Seen
 from core.settings import PER_TURN
 from core.times import stamp
-from db.texts import TURNS_OF_PAIR, answer_turns, question_of
+from db.texts import TURNS_OF_PAIR, shown
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -181,10 +181,9 @@ class Serving:
             return None
         pair_id, key = connection.execute(
             "SELECT p.id, p.key FROM queue q JOIN pair p ON p.id = q.pair_id "
-            "WHERE q.load = ?1 AND q.load < q.overlap AND NOT EXISTS "
-            "(SELECT 1 FROM assignment a WHERE a.annotator_id = ?2 AND a.pair_id = q.pair_id) "
+            f"WHERE q.load = ?2 AND q.load < q.overlap AND q.pair_id NOT IN ({_MET}) "
             "ORDER BY q.pair_id LIMIT 1 OFFSET ?3",
-            (tiers[drawn.tier][0], annotator_id, drawn.index),
+            (annotator_id, tiers[drawn.tier][0], drawn.index),
         ).fetchone()
         add_load(connection, pair_id, 1)
         uid = hashlib.sha256(f"{self.store.seed}\x1f{key}\x1f{name}\x1f0".encode()).hexdigest()[:32]
@@ -214,11 +213,7 @@ class Serving:
             "FROM assignment a JOIN pair p ON p.id = a.pair_id WHERE a.id = ?",
             (assignment,),
         ).fetchone()
-        if left == 2:
-            first, second = second, first
-        question = question_of(connection, question_id)
-        left_turns = answer_turns(connection, first)
-        right_turns = answer_turns(connection, second)
+        question, left_turns, right_turns = shown(connection, question_id, (first, second), left)
         turns, voted = self.turns(connection, assignment)
         drafts = connection.execute(
             "SELECT turn, note, flag FROM draft WHERE assignment_id = ?", (assignment,)
@@ -317,6 +312,14 @@ _PACE = """
 """
 
 
+_MET = """
+    SELECT pair_id FROM assignment WHERE annotator_id = ?1
+    UNION SELECT l.pair_id FROM trial t JOIN lesson l ON l.id = t.lesson_id
+    WHERE t.annotator_id = ?1
+"""
+"""SQL: the pairs that annotator ``?1`` has had, as votes or as lessons; each once."""
+
+
 def set_open(connection: sqlite3.Connection, assignment: int, lease_until: str) -> None:
     """Open an assignment again; the caller keeps the queue's load right."""
     connection.execute(
@@ -357,9 +360,8 @@ def _tiers(connection: sqlite3.Connection, annotator_id: int) -> list[tuple[int,
         ).fetchall()
     )
     mine = connection.execute(
-        "SELECT q.load, count(DISTINCT a.pair_id) FROM assignment a "
-        "JOIN queue q ON q.pair_id = a.pair_id "
-        "WHERE a.annotator_id = ? AND q.load < q.overlap GROUP BY q.load",
+        f"SELECT q.load, count(*) FROM ({_MET}) m JOIN queue q ON q.pair_id = m.pair_id "
+        "WHERE q.load < q.overlap GROUP BY q.load",
         (annotator_id,),
     )
     for load, count in mine:

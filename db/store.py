@@ -1,8 +1,9 @@
 """The store: one study file, opened, with one typed method for each thing that happens.
 
 The parts below it each do one job on the same connection: :mod:`db.serving` serves pairs,
-:mod:`db.voting` takes votes, :mod:`db.ingest` takes imported records, :mod:`db.judging` keeps
-judges and their verdicts, :mod:`db.reading` reads what statistics, gold and exports need.
+:mod:`db.voting` takes votes, :mod:`db.practising` takes trials on lessons, :mod:`db.lessons` keeps
+the lessons, :mod:`db.ingest` takes imported records, :mod:`db.judging` keeps judges and their
+verdicts, :mod:`db.reading` reads what statistics, gold and exports need.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from db.ingest import Ingest
     from db.judging import Judging
+    from db.lessons import Lessons
+    from db.practising import Practising
     from db.reading import Reading
     from db.serving import Serving
     from db.voting import Voting
@@ -109,6 +112,20 @@ class Store:
         from db.judging import Judging
 
         return Judging(self)
+
+    @cached_property
+    def lessons(self) -> Lessons:
+        """Lessons as leads keep them, and how annotators do on them."""
+        from db.lessons import Lessons
+
+        return Lessons(self)
+
+    @cached_property
+    def practising(self) -> Practising:
+        """Lessons as annotators get them."""
+        from db.practising import Practising
+
+        return Practising(self)
 
     @cached_property
     def reading(self) -> Reading:
