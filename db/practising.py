@@ -99,7 +99,7 @@ class Practising:
             if (
                 settings["practice"]
                 and not _has_voted(connection, annotator_id)
-                and self._left(connection, annotator_id, LessonUse.PRACTICE, 1)
+                and self._left(connection, annotator_id, LessonUse.PRACTICE, None)
             ):
                 return Phase.PRACTICE
             if standing.is_in or not needs_qualification(connection, settings):
@@ -204,7 +204,7 @@ class Practising:
     # ── in the caller's transaction ─────────────────────────────────────────
 
     def _lessons(
-        self, connection: sqlite3.Connection, annotator_id: int, use: LessonUse, round_: int
+        self, connection: sqlite3.Connection, annotator_id: int, use: LessonUse, round_: int | None
     ) -> Sequence[_Row]:
         rows = connection.execute(_LESSONS, (annotator_id, use, round_)).fetchall()
         name = _name(connection, annotator_id)
@@ -216,9 +216,9 @@ class Practising:
         return sorted((_Row(*row) for row in rows), key=place)
 
     def _left(
-        self, connection: sqlite3.Connection, annotator_id: int, use: LessonUse, round_: int
+        self, connection: sqlite3.Connection, annotator_id: int, use: LessonUse, round_: int | None
     ) -> bool:
-        """Whether the round has a lesson without a trial."""
+        """Whether the round has a lesson without a trial; None: whether one has none at all."""
         lessons = self._lessons(connection, annotator_id, use, round_)
         return any(lesson.trial is None for lesson in lessons)
 
@@ -338,7 +338,8 @@ _LESSONS = f"""
     SELECT l.id, l.use, l.turn, p.key, p.question_id, p.answer_1, p.answer_2,
            iif(t.id IS NULL, NULL, coalesce(t.seen, ''))
     FROM lesson l JOIN pair p ON p.id = l.pair_id
-    LEFT JOIN trial t ON t.lesson_id = l.id AND t.annotator_id = ?1 AND t.round = ?3
+    LEFT JOIN trial t ON t.lesson_id = l.id AND t.annotator_id = ?1
+        AND (?3 IS NULL OR t.round = ?3)
     WHERE l.use = ?2 AND {TURNS_OF_PAIR} >= max(l.turn, 1) AND (t.id IS NOT NULL OR NOT EXISTS (
         SELECT 1 FROM assignment a WHERE a.annotator_id = ?1 AND a.pair_id = l.pair_id))
 """
