@@ -218,7 +218,7 @@ class LessonSession(Attentive):
         needed = needed_of(self._share, of)
         text = (
             f"Before you vote, judge **{many(of, 'pair')}** whose right outcome the leads have "
-            f"settled. **{needed} right** {'is' if needed == 1 else 'are'} enough.\n\n"
+            f"settled. **{needed} of {of}** have to be right.\n\n"
             "- There is no feedback before the end.\n"
             "- Nothing can be skipped or taken back.\n"
             "- What you say here is not counted as votes.\n\n"
@@ -257,9 +257,9 @@ def _told(feedback: Feedback, *, is_last: bool) -> str:
     assert feedback.seen is not None
     is_same = feedback.seen is feedback.right
     parts = [
-        "# ✓ You and the leads say the same" if is_same else "# ✗ The leads say otherwise",
+        "**✓ You and the leads say the same.**" if is_same else "**✗ The leads say otherwise.**",
         f"- You said: **{SAID[feedback.seen]}**\n- The leads say: **{SAID[feedback.right]}**",
-        "## Why",
+        "**Why:**",
         feedback.why or "The leads gave no reason.",
     ]
     if is_last:
