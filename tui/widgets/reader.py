@@ -24,6 +24,7 @@ class Reader(ModalScreen[None]):
     DEFAULT_CSS = """
     Reader {
         align: center middle;
+        background: $background;
         #reader-title { height: 1; padding: 0 1; background: $panel; text-style: bold; }
         #reader-text { width: 100%; max-width: 110; height: 1fr; background: $surface; }
     }
