@@ -181,9 +181,12 @@ class Serving:
             return None
         pair_id, key = connection.execute(
             "SELECT p.id, p.key FROM queue q JOIN pair p ON p.id = q.pair_id "
-            f"WHERE q.load = ?2 AND q.load < q.overlap AND q.pair_id NOT IN ({_MET}) "
+            "WHERE q.load = ?1 AND q.load < q.overlap AND NOT EXISTS "
+            "(SELECT 1 FROM assignment a WHERE a.annotator_id = ?2 AND a.pair_id = q.pair_id) "
+            "AND NOT EXISTS (SELECT 1 FROM lesson l JOIN trial t ON t.lesson_id = l.id "
+            "WHERE l.pair_id = q.pair_id AND t.annotator_id = ?2) "
             "ORDER BY q.pair_id LIMIT 1 OFFSET ?3",
-            (annotator_id, tiers[drawn.tier][0], drawn.index),
+            (tiers[drawn.tier][0], annotator_id, drawn.index),
         ).fetchone()
         add_load(connection, pair_id, 1)
         uid = hashlib.sha256(f"{self.store.seed}\x1f{key}\x1f{name}\x1f0".encode()).hexdigest()[:32]
@@ -312,14 +315,6 @@ _PACE = """
 """
 
 
-_MET = """
-    SELECT pair_id FROM assignment WHERE annotator_id = ?1
-    UNION SELECT l.pair_id FROM trial t JOIN lesson l ON l.id = t.lesson_id
-    WHERE t.annotator_id = ?1
-"""
-"""SQL: the pairs that annotator ``?1`` has had, as votes or as lessons; each once."""
-
-
 def set_open(connection: sqlite3.Connection, assignment: int, lease_until: str) -> None:
     """Open an assignment again; the caller keeps the queue's load right."""
     connection.execute(
@@ -360,8 +355,14 @@ def _tiers(connection: sqlite3.Connection, annotator_id: int) -> list[tuple[int,
         ).fetchall()
     )
     mine = connection.execute(
-        f"SELECT q.load, count(*) FROM ({_MET}) m JOIN queue q ON q.pair_id = m.pair_id "
-        "WHERE q.load < q.overlap GROUP BY q.load",
+        "SELECT q.load, count(DISTINCT a.pair_id) FROM assignment a "
+        "JOIN queue q ON q.pair_id = a.pair_id "
+        "WHERE a.annotator_id = ?1 AND q.load < q.overlap GROUP BY q.load "
+        # Pairs met as lessons are none of these, but in two windows at once they may be.
+        "UNION ALL SELECT q.load, count(DISTINCT q.pair_id) FROM trial t "
+        "JOIN lesson l ON l.id = t.lesson_id JOIN queue q ON q.pair_id = l.pair_id "
+        "WHERE t.annotator_id = ?1 AND q.load < q.overlap AND NOT EXISTS (SELECT 1 "
+        "FROM assignment a WHERE a.annotator_id = ?1 AND a.pair_id = q.pair_id) GROUP BY q.load",
         (annotator_id,),
     )
     for load, count in mine:

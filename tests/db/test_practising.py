@@ -170,6 +170,17 @@ def test_pairs_served_to_vote_on_are_no_lessons_and_lessons_are_not_served(store
     assert store.serving.progress(ann).left == 0
 
 
+def test_a_pair_met_in_two_windows_at_once_is_counted_once(store: Store) -> None:
+    ann = store.annotator("ann")
+    add(store, PRACTICE, 1, 2, 3, 4, 5, 6)
+    in_one_window = served(store, ann, PRACTICE)
+    while (pair := store.serving.serve(ann)) is not None:  # in another, every pair
+        store.voting.skip(ann, pair.assignment)
+    say(store, ann, in_one_window, Seen.TIE)
+    assert store.serving.progress(ann).left == 0
+    assert store.serving.serve(ann) is None
+
+
 def test_a_lesson_without_texts_is_served_to_nobody(store: Store) -> None:
     add(store, PRACTICE, 1)
     store.connection.execute("UPDATE lesson SET turn = 5")

@@ -299,3 +299,6 @@ def test_kill_9_loses_no_acknowledged_trial_and_makes_none_twice(study: Path) ->
         one.kill()
     assert len({lesson for lesson, _, _ in trials(study)}) == 3
     assert len(rows(study, "SELECT 1 FROM vote")) == 1
+    with terminal([*arguments, "--practice"]) as one:
+        one.shows("Practice 1 of ")
+        one.kill()
