@@ -21,6 +21,9 @@ TAKEN: dict[str, list[tuple[Any, Any]]] = {
     "lease_minutes": [(1, 1), ("10080", 10080)],
     "show_reference": [(True, True), ("no", False), ("ON", True), ("False", False)],
     "dwell_ms": [(0, 0), ("300", 300)],
+    "practice": [(True, True), ("no", False)],
+    "qualification_pass": [(0, 0.0), ("0.8", 0.8), (1, 1.0), (" 1 ", 1.0)],
+    "qualification_tries": [(1, 1), ("99", 99)],
 }
 REFUSED: dict[str, list[Any]] = {
     "name": [5, None, [], {}, True, "\ud800"],
@@ -31,6 +34,9 @@ REFUSED: dict[str, list[Any]] = {
     "lease_minutes": [0, 10081, "an hour", None, [1]],
     "show_reference": ["maybe", "", None, 1, 0, [], "\ud800"],
     "dwell_ms": [-1, 10001, "slow", None, 0.5],
+    "practice": ["maybe", None, 1, []],
+    "qualification_pass": [-0.1, 1.01, "nan", "inf", "80%", "", None, True, [0.5], 10**400],
+    "qualification_tries": [0, 100, "some", None, 0.5],
 }
 
 
