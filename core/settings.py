@@ -95,6 +95,16 @@ def _whole(low: int, high: int) -> Callable[[Any], Any]:
     return check
 
 
+def _share(value: Any) -> float:
+    try:
+        share = float(str(value))
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ValueError("takes a share from 0 to 1, such as 0.8")
+    return share
+
+
 def _yes_or_no(value: Any) -> bool:
     words = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
     if isinstance(value, bool):
@@ -149,6 +159,17 @@ KNOWN: Mapping[str, Known] = {
         10,
         "other pairs that an annotator has voted on between a pair and its repeat, at least",
         _whole(1, 1000),
+    ),
+    "practice": Known(
+        True,
+        "whether newcomers go through the practice lessons first, if there are any",
+        _yes_or_no,
+    ),
+    "qualification_pass": Known(
+        0.0, "share of the qualification lessons to get right before voting (0: none)", _share
+    ),
+    "qualification_tries": Known(
+        2, "how often somebody may try to qualify before a lead has to let them in", _whole(1, 99)
     ),
 }
 

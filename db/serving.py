@@ -21,7 +21,7 @@ from core.settings import PER_TURN
 from core.times import stamp
 from db.details import said_in
 from db.repeats import Chosen, Repeats
-from db.texts import TURNS_OF_PAIR, answer_turns, question_of
+from db.texts import TURNS_OF_PAIR, shown
 
 if TYPE_CHECKING:
     from random import Random
@@ -239,6 +239,8 @@ class Serving:
             "SELECT p.id, p.key FROM queue q JOIN pair p ON p.id = q.pair_id "
             "WHERE q.load = ?1 AND q.load < q.overlap AND NOT EXISTS "
             "(SELECT 1 FROM assignment a WHERE a.annotator_id = ?2 AND a.pair_id = q.pair_id) "
+            "AND NOT EXISTS (SELECT 1 FROM lesson l JOIN trial t ON t.lesson_id = l.id "
+            "WHERE l.pair_id = q.pair_id AND t.annotator_id = ?2) "
             "ORDER BY q.pair_id LIMIT 1 OFFSET ?3",
             (tiers[drawn.tier][0], annotator_id, drawn.index),
         ).fetchone()
@@ -253,11 +255,7 @@ class Serving:
             "FROM assignment a JOIN pair p ON p.id = a.pair_id WHERE a.id = ?",
             (assignment,),
         ).fetchone()
-        if left == 2:
-            first, second = second, first
-        question = question_of(connection, question_id)
-        left_turns = answer_turns(connection, first)
-        right_turns = answer_turns(connection, second)
+        question, left_turns, right_turns = shown(connection, question_id, (first, second), left)
         turns, voted = self.turns(connection, assignment)
         drafts = connection.execute(
             "SELECT turn, note, flag FROM draft WHERE assignment_id = ?", (assignment,)
@@ -413,7 +411,12 @@ def _tiers(connection: sqlite3.Connection, annotator_id: int) -> list[tuple[int,
     mine = connection.execute(
         "SELECT q.load, count(DISTINCT a.pair_id) FROM assignment a "
         "JOIN queue q ON q.pair_id = a.pair_id "
-        "WHERE a.annotator_id = ? AND q.load < q.overlap GROUP BY q.load",
+        "WHERE a.annotator_id = ?1 AND q.load < q.overlap GROUP BY q.load "
+        # Pairs met as lessons are none of these, but in two windows at once they may be.
+        "UNION ALL SELECT q.load, count(DISTINCT q.pair_id) FROM trial t "
+        "JOIN lesson l ON l.id = t.lesson_id JOIN queue q ON q.pair_id = l.pair_id "
+        "WHERE t.annotator_id = ?1 AND q.load < q.overlap AND NOT EXISTS (SELECT 1 "
+        "FROM assignment a WHERE a.annotator_id = ?1 AND a.pair_id = q.pair_id) GROUP BY q.load",
         (annotator_id,),
     )
     for load, count in mine:

@@ -1,9 +1,10 @@
 """The store: one study file, opened, with one typed method for each thing that happens.
 
 The parts below it each do one job on the same connection: :mod:`db.serving` serves pairs,
-:mod:`db.voting` takes votes, :mod:`db.history` finds one's own again, :mod:`db.ingest` takes
-imported records, :mod:`db.judging` keeps judges and their verdicts, :mod:`db.reading` reads what
-statistics, gold and exports need.
+:mod:`db.voting` takes votes, :mod:`db.history` finds one's own again, :mod:`db.practising` takes
+trials on lessons, :mod:`db.lessons` keeps the lessons, :mod:`db.ingest` takes imported records,
+:mod:`db.judging` keeps judges and their verdicts, :mod:`db.reading` reads what statistics, gold and
+exports need.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from db.history import History
     from db.ingest import Ingest
     from db.judging import Judging
+    from db.lessons import Lessons
+    from db.practising import Practising
     from db.reading import Reading
     from db.serving import Serving
     from db.voting import Voting
@@ -137,6 +140,20 @@ class Store:
         from db.judging import Judging
 
         return Judging(self)
+
+    @cached_property
+    def lessons(self) -> Lessons:
+        """Lessons as leads keep them, and how annotators do on them."""
+        from db.lessons import Lessons
+
+        return Lessons(self)
+
+    @cached_property
+    def practising(self) -> Practising:
+        """Lessons as annotators get them."""
+        from db.practising import Practising
+
+        return Practising(self)
 
     @cached_property
     def reading(self) -> Reading:

@@ -62,3 +62,20 @@ def question_of(connection: sqlite3.Connection, question_id: int) -> Question:
         tuple(references.get(turn) for turn in range(1, length + 1)),
         source,
     )
+
+
+def shown(
+    connection: sqlite3.Connection, question_id: int, answers: tuple[int, int], left: int
+) -> tuple[Question, tuple[str, ...], tuple[str, ...]]:
+    """A pair's texts in the order to be shown: the question, the left answer, the right one.
+
+    Args:
+        answers: the rows of the pair's answers, in canonical order.
+        left: 1 or 2, which of them stands left.
+    """
+    first, second = answers if left == 1 else answers[::-1]
+    return (
+        question_of(connection, question_id),
+        answer_turns(connection, first),
+        answer_turns(connection, second),
+    )

@@ -11,19 +11,23 @@ import re
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from textual.widgets import Static
 
+from core.records import LessonUse
 from db.store import Store
 from tui.app import TiebreakApp, Who
 from tui.demo import prepare, simulated_annotators
+from tui.importing import import_path
 from tui.judging import work
 from tui.session import Session
+from tui.widgets.reader import Reader
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
+SAMPLE = IMAGES.parent.parent / "sample_data"
 NARROW, WIDE = (80, 24), (120, 40)
 FONTS = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 
@@ -52,6 +56,7 @@ class Picture:
     size: tuple[int, int] = WIDE
     screen: str = "annotate"
     asks: bool = False
+    lessons: LessonUse | None = None
 
 
 PICTURES = (
@@ -64,6 +69,8 @@ PICTURES = (
     Picture("cannot-judge", ("c",), size=NARROW),
     Picture("help", ("question_mark", "space"), size=NARROW),
     Picture("lead", screen="lead"),
+    Picture("practice", ("escape", "4"), lessons=LessonUse.PRACTICE),
+    Picture("not-passed", ("escape", "escape", *"44444"), NARROW, lessons=LessonUse.QUALIFICATION),
 )
 
 
@@ -83,13 +90,27 @@ def voted_study(folder: Path) -> Path:
     return study
 
 
+def teach(study: Path, use: LessonUse) -> None:
+    """Give the study its lessons for one use, and everybody one try."""
+    import_path(study, SAMPLE / "practice.jsonl")
+    with Store(study) as store:
+        lessons = [one.lesson for one in store.lessons.all()]
+        for lesson in lessons if use is not LessonUse.PRACTICE else []:
+            store.lessons.remove(lesson.pair, lesson.turn, lesson.use)
+            store.lessons.add(replace(lesson, use=use))
+        store.set({"qualification_pass": 0.8, "qualification_tries": 1})
+
+
 async def take(study: Path, picture: Picture) -> str:
     """The picture as SVG."""
     if picture.asks:
         with Store(study) as store:
             store.set(ASKED)
     who = Who("ann", "local", is_lead=picture.screen == "lead")
-    app = TiebreakApp(study, who, first=picture.screen)
+    if picture.lessons is not None:
+        teach(study, picture.lessons)
+    onboards = picture.lessons is not None
+    app = TiebreakApp(study, who, first=picture.screen, onboards=onboards)
     app.store.clock = lambda: MOMENT
     async with app.run_test(size=picture.size) as pilot:
         await _painted(app)
@@ -106,6 +127,9 @@ async def _painted(app: TiebreakApp) -> None:
     """Wait until the screen says that it is there, and for what it lays out after that."""
     for _ in range(400):
         await asyncio.sleep(0.05)
+        if isinstance(app.screen, Reader):
+            await asyncio.sleep(0.3)
+            return
         said = str(app.screen.query_one("#said", Static).content)
         if said.startswith(("Press", "Live")):
             await asyncio.sleep(0.3)

@@ -396,3 +396,57 @@ def test_good_answers_keep_to_the_length_asked(
         if given.quality >= GOOD:
             assert least <= len(given.text.split()) <= most, given.model
             assert (question, turn) != ("library-notice", 1) or "!" not in given.text
+
+
+# ── practice.jsonl ──────────────────────────────────────────────────────────
+
+LESSONS: list[dict[str, Any]] = [
+    json.loads(line) for line in (FOLDER / "practice.jsonl").read_text("utf-8").splitlines()
+]
+
+
+def test_the_lessons_fit_the_stated_qualities_and_show_every_kind_of_outcome() -> None:
+    for lesson in LESSONS:
+        first, second = (
+            quality_of(lesson["question"], lesson["turn"], lesson[name])
+            for name in ("model_1", "model_2")
+        )
+        expected = (
+            "both_bad"
+            if max(first, second) <= BAD
+            else "tie"
+            if abs(first - second) < CLEAR
+            else "model_1"
+            if first > second
+            else "model_2"
+        )
+        assert lesson["choice"] == expected, lesson["question"]
+        assert expected != "tie" or min(first, second) >= GOOD
+    assert {lesson["choice"] for lesson in LESSONS} == {"model_1", "model_2", "tie", "both_bad"}
+    assert 4 <= len(LESSONS) <= 5
+    by_pair = Counter((one["question"], one["model_1"], one["model_2"]) for one in LESSONS)
+    assert 2 in by_pair.values(), "one pair should teach that turns are voted on by themselves"
+
+
+def test_the_reasons_tell_nobody_which_side_or_model_was_right() -> None:
+    birds = re.compile("|".join(model.split("-")[0] for model in MODELS), re.IGNORECASE)
+    for lesson in LESSONS:
+        assert len(lesson["why"]) > 100
+        assert not birds.search(lesson["why"])
+        assert not re.search(r"\b(A|B|left|right-hand)\b", lesson["why"])
+
+
+def test_the_lessons_are_imported_into_a_study_of_the_sample(tmp_path: Path) -> None:
+    from db.practising import Phase
+    from db.store import Store
+    from tui.importing import import_path
+
+    study = tmp_path / "study.db"
+    import_path(study, FOLDER / "study.jsonl")
+    done = import_path(study, FOLDER / "practice.jsonl")
+    assert done.summary.new["lessons"] == len(LESSONS)
+    again = import_path(study, FOLDER / "practice.jsonl")
+    assert again.summary.unchanged["lessons"] == len(LESSONS)
+    with Store(study) as store:
+        assert all(kept.shown for kept in store.lessons.all())
+        assert store.practising.phase(store.annotator("ann")) is Phase.PRACTICE

@@ -65,6 +65,8 @@ class TiebreakApp(App[None]):
         first: the id of the screen to begin with.
         banner: said on every screen's status line, such as that a study is a sample.
         preferences: this person's theme and keys; the defaults if not given.
+        onboards: whether a newcomer reads the guidelines, practises and qualifies before voting.
+        practises: whether this person asked for the practice round, again if need be.
     """
 
     BINDINGS = [Binding("ctrl+q", "quit", "quit", show=False, priority=True)]
@@ -81,6 +83,8 @@ class TiebreakApp(App[None]):
         first: str = "annotate",
         banner: str = "",
         preferences: Preferences | None = None,
+        onboards: bool = False,
+        practises: bool = False,
     ) -> None:
         self.preferences = preferences or Preferences()
         # Without colour the 16-colour theme's shapes are kept and its colours taken out; Textual
@@ -97,6 +101,8 @@ class TiebreakApp(App[None]):
         self.who = who
         self.first = first
         self.banner = banner
+        self.onboards = onboards
+        self.practises = practises
         self.store = Store(study)
         self.before_leaving: list[Callable[[], None]] = []
         self.before_quitting: list[Callable[[], bool]] = []

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from core.asked import Details
 from core.errors import Conflict
 from core.records import Seen
+from core.text import many
 from db.history import Past
 from db.serving import Draft, Progress, Served
 from db.store import Store
@@ -22,6 +24,8 @@ from db.undoing import Undone
 from db.voting import Cast, Declined
 from tui.asking import Asking, steps_of
 from tui.reopening import Reopened, Waiting
+from tui.seat import KeyOf, Page, Seat
+from tui.status import forms_of
 
 IDLE_AFTER = 60.0
 """Seconds without a key after which time no longer counts as active."""
@@ -66,6 +70,43 @@ class ActiveTime:
         return round(self._seconds, 3)
 
 
+class Attentive:
+    """What knows when a pair is looked at: the clock, and whether a vote comes too soon.
+
+    Args:
+        settings: the study's, as they were when this began.
+        monotonic: seconds that never go back; tests hand in their own.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], monotonic: Callable[[], float]) -> None:
+        self.settings = settings
+        self.active = ActiveTime(monotonic)
+        self._monotonic = monotonic
+        self._quiet_until = 0.0
+
+    def begin(self) -> None:
+        """A pair is taken. Keys that arrive before it is painted were meant for the one before."""
+        self.active.restart()
+        self._quiet_until = math.inf
+
+    def pause(self) -> None:
+        """Stop the clock."""
+        self.active.stop()
+
+    def go_on(self) -> None:
+        """Let the clock run again. Keys that come before the pair is painted do not vote."""
+        self.active.go_on()
+        self._quiet_until = math.inf
+
+    def shown(self) -> None:
+        """The pair, or a question about a hasty vote, has just been painted."""
+        self._quiet_until = self._monotonic() + int(self.settings["dwell_ms"]) / 1000
+
+    def is_hasty(self) -> bool:
+        """Whether a vote now would come before anybody could have looked."""
+        return self._monotonic() < self._quiet_until
+
+
 @dataclass(frozen=True, slots=True)
 class Saved:
     """A vote that is on the disk.
@@ -87,13 +128,15 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-class Session:
-    """One annotator in one study.
+class Session(Attentive):
+    """One annotator in one study, voting: a :class:`tui.seat.Seat` whose votes count.
 
     Args:
         identity: how this person proved who they are; stored with each vote.
         monotonic: seconds that never go back; tests hand in their own.
     """
+
+    counts = True
 
     def __init__(
         self,
@@ -104,23 +147,20 @@ class Session:
         make_id: Callable[[], str] = new_id,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(store.settings(), monotonic)
         self.store = store
         self.annotator_id = annotator_id
         self.identity = identity
-        self.settings = store.settings()
         self.asked = store.voting.asked
         self.asking: Asking | None = None
         self.is_declining = False
         self.current: Served | None = None
         self.turn = 0
         self.draft = Draft()
-        self.active = ActiveTime(monotonic)
         self.reopened: Reopened | None = None
         self._pace: float | None = None
         self._prepared: Served | None = None
         self._make_id = make_id
-        self._monotonic = monotonic
-        self._quiet_until = 0.0
         self._attempt: tuple[tuple[object, ...], str] | None = None
         self._steps = steps_of(self.asked)
         self._withdrawal: str | None = None
@@ -144,14 +184,36 @@ class Session:
         """
         return self._pace
 
-    def pause(self) -> None:
-        """Stop the clock."""
-        self.active.stop()
+    def how_far(self) -> Sequence[str]:
+        """How far this annotator is, the fullest form first."""
+        return forms_of(self.progress(), self.pace())
 
-    def go_on(self) -> None:
-        """Let the clock run again. Keys that come before the pair is painted do not vote."""
-        self.active.go_on()
-        self._quiet_until = math.inf
+    def greeting(self, key: KeyOf) -> str:
+        """What is said first."""
+        return f"Press {key('help')} for help. Votes are saved as you cast them."
+
+    def nothing_left(self, key: KeyOf) -> list[str]:
+        """What is said, a paragraph each, where no pair is left."""
+        progress = self.progress()
+        if not (progress.done or progress.skipped or progress.declined):
+            lines = ["No pair waits for you. A lead queues them with: tiebreak pairs make"]
+        else:
+            done = f"{many(progress.done, 'pair')} done"
+            if progress.declined:
+                done += f", {progress.declined:,} you could not judge"
+            lines = [f"Nothing is left for you here: {done}. Thank you."]
+        if progress.skipped:
+            skip = key("pair.skip")
+            lines.append(f"{progress.skipped} put aside: press {skip} to go through them.")
+        return [*lines, f"{key('pair.undo')} takes back your last vote. Ctrl+Q leaves."]
+
+    def page(self) -> Page | None:
+        """Nothing comes between two votes."""
+        return None
+
+    def following(self) -> Seat:
+        """Here: voting ends when the annotator leaves."""
+        return self
 
     def prepare(self) -> Served | None:
         """Fetch the pair after this one, so that it is there when it is wanted."""
@@ -160,14 +222,6 @@ class Session:
                 self.annotator_id, beyond=self.current.assignment
             )
         return self._prepared
-
-    def shown(self) -> None:
-        """The pair, or a question about a hasty vote, has just been painted."""
-        self._quiet_until = self._monotonic() + int(self.settings["dwell_ms"]) / 1000
-
-    def is_hasty(self) -> bool:
-        """Whether a vote now would come before anybody could have looked."""
-        return self._monotonic() < self._quiet_until
 
     def _take(self, served: Served | None, turn: int | None = None) -> Served | None:
         self.current = served
@@ -179,9 +233,7 @@ class Session:
         self._tried.clear()
         self._is_draft_saved = True
         self._pace = self.store.serving.pace(self.annotator_id)
-        self.active.restart()
-        # Keys that arrive before this is painted were meant for what was there before.
-        self._quiet_until = math.inf
+        self.begin()
         return served
 
     # ── what a key does ─────────────────────────────────────────────────────

@@ -11,15 +11,15 @@ from core.saying import said_of
 from core.text import one_line
 from core.times import ago
 from db.serving import Progress
-from tui.session import Session
 
 if TYPE_CHECKING:
     from tui.app import Who
+    from tui.seat import Seat
 
 _BETWEEN = "  │  "
 
 
-def status_line(session: Session, who: Who, banner: str, width: int) -> str:
+def status_line(session: Seat, who: Who, banner: str, width: int) -> str:
     """Where an annotator is: progress first, then what one can do without on a narrow screen.
 
     Args:
@@ -44,7 +44,7 @@ def status_line(session: Session, who: Who, banner: str, width: int) -> str:
     parts = {
         "simulated": [f"SIMULATED {who.annotator}" if who.simulated else ""],
         "reopened": earlier,
-        "progress": forms_of(session.progress(), session.pace()),
+        "progress": session.how_far(),
         "flag": ["⚑ flagged" if session.draft.flag else ""],
         "note": ["✎ note" if session.draft.note else ""],
         "turn": turn,

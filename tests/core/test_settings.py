@@ -36,6 +36,9 @@ TAKEN: dict[str, list[tuple[Any, Any]]] = {
     "cannot_judge_reasons": [("", []), (["not my field"], ["not my field"])],
     "repeat_percent": [(0, 0), ("50", 50)],
     "repeat_gap": [(1, 1), ("1000", 1000)],
+    "practice": [(True, True), ("no", False)],
+    "qualification_pass": [(0, 0.0), ("0.8", 0.8), (1, 1.0), (" 1 ", 1.0)],
+    "qualification_tries": [(1, 1), ("99", 99)],
 }
 REFUSED: dict[str, list[Any]] = {
     "name": [5, None, [], {}, True, "\ud800"],
@@ -66,6 +69,9 @@ REFUSED: dict[str, list[Any]] = {
     "cannot_judge_reasons": [False, ["a", "a"]],
     "repeat_percent": [-1, 51, "10%", None, 0.1],
     "repeat_gap": [0, 1001, "", None, 2.5],
+    "practice": ["maybe", None, 1, []],
+    "qualification_pass": [-0.1, 1.01, "nan", "inf", "80%", "", None, True, [0.5], 10**400],
+    "qualification_tries": [0, 100, "some", None, 0.5],
 }
 
 

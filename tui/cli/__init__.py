@@ -23,6 +23,7 @@ COMMANDS = {
     "import": ("tui.cli.data", "Import questions, answers, votes and verdicts."),
     "pairs": ("tui.cli.data", "Make pairs and queue them for voting."),
     "annotate": ("tui.cli.people", "Vote."),
+    "practice": ("tui.cli.practice", "Lessons for newcomers, and how they do."),
     "lead": ("tui.cli.people", "Watch the numbers move."),
     "keys": ("tui.cli.keys", "Which key does what, and where that comes from."),
     "judge": ("tui.cli.judging", "Add judges and let them judge."),

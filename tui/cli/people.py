@@ -104,12 +104,16 @@ settings_option = click.option(
     callback=as_name,
     help="Vote under this name; your login otherwise.",
 )
+@click.option("--practice", "practises", is_flag=True, help="Practise first, also once more.")
 @takes_preferences
 @click.pass_obj
 def annotate_command(
-    settings: Settings, name: str | None, file: Path | None, theme: str | None
+    settings: Settings, name: str | None, practises: bool, file: Path | None, theme: str | None
 ) -> None:
-    """Vote on blind pairs. Quit whenever you like: you return to the same pair."""
+    """Vote on blind pairs. Quit whenever you like: you return to the same pair.
+
+    Newcomers read the guidelines first, practise, and qualify, as far as the study asks for it.
+    """
     need_terminal("annotate", "votes from files: tiebreak import; scripted votes: tiebreak demo")
     from db.store import local_identity
     from tui.app import TiebreakApp, Who
@@ -117,7 +121,12 @@ def annotate_command(
 
     login, identity = local_identity()
     who = Who(name or login, identity)
-    run_app(TiebreakApp(settings.study(), who, preferences=load(file, theme=theme)))
+    preferences = load(file, theme=theme)
+    run_app(
+        TiebreakApp(
+            settings.study(), who, preferences=preferences, onboards=True, practises=practises
+        )
+    )
     say("Every vote shown as saved is saved. Run the same command to go on.")
 
 

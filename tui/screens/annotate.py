@@ -14,14 +14,16 @@ from core.asked import Details
 from core.errors import StudyUnavailable, TiebreakError
 from core.records import Seen
 from core.saying import SAID
-from core.text import many, one_line
+from core.text import one_line
 from db.serving import Served
 from db.undoing import Undone
 from tui.actions import ANNOTATE, READ, REST, VOTE, Action
 from tui.asking import Asking
+from tui.lesson import seat_for
 from tui.screens import ScreenSpec, take_keys
 from tui.screens.asking import AskingScreen
 from tui.screens.revisiting import RevisitingScreen, said_elsewhere
+from tui.seat import Page, Seat
 from tui.session import Saved, Session
 from tui.status import status_line
 from tui.widgets.answer_view import AnswerView
@@ -45,12 +47,17 @@ _PREPARE_AFTER = 0.05
 
 
 class AnnotateScreen(AskingScreen, RevisitingScreen):
-    """Shows a :class:`tui.session.Session`; every vote is on the disk before the next pair is."""
+    """Shows a :class:`tui.seat.Seat`; every vote is on the disk before the next pair is.
+
+    Args:
+        greets: whether the study's guidelines are opened first.
+    """
 
     CSS_PATH = "annotate.tcss"
 
-    def __init__(self, session: Session, who: Who, banner: str) -> None:
+    def __init__(self, session: Seat, who: Who, banner: str, *, greets: bool = False) -> None:
         super().__init__(session)
+        self._greets = greets
         self._who = who
         self._banner = banner
         self._coming: dict[str, Rendered] = {}
@@ -60,7 +67,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         self._is_told_to_stay = False
 
     def compose(self) -> ComposeResult:
-        has_reasons = bool(self.session.asked.cannot_judge_reasons)
+        has_reasons = bool(self.session.store.voting.asked.cannot_judge_reasons)
         actions = [a for a in ANNOTATE if has_reasons or a.id != "pair.cannot_judge"]
         self._table = take_keys(self, actions)
         yield Static(classes="status", id="status", markup=False)
@@ -94,9 +101,44 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         except TiebreakError as error:
             app.refuse(error)
             return
-        greeting = f"Press {self._key('help')} for help. Votes are saved as you cast them."
-        said, is_warning = app.opening(greeting)
-        self._show(said, warning=is_warning)
+        said, is_warning = app.opening(self.session.greeting(self._key))
+        guidelines = self.session.settings["guidelines"]
+        if self._greets and guidelines:
+            page = Page("What to judge by", guidelines)
+            self._read(page, lambda: self._proceed(said, warning=is_warning))
+        else:
+            self._proceed(said, warning=is_warning)
+
+    def _proceed(self, said: str, *, warning: bool = False) -> None:
+        """Show what is to be read first, then the next pair, where this annotator now sits."""
+        page = self.session.page()
+        if page is not None:
+            self._read(page, lambda: self._proceed(said, warning=warning))
+            return
+        before = self.session
+        if not self._does(self._sit_down, "Not opened"):
+            return
+        if self.session is before:
+            self._show(said, warning=warning)
+        else:
+            self._proceed(self.session.greeting(self._key))
+
+    def _sit_down(self) -> None:
+        """Go where this annotator belongs from now on."""
+        following = self.session.following()
+        if following is not self.session:
+            following.open()
+            self.session = following
+
+    def _read(self, page: Page, then: Callable[[], None]) -> None:
+        """Show a text that stands between two pairs; the clock stops meanwhile."""
+
+        def go_on(_: object) -> None:
+            self.session.go_on()
+            then()
+
+        self.session.pause()
+        self.app.push_screen(Reader(page.title, page.text, leads_on=True), go_on)
 
     def _show(self, said: str, *, warning: bool = False, at: Bookmark | None = None) -> None:
         """Show the session's pair and turn, and say something about what led here."""
@@ -126,18 +168,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         put(self.query_one("#status", Static), line)
 
     def _show_finished(self) -> None:
-        progress = self.session.progress()
-        if not (progress.done or progress.skipped or progress.declined):
-            lines = ["No pair waits for you. A lead queues them with: tiebreak pairs make"]
-        else:
-            done = f"{many(progress.done, 'pair')} done"
-            if progress.declined:
-                done += f", {progress.declined:,} you could not judge"
-            lines = [f"Nothing is left for you here: {done}. Thank you."]
-        if progress.skipped:
-            skip = self._key("pair.skip")
-            lines.append(f"{progress.skipped} put aside: press {skip} to go through them.")
-        lines.append(f"{self._key('pair.undo')} takes back your last vote. Ctrl+Q leaves.")
+        lines = self.session.nothing_left(self._key)
         self.query_one("#finished", Static).update("\n\n".join(lines))
 
     def _prepare(self) -> None:
@@ -176,14 +207,18 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
 
     def _look_for_more(self) -> None:
         """Go on by itself where nothing was left and a lead has queued more since."""
-        if not self._begun or self.session.current is not None:
+        if not self._begun or self.session.current is not None or not self.is_current:
             return
+        before = self.session
         try:
+            self._sit_down()
             self.session.open()
         except TiebreakError as error:
             self.say(error.message, warning=True)
             return
-        if self.session.current is not None:
+        if self.session is not before:
+            self._proceed(self.session.greeting(self._key))
+        elif self.session.current is not None:
             self._show("There are new pairs.")
 
     # ── voting ──────────────────────────────────────────────────────────────
@@ -212,13 +247,16 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         """Save a vote and show what comes next; whether it was saved."""
         if self.session.reopened is not None:
             return self._vote_again(self.session.reopened.was, seen, details)
-        saved: list[Saved] = []
+        saved: list[Saved | None] = []
         if not self._does(lambda: saved.append(self.session.vote(seen, details)), "Not saved"):
             return False
-        if saved[0].elsewhere:
-            self._show(said_elsewhere(saved[0]), warning=True)
+        cast = saved[0]
+        if cast is None:
+            self._proceed(f"✓ Recorded, not counted: {SAID[seen]}.")
+        elif cast.elsewhere:
+            self._proceed(said_elsewhere(cast), warning=True)
         else:
-            self._show(f"✓ Saved: {SAID[seen]}.  {self._key('pair.undo')} takes it back.")
+            self._proceed(f"✓ Saved: {SAID[seen]}.  {self._key('pair.undo')} takes it back.")
         return True
 
     def cast_vote(self, asking: Asking) -> bool:
@@ -228,7 +266,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
     def decline(self, reason: str) -> None:
         """Close the pair to this annotator and show what comes next."""
         reopened = self.session.reopened
-        if not self._does(lambda: self.session.decline(reason), "Not declined"):
+        if not self._does(lambda: self.voting.decline(reason), "Not declined"):
             return
         undo = self._key("pair.undo")
         said = f"✓ You cannot judge it: {one_line(reason, 40)}.  {undo} takes that back."
@@ -243,12 +281,13 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
             self._leave_reopened()
             return
         if self.session.current is None:
-            if self._does(self.session.take_skipped, "Not opened"):
+            if self.session.counts and self._does(self.session.take_skipped, "Not opened"):
                 self._show("Put aside earlier; vote, or skip it again.")
             return
         if self._does(self.session.skip, "Not skipped"):
             undo = self._key("pair.undo")
-            self._show(f"Put aside: it comes back at the end.  {undo} takes it back now.")
+            said = f"Put aside: it comes back at the end.  {undo} takes it back now."
+            self._proceed(said if self.session.counts else "Skipped.")
 
     def action_undo(self) -> None:
         """Take back what was done last; a vote that is on its way is only withdrawn."""
@@ -286,9 +325,15 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
             return False
         return True
 
+    def _is_counted(self, what: str) -> bool:
+        """Whether there is a vote for something to go with; says so if it is only a lesson."""
+        if self.session.current is not None and not self.session.counts:
+            self.say(f"There is no vote here for a {what} to go with: this is not counted.")
+        return self.session.current is not None and self.session.counts
+
     def action_flag(self) -> None:
         """Flag the pair to the lead, or take the flag away."""
-        if self.session.current is None:
+        if not self._is_counted("flag"):
             return
         flag = "" if self.session.draft.flag else "flagged"
         if self._does(lambda: self.session.keep(flag=flag), "Not saved"):
@@ -298,7 +343,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
 
     def action_note(self) -> None:
         """Write a note; what is typed is kept as it is typed."""
-        if self.session.current is None:
+        if not self._is_counted("note"):
             return
         # A text area takes a while to import: nobody waits for it before the first note.
         from tui.widgets.note import NoteModal
@@ -392,9 +437,15 @@ def _conversation(served: Served) -> Conversation:
 
 
 def _make(app: TiebreakApp) -> AnnotateScreen:
-    session = Session(app.store, app.annotator_id, app.who.identity)
-    screen = AnnotateScreen(session, app.who, app.banner)
-    app.before_leaving.append(session.close)
+    session: Seat
+    greets = False
+    if app.onboards:
+        greets = app.store.practising.is_new(app.annotator_id)
+        session = seat_for(app.store, app.annotator_id, app.who.identity, practise=app.practises)
+    else:
+        session = Session(app.store, app.annotator_id, app.who.identity)
+    screen = AnnotateScreen(session, app.who, app.banner, greets=greets)
+    app.before_leaving.append(lambda: screen.session.close())
     app.before_quitting.append(screen.may_quit)
     return screen
 

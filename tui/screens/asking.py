@@ -13,7 +13,7 @@ from core.text import one_line
 from tui.actions import REST, VOTE, Action
 from tui.asking import Asking, Kind, Step
 from tui.screens.reading import ReadingScreen
-from tui.session import Session
+from tui.seat import Seat
 from tui.widgets.asking_strip import AskingStrip, Question
 
 _DIGITS = tuple("123456789")
@@ -28,7 +28,7 @@ class AskingScreen(ReadingScreen):
         session: what is asked, and where the answers go.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Seat) -> None:
         super().__init__()
         self.session = session
         self._votes: list[Action] = []
@@ -164,6 +164,9 @@ class AskingScreen(ReadingScreen):
     def action_cannot_judge(self) -> None:
         """Ask why, or go back."""
         if self.session.current is None:
+            return
+        if not self.session.counts:
+            self.say("This is not counted: vote as well as you can.")
             return
         if not self.session.asked.cannot_judge_reasons:
             self.say("This study asks for a vote on every pair.")

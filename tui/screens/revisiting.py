@@ -11,6 +11,7 @@ from core.times import ago
 from db.history import Past
 from tui.screens.history import HistoryScreen
 from tui.screens.reading import ReadingScreen
+from tui.seat import Seat
 from tui.session import Saved, Session
 from tui.widgets.conversation import Bookmark
 
@@ -18,7 +19,14 @@ from tui.widgets.conversation import Bookmark
 class RevisitingScreen(ReadingScreen):
     """A reading screen of a session's, from which an earlier pair can be reopened."""
 
-    session: Session
+    session: Seat
+
+    @property
+    def voting(self) -> Session:
+        """The session, where votes count; only there something is reopened or declined."""
+        assert isinstance(self.session, Session), "a lesson is no vote"
+        return self.session
+
     _bookmark: Bookmark | None = None  # where one read before a pair was reopened
 
     def _show(self, said: str, *, warning: bool = False, at: Bookmark | None = None) -> None:
@@ -35,9 +43,12 @@ class RevisitingScreen(ReadingScreen):
 
     def action_history(self) -> None:
         """List one's own votes; the clock stands meanwhile."""
+        if not self.session.counts:
+            self.say("Your own votes are listed once you vote: this is not counted.")
+            return
         self.put_find_away()
         self.session.pause()
-        history = HistoryScreen(self.session.store, self.session.annotator_id)
+        history = HistoryScreen(self.voting.store, self.voting.annotator_id)
         self.app.push_screen(history, self._history_closed)
 
     def _history_closed(self, past: Past | None) -> None:
@@ -49,7 +60,7 @@ class RevisitingScreen(ReadingScreen):
         bookmark = self._bookmark
         if self.session.reopened is None:
             bookmark = self.panes.bookmark() if self.session.current is not None else None
-        if not self._does(lambda: self.session.reopen(past.assignment, past.turn), "Not opened"):
+        if not self._does(lambda: self.voting.reopen(past.assignment, past.turn), "Not opened"):
             if self.session.reopened is None and bookmark is not None:
                 self.panes.return_to(bookmark)
             return False
@@ -66,11 +77,11 @@ class RevisitingScreen(ReadingScreen):
 
     def _vote_again(self, was: Past, seen: Seen, details: Details | None = None) -> bool:
         """Change a reopened pair's vote, or what was said with it, and go back."""
-        if seen is was.seen and self.session.is_as_it_was and self.session.said_before(details):
+        if seen is was.seen and self.voting.is_as_it_was and self.voting.said_before(details):
             self._leave_reopened()
             return True
         saved: list[Saved] = []
-        if not self._does(lambda: saved.append(self.session.vote(seen, details)), "Not saved"):
+        if not self._does(lambda: saved.append(self.voting.vote(seen, details)), "Not saved"):
             return False
         undo = f"{self._key('pair.undo')} takes it back."
         if saved[0].elsewhere:
@@ -84,7 +95,7 @@ class RevisitingScreen(ReadingScreen):
     def _leave_reopened(self) -> None:
         """Go back to where one was; the vote stays."""
         reopened = self.session.reopened
-        if reopened is not None and self._does(self.session.leave_reopened, "Still here"):
+        if reopened is not None and self._does(self.voting.leave_reopened, "Still here"):
             self._show_back(f"Left as it was: {said_of(reopened.was.seen)}.")
 
     def _show_back(self, said: str, *, warning: bool = False) -> None:
@@ -94,7 +105,7 @@ class RevisitingScreen(ReadingScreen):
     def _remind(self) -> bool:
         """Say how a change of note or flag alone is saved; whether there is one."""
         reopened = self.session.reopened
-        if reopened is None or self.session.is_as_it_was:
+        if reopened is None or self.voting.is_as_it_was:
             return False
         same = f", {SAID[reopened.was.seen]} too" if reopened.was.seen is not None else ""
         self.say(f"Not saved yet: vote again{same}; {self._leaves()} leaves all as it was.")

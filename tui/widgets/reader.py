@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.app import ComposeResult
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -13,25 +15,34 @@ from tui.widgets.key_bar import KeyBar
 
 
 class Reader(ModalScreen[None]):
-    """Shows a text over the whole screen, and leaves what is below where it was."""
+    """Shows a text over the whole screen, and leaves what is below where it was.
+
+    Args:
+        leads_on: whether something new comes after it, which its footer then says.
+    """
 
     DEFAULT_CSS = """
     Reader {
         align: center middle;
+        background: $background;
         #reader-title { height: 1; padding: 0 1; background: $panel; text-style: bold; }
         #reader-text { width: 100%; max-width: 110; height: 1fr; background: $surface; }
     }
     """
 
-    def __init__(self, title: str, text: str) -> None:
+    def __init__(self, title: str, text: str, *, leads_on: bool = False) -> None:
         super().__init__()
+        self._leads_on = leads_on
         self._title = title
         self._text = text
 
     def compose(self) -> ComposeResult:
         yield Static(self._title, id="reader-title", markup=False)
         yield AnswerView(id="reader-text")
-        yield KeyBar(take_keys(self, MODAL))
+        table = take_keys(self, MODAL)
+        if self._leads_on:
+            table = tuple(replace(a, label="go on") if a.id == "back" else a for a in table)
+        yield KeyBar(table)
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._view().show, self._text)
