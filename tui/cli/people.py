@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.errors import TiebreakError
+from tui import collector
 from tui.cli import Settings, as_name, example, say
 from tui.preferences import THEMES
 
@@ -109,6 +110,7 @@ def annotate_command(
 ) -> None:
     """Vote on blind pairs. Quit whenever you like: you return to the same pair."""
     need_terminal("annotate", "votes from files: tiebreak import; scripted votes: tiebreak demo")
+    collector.hold()
     from db.store import local_identity
     from tui.app import TiebreakApp, Who
     from tui.preferences import load
@@ -125,6 +127,7 @@ def annotate_command(
 def lead_command(settings: Settings, file: Path | None, theme: str | None) -> None:
     """Watch agreement, ranking and bias move as votes and verdicts come in."""
     need_terminal("lead", "the same numbers without a screen: tiebreak stats")
+    collector.hold()
     from db.store import local_identity
     from tui.app import TiebreakApp, Who
     from tui.preferences import load

@@ -82,8 +82,15 @@ class AnnotateScreen(ReadingScreen):
 
     # ── showing ─────────────────────────────────────────────────────────────
 
+    def _compositor_refresh(self) -> None:
+        # Textual would render each step of the opening, and then show none of them.
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        if app.is_open:
+            super()._compositor_refresh()
+
     def _begin(self) -> None:
         app: TiebreakApp = self.app  # type: ignore[assignment]
+        self.set_timer(0.005, app.opened)  # once the widgets know their size too
         try:
             self.session.open()
         except TiebreakError as error:

@@ -45,7 +45,8 @@ class KeyBar(Static):
             break
         self._spans = spans
         if self.content != text:
-            self.update(text)
+            height = self.styles.height
+            self.update(text, layout=height is None or height.is_auto)
 
     def _laid_out(
         self, line: Sequence[Action], *, is_short: bool
