@@ -10,6 +10,7 @@ of styles.
 
 from __future__ import annotations
 
+import weakref
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -106,7 +107,10 @@ class Rendered:
         self._marks = Marks()
         self._marked: dict[int, list[Row]] = {}  # the rows of each block painted with marks
         self._strips: dict[int, Strip] = {}
-        self._feed = self._lay_out_raw() if raw else self._lay_out()
+        # A generator that held this object would keep both alive, and with them the text, until
+        # the collector comes round; between two votes it has no time to.
+        layout = Rendered._lay_out_raw if raw else Rendered._lay_out
+        self._feed = layout(weakref.proxy(self))
 
     @property
     def height(self) -> int:

@@ -13,6 +13,7 @@ from core.errors import StudyUnavailable, TiebreakError
 from core.records import Seen
 from core.text import many
 from db.serving import Served
+from tui import collector
 from tui.actions import ANNOTATE, READ, REST, VOTE, Action
 from tui.screens import ScreenSpec, take_keys
 from tui.screens.reading import ReadingScreen
@@ -137,6 +138,7 @@ class AnnotateScreen(ReadingScreen):
 
     def _prepare(self) -> None:
         """Fetch and begin to lay out the next pair while this one is read."""
+        collector.tidy()
         try:
             following = self.session.prepare()
         except StudyUnavailable as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Container, Vertical
+from textual.containers import Vertical
 from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Static
@@ -20,6 +20,7 @@ from textual.widgets import Static
 from tui.finding import Finding
 from tui.marking import Marks
 from tui.widgets.answer_view import AnswerView
+from tui.widgets.blank import Blank, BlankContainer
 from tui.widgets.lines import put
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Conversation:
         }
 
 
-class ReadingPanes(Vertical):
+class ReadingPanes(Blank, Vertical):
     """The question above two answers, and all that reading them takes.
 
     Args:
@@ -106,9 +107,9 @@ class ReadingPanes(Vertical):
     def compose(self) -> ComposeResult:
         yield Static(classes="pane-title", id="question-title", markup=False)
         yield AnswerView(id="question")
-        with Container(id="answers"):
+        with BlankContainer(id="answers"):
             for side in ANSWERS:
-                with Vertical(classes="side", id=f"{side}-side"):
+                with BlankContainer(classes="side", id=f"{side}-side"):
                     yield Static(classes="pane-title", id=f"{side}-title", markup=False)
                     yield AnswerView(id=side)
 
