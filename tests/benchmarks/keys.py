@@ -24,6 +24,11 @@ _SETTLED = 1.3
 BARE = ("-m", "tests.benchmarks.bare_app")
 
 
+def bare_filling(size: tuple[int, int]) -> tuple[str, ...]:
+    """The bare app with texts that fill as much of a screen as 2 KB fill of 120×40."""
+    return (*BARE, str(2000 * size[0] * size[1] // (120 * 40)))
+
+
 def ours(study: Path) -> tuple[str, ...]:
     """Arguments for an interpreter to vote in a study."""
     return ("-m", "tui", "--db", str(study), "annotate", "--as", "bench")

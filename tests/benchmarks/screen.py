@@ -8,7 +8,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
-from tests.benchmarks.keys import BARE, SCREENFUL, ours, press, resident, sessions
+from tests.benchmarks.keys import (
+    BARE,
+    SCREENFUL,
+    Measured,
+    bare_filling,
+    ours,
+    press,
+    resident,
+    sessions,
+)
 from tests.benchmarks.measure import Row, interleaved, make_study, markdown, prose, until_quiet
 from tests.terminal import terminal
 
@@ -56,26 +65,31 @@ def _first_paint(folder: Path) -> Iterator[Row]:
 
 def _at(studies: dict[str, Path], size: tuple[int, int]) -> Iterator[Row]:
     commands = {"bare": BARE, **{label: ours(study) for label, study in studies.items()}}
+    baselines = {"bare": "bare, 2 KB"}
+    if size != SIZES[0]:  # there, 2 KB leave more than half of the screen empty
+        commands["filled"] = bare_filling(size)
+        baselines["filled"] = "bare, as full"
     where = f"{size[0]}×{size[1]}"
     with sessions(commands, size) as seats:
         votes = press(seats, "1", VOTES)
-        bare = votes["bare"]
         for label in studies:
-            for quantile, mine, theirs in zip(
-                ("p50", "p95"), votes[label].milliseconds, bare.milliseconds, strict=True
-            ):
-                yield Row(f"vote to next pair, {where}, {label}, {quantile}", mine, theirs, "ms",
-                          "bare, 2 KB")  # fmt: skip
-            yield Row(f"vote to next pair, {where}, {label}, bytes", votes[label].kilobytes,
-                      bare.kilobytes, "kB", "bare, 2 KB")  # fmt: skip
-        memory = {label: resident(seats[label]) for label in ("bare", HEAVY)}
-        yield Row(f"memory, {where}, {HEAVY} and the next", memory[HEAVY], memory["bare"], "MiB",
-                  "bare, 2 KB")  # fmt: skip
+            for baseline, called in baselines.items():
+                yield from _votes(f"vote to next pair, {where}, {label}", votes[label],
+                                  votes[baseline], called)  # fmt: skip
+        mine, theirs = resident(seats[HEAVY]), resident(seats["bare"])
+        yield Row(f"memory, {where}, {HEAVY} and the next", mine, theirs, "MiB", "bare, 2 KB")
         seat = {HEAVY: seats[HEAVY]}
-        line = press(seat, "j", SCROLLS)[HEAVY].kilobytes
-        page = press(seat, " ", SCROLLS)[HEAVY].kilobytes
-        if size == SIZES[0]:
-            yield Row(f"scroll by a line, {where}, bytes", line, LINE, "kB", "target")
-            yield Row(f"scroll by a page, {where}, bytes", page, PAGE, "kB", "target")
-        yield Row(f"scroll by a line, {where}, bytes", line, bare.kilobytes, "kB", "bare's swap")
-        yield Row(f"scroll by a page, {where}, bytes", page, bare.kilobytes, "kB", "bare's swap")
+        for what, key, most in (("line", "j", LINE), ("page", " ", PAGE)):
+            sent = press(seat, key, SCROLLS)[HEAVY].kilobytes
+            said = f"scroll by a {what}, {where}, bytes"
+            if size == SIZES[0]:
+                yield Row(said, sent, most, "kB", "target")
+            for baseline, called in baselines.items():
+                yield Row(said, sent, votes[baseline].kilobytes, "kB", called)
+
+
+def _votes(what: str, mine: Measured, theirs: Measured, called: str) -> Iterator[Row]:
+    for place, quantile in enumerate(("p50", "p95")):
+        ours, bare = mine.milliseconds[place], theirs.milliseconds[place]
+        yield Row(f"{what}, {quantile}", ours, bare, "ms", called)
+    yield Row(f"{what}, bytes", mine.kilobytes, theirs.kilobytes, "kB", called)
