@@ -31,6 +31,8 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.status: int | None = None
+        self.is_watched = True  # whether the screen follows what is read, which takes its time
+        self.last_read = 0.0  # by :func:`time.perf_counter`
 
     def send(self, keys: str) -> None:
         os.write(self.master, keys.encode())
@@ -44,8 +46,10 @@ class Terminal:
             data = os.read(self.master, 1 << 16)
         except OSError:  # the other side is gone
             return False
+        self.last_read = time.perf_counter()
         self.raw += data
-        self._stream.feed(data)
+        if self.is_watched:
+            self._stream.feed(data)
         return bool(data)
 
     def text(self) -> str:
@@ -91,12 +95,14 @@ def terminal(
     rows: int = 24,
     term: str = "xterm-256color",
     python: Sequence[str] | None = None,
+    command: Sequence[str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Terminal]:
     """Run ``tiebreak`` with these arguments in a pty of that size.
 
     Args:
         python: arguments for the interpreter itself, to run something else.
+        command: another program and its arguments.
         environment: variables to add.
     """
     pid, master = pty.fork()
@@ -112,8 +118,9 @@ def terminal(
             **(environment or {}),
         }
         os.chdir(ROOT)
-        command = [sys.executable, *(python or ["-m", "tui", *arguments])]
-        os.execve(sys.executable, command, variables)
+        ours = [sys.executable, *(python or ["-m", "tui", *arguments])]
+        program = command or ours
+        os.execvpe(program[0], program, variables)
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     one = Terminal(pid, master, columns, rows)
     try:

@@ -110,3 +110,13 @@ def loaded_by(statement: str) -> set[str]:
 )
 def test_what_a_room_loads(statement: str, absent: set[str]) -> None:
     assert not loaded_by(statement) & absent
+
+
+def test_the_voting_process_hashes_and_loops_without_openssl() -> None:
+    statement = (
+        "from tui import lean; lean.leave_out_tls()\n"
+        "import tui.cli, tui.app, tui.screens.annotate, db.store, hashlib\n"
+        "assert hashlib.sha256(b'abc').hexdigest().startswith('ba7816bf8f01cfea')"
+    )
+    assert not loaded_by(statement) & {"ssl", "_ssl", "_hashlib"}
+    assert "ssl" in loaded_by(f"{statement}\nimport ssl")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -16,29 +15,38 @@ from typing import NoReturn
 from textual import events
 from textual.app import App
 from textual.binding import Binding
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.geometry import Size
+from textual.screen import Screen
 from textual.widgets import Static
 
 from core.errors import TiebreakError
 from core.records import Role
 from core.text import one_line
 from db.store import Store
+from tui import collector
 from tui.inert import Inert
 from tui.preferences import Preferences
 from tui.screens import ScreenSpec, screens
 from tui.themes import ANSI, THEMES, without_colour
 from tui.widgets.too_small import TooSmall, is_too_small
 
+_HERE = Path(__file__).parent
+
 _SETTLED_AFTER = 1.0
 """Seconds after which all that lives as long as the app has been made."""
 
 
-def _spare_the_collector() -> None:
-    """Take what stays anyway out of the garbage collector's rounds, which a keypress waits for."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 50, 50)
+_OPENED_AFTER = 0.25
+"""Seconds after which the first screen is painted though it never said that it is complete."""
+
+
+class _Ground(Screen[None]):
+    """Lies under every screen and is never seen, so nothing about it is worth a repaint."""
+
+    def _compositor_refresh(self) -> None:
+        """Do nothing: Textual would paint the screen above anew as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,6 @@ class TiebreakApp(App[None]):
     BINDINGS = [Binding("ctrl+q", "quit", "quit", show=False, priority=True)]
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False
-    CSS_PATH = "app.tcss"
     TITLE = "Tiebreak"
 
     def __init__(
@@ -90,7 +97,12 @@ class TiebreakApp(App[None]):
         # Without colour the 16-colour theme's shapes are kept and its colours taken out; Textual
         # would paint greys in any other.
         theme = ANSI if without_colour() else self.preferences.theme
-        super().__init__(ansi_color=theme == ANSI)
+        sheets = (_HERE / "app.tcss", _HERE / "screens" / f"{first}.tcss")
+        super().__init__(
+            # The first screen's own is read with the app's: after it, all would be read again.
+            css_path=[sheet for sheet in sheets if sheet.exists()],
+            ansi_color=theme == ANSI,
+        )
         for one in THEMES:
             self.register_theme(one)
         # Before the style sheet is read, so that it is not read twice.
@@ -109,12 +121,23 @@ class TiebreakApp(App[None]):
         self.unsaved_note = ""
         self.crash: BaseException | None = None
         self.refusal: TiebreakError | None = None
+        self.is_open = False  # whether the first screen was complete, so that it may be painted
+        self._opening = contextlib.ExitStack()
 
     @cached_property
     def annotator_id(self) -> int:
         """This person's row in the study, added when they first vote."""
         role = Role.LEAD if self.who.is_lead else Role.ANNOTATOR
         return self.store.annotator(self.who.annotator, role=role, simulated=self.who.simulated)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's, or one that says the same in fewer bytes where that is the usual one."""
+        from textual.drivers.linux_driver import LinuxDriver
+
+        from tui.wire import FrugalDriver
+
+        chosen = super().get_driver_class()
+        return FrugalDriver if chosen is LinuxDriver else chosen
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Ours first: what comes out of it is safe for every other filter and the terminal."""
@@ -125,9 +148,22 @@ class TiebreakApp(App[None]):
             self.install_screen(spec.make(self), spec.id)
             self.bind(spec.key, f"show('{spec.id}')", description=spec.title, show=False)
         self._on_hangup()
+        # What a screen shows first comes in several steps; only the last of them is painted.
+        self._opening.enter_context(self.batch_update())
+        self.set_timer(_OPENED_AFTER, self.opened)
         self.push_screen(self.first)
         self._mind_the_size(self.size)
-        self.set_timer(_SETTLED_AFTER, _spare_the_collector)
+        self.set_timer(_SETTLED_AFTER, collector.settle)
+
+    def get_default_screen(self) -> Screen[None]:
+        return _Ground(id="_default")
+
+    def opened(self) -> None:
+        """The first screen is complete: paint it."""
+        if not self.is_open:
+            self.is_open = True
+            self._opening.close()
+            self.screen.refresh()
 
     def offered(self) -> list[ScreenSpec]:
         """The screens that this person may see."""

@@ -10,6 +10,8 @@ of styles.
 
 from __future__ import annotations
 
+import re
+import weakref
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,6 +55,9 @@ NARROWEST = 10
 """Cells; a narrower view shows the left part of rows laid out this wide."""
 
 _MOST_STRIPS = 400
+
+_PROSE = re.compile(r"""[A-Za-z](?:[A-Za-z0-9,.;:'"?!()%/-]| (?! |$))*""")
+"""A line in which Markdown sees no mark: it is shown as it stands, and nothing has to parse it."""
 
 
 class Palette:
@@ -106,7 +111,10 @@ class Rendered:
         self._marks = Marks()
         self._marked: dict[int, list[Row]] = {}  # the rows of each block painted with marks
         self._strips: dict[int, Strip] = {}
-        self._feed = self._lay_out_raw() if raw else self._lay_out()
+        # A generator that held this object would keep both alive, and with them the text, until
+        # the collector comes round; between two votes it has no time to.
+        layout = Rendered._lay_out_raw if raw else Rendered._lay_out
+        self._feed = layout(weakref.proxy(self))
 
     @property
     def height(self) -> int:
@@ -297,7 +305,7 @@ def _is_heading(block: Block) -> bool:
 
 
 def _rows(block: Block, width: int) -> Iterator[Placed]:
-    if block.kind is Kind.MARKDOWN:
+    if block.kind is Kind.MARKDOWN and not _is_prose(block):
         from tui.rendering_markdown import markdown_rows
 
         placed = markdown_rows(block, width)
@@ -311,6 +319,11 @@ def _rows(block: Block, width: int) -> Iterator[Placed]:
     for offset, line in block.lines:
         for index, row in wrap([(line, style)], width):
             yield offset + index, row
+
+
+def _is_prose(block: Block) -> bool:
+    """Whether a block is one line without marks, which is what most paragraphs are."""
+    return len(block.lines) == 1 and _PROSE.fullmatch(block.lines[0][1]) is not None
 
 
 def _code(block: Block, width: int) -> Iterator[Placed]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tests.benchmarks.measure import Row
 
-PARTS = ("screen", "storage", "history")
+PARTS = ("screen", "ssh", "storage", "history")
 
 
 def _rows(parts: list[str]) -> Iterator[Row]:
@@ -18,12 +18,12 @@ def _rows(parts: list[str]) -> Iterator[Row]:
 
 def main() -> None:
     parts = sys.argv[1:] or list(PARTS)
-    header = f"{'what':46}{'ours':>12}{'baseline':>12}  {'unit':8}{'ratio':>7}  baseline"
+    header = f"{'what':50}{'ours':>12}{'baseline':>12}  {'unit':8}{'ratio':>7}  baseline"
     print(header)
     print("─" * len(header))
     for row in _rows(parts):
         print(
-            f"{row.what:46}{row.ours:>12,.1f}{row.baseline:>12,.1f}  {row.unit:8}"
+            f"{row.what:50}{row.ours:>12,.1f}{row.baseline:>12,.1f}  {row.unit:8}"
             f"{row.ratio:>7.2f}  {row.baseline_name}",
             flush=True,
         )

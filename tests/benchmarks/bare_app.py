@@ -1,7 +1,11 @@
-"""The baseline screen: a bare Textual app with header, footer and two plain panes of 2 KB."""
+"""The baseline screen: a bare Textual app with header, footer and two plain panes.
+
+Each holds 2 KB, or as many characters as the command line says.
+"""
 
 from __future__ import annotations
 
+import sys
 from random import Random
 from typing import ClassVar
 
@@ -19,8 +23,9 @@ class BareApp(App[None]):
     CSS = "Static { width: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [("1", "swap", "swap"), ("ctrl+q", "quit", "quit")]
 
-    def __init__(self) -> None:
+    def __init__(self, length: int) -> None:
         super().__init__()
+        self._length = length
         self._count = 0
 
     def compose(self) -> ComposeResult:
@@ -34,7 +39,7 @@ class BareApp(App[None]):
         """Another text each time, as the next pair's is."""
         self._count += 1
         random = Random(self._count)
-        return " ".join(random.choices(WORDS, k=500))[:2000]
+        return " ".join(random.choices(WORDS, k=self._length // 4))[: self._length]
 
     def action_swap(self) -> None:
         self.query_one("#left", Static).update(self._text())
@@ -42,4 +47,4 @@ class BareApp(App[None]):
 
 
 if __name__ == "__main__":
-    BareApp().run()
+    BareApp(int(sys.argv[1]) if len(sys.argv) > 1 else 2000).run()

@@ -100,30 +100,62 @@ def until_quiet(seat: Terminal, began: float, at_least: int = 1) -> float:
     before = len(seat.raw)
     while True:
         if seat.read(QUIET):
-            last = time.perf_counter()
+            last = seat.last_read
         elif last and len(seat.raw) - before >= at_least:
             return last - began
         elif time.perf_counter() - began > 20:
             raise RuntimeError(f"nothing was painted; the screen was:\n{seat.text()}")
 
 
-def make_study(path: Path, questions: int, answer_size: int) -> Path:
-    """Questions with four answers of about ``answer_size`` characters each."""
+def make_study(
+    path: Path,
+    questions: int,
+    answer_size: int,
+    *,
+    body: Callable[[Random, int], str] | None = None,
+) -> Path:
+    """Questions with four answers of about ``answer_size`` characters each.
+
+    Args:
+        body: makes an answer of a length; prose if not given.
+    """
     records: list[Record] = [Setting("dwell_ms", 0)]
     for number in range(questions):
         records.append(Question(f"q{number}", (f"Question {number}: what is it?",), "general"))
         for model in MODELS:
             random = Random(f"{number} {model}")
-            body = " ".join(random.choices(WORDS, k=answer_size // 4))
-            records.append(Answer(f"q{number}", model, (_paragraphs(body[:answer_size]),)))
+            text = (body or prose)(random, answer_size)
+            records.append(Answer(f"q{number}", model, (text,)))
     with Store(path, create=True) as store:
         store.ingest.take((Where("bench", n), record) for n, record in enumerate(records))
         make(store)
     return path
 
 
-def _paragraphs(text: str) -> str:
-    return "\n\n".join(text[start : start + 400] for start in range(0, len(text), 400))
+def prose(random: Random, size: int) -> str:
+    """Paragraphs without any markup."""
+    return "".join(f"{_sentence(random, 400)}\n\n" for _ in range(max(1, size // 400)))
+
+
+def markdown(random: Random, size: int) -> str:
+    """An answer as models write them: headings, a list, words in bold, a fence of code."""
+    parts: list[str] = []
+    length = 0
+    while length < size:
+        part = (
+            f"## {_sentence(random, 30)}\n\n{_sentence(random, 500)}\n\n"
+            f"- **{_sentence(random, 20)}** {_sentence(random, 100)}\n"
+            f"- {_sentence(random, 60)} `{_sentence(random, 12)}`\n\n"
+            f"{_sentence(random, 700)}\n\n"
+            f"```python\nfor one in range({length}):\n    print(one, 'more')  # and so on\n```\n\n"
+        )
+        parts.append(part)
+        length += len(part)
+    return "".join(parts)[:size]
+
+
+def _sentence(random: Random, size: int) -> str:
+    return " ".join(random.choices(WORDS, k=size // 4))[:size].strip()
 
 
 def write_votes(path: Path, count: int) -> Path:

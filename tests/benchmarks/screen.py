@@ -1,68 +1,95 @@
-"""Start to first paint, and keypress to the next pair painted, in a real pty."""
+"""First paint, keypress to the next pair, bytes and memory, each against a bare app."""
 
 from __future__ import annotations
 
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
+from statistics import median
 
-from tests.benchmarks.measure import Row, interleaved, make_study, p50_p95, until_quiet
-from tests.terminal import Terminal, terminal
+from tests.benchmarks.keys import (
+    BARE,
+    SCREENFUL,
+    Measured,
+    bare_filling,
+    ours,
+    press,
+    resident,
+    sessions,
+)
+from tests.benchmarks.measure import Row, interleaved, make_study, markdown, prose, until_quiet
+from tests.terminal import terminal
 
-SIZE = (120, 40)
-SCREENFUL = 4000
-"""Bytes of a first screen, at the least."""
+SIZES = ((120, 40), (200, 50))
+LENGTHS = {"2 KB": 2_000, "20 KB": 20_000, "100 KB": 100_000, "1 MiB": 1 << 20}
 
-STARTS = 9
-KEYS = 60
-BARE = ("-m", "tests.benchmarks.bare_app")
+HEAVY = "100 KB"
 
+STARTS = 15
+VOTES = 50
+SCROLLS = 20
 
-def _open(python: Sequence[str]) -> AbstractContextManager[Terminal]:
-    return terminal(python=python, columns=SIZE[0], rows=SIZE[1])
+LINE, PAGE = 8.0, 13.0
+"""What scrolling by a line and by a page may send at 120×40, in kB."""
 
 
 def _start(python: Sequence[str]) -> float:
     began = time.perf_counter()
-    with _open(python) as seat:
+    with terminal(python=python, columns=SIZES[0][0], rows=SIZES[0][1]) as seat:
+        seat.is_watched = False
         return until_quiet(seat, began, SCREENFUL)
-
-
-def _keys(python: Sequence[str]) -> tuple[list[float], float]:
-    """Seconds from each key to the last byte, and the bytes of one."""
-    with _open(python) as seat:
-        until_quiet(seat, time.perf_counter(), SCREENFUL)
-        time.sleep(0.3)
-        times: list[float] = []
-        before = 0
-        for number in range(KEYS + 5):
-            if number == 5:  # the first few warm the process up
-                times, before = [], len(seat.raw)
-            began = time.perf_counter()
-            seat.send("1")
-            times.append(until_quiet(seat, began))
-            time.sleep(0.1)
-        return times, (len(seat.raw) - before) / KEYS
 
 
 def rows() -> Iterator[Row]:
     """The screen's rows of the table."""
-    with tempfile.TemporaryDirectory() as folder:
-        study = make_study(Path(folder) / "start.db", 30, 2000)
-        ours_command = ("-m", "tui", "--db", str(study), "annotate", "--as", "bench")
-        ours, bare = interleaved(STARTS, lambda: _start(ours_command), lambda: _start(BARE))
-        ours_p50, bare_p50 = sorted(ours)[STARTS // 2], sorted(bare)[STARTS // 2]
-        yield Row("cold start to first paint, p50", ours_p50 * 1e3, bare_p50 * 1e3, "ms", "bare")
-        bare_times, bare_bytes = _keys(BARE)
-        bare_p = p50_p95(bare_times)
-        for size in (2_000, 20_000, 100_000):
-            study = make_study(Path(folder) / f"keys{size}.db", 30, size)
-            command = ("-m", "tui", "--db", str(study), "annotate", "--as", "bench")
-            times, sent = _keys(command)
-            p = p50_p95(times)
-            what = f"keypress to next pair, {size // 1000} KB answers"
-            yield Row(f"{what}, p50", p[0] * 1e3, bare_p[0] * 1e3, "ms", "bare, 2 KB")
-            yield Row(f"{what}, p95", p[1] * 1e3, bare_p[1] * 1e3, "ms", "bare, 2 KB")
-            yield Row(f"{what}, bytes", sent / 1e3, bare_bytes / 1e3, "kB", "bare, 2 KB")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        yield from _first_paint(folder)
+        # Six pairs a question: enough for every key of both sizes, warm-up included.
+        studies = {
+            label: make_study(folder / f"{length}.db", 20, length, body=markdown)
+            for label, length in LENGTHS.items()
+        }
+        for size in SIZES:
+            yield from _at(studies, size)
+
+
+def _first_paint(folder: Path) -> Iterator[Row]:
+    for kind, body in {"prose": prose, "Markdown": markdown}.items():
+        study = make_study(folder / f"{kind}.db", 3, 2000, body=body)
+        times = interleaved(STARTS, lambda: _start(ours(study)), lambda: _start(BARE))  # noqa: B023
+        p50, bare = (median(some) * 1e3 for some in times)
+        yield Row(f"start to first paint, {kind}, p50", p50, bare, "ms", "bare")
+
+
+def _at(studies: dict[str, Path], size: tuple[int, int]) -> Iterator[Row]:
+    commands = {"bare": BARE, **{label: ours(study) for label, study in studies.items()}}
+    baselines = {"bare": "bare, 2 KB"}
+    if size != SIZES[0]:  # there, 2 KB leave more than half of the screen empty
+        commands["filled"] = bare_filling(size)
+        baselines["filled"] = "bare, as full"
+    where = f"{size[0]}×{size[1]}"
+    with sessions(commands, size) as seats:
+        votes = press(seats, "1", VOTES)
+        for label in studies:
+            for baseline, called in baselines.items():
+                yield from _votes(f"vote to next pair, {where}, {label}", votes[label],
+                                  votes[baseline], called)  # fmt: skip
+        mine, theirs = resident(seats[HEAVY]), resident(seats["bare"])
+        yield Row(f"memory, {where}, {HEAVY} and the next", mine, theirs, "MiB", "bare, 2 KB")
+        seat = {HEAVY: seats[HEAVY]}
+        for what, key, most in (("line", "j", LINE), ("page", " ", PAGE)):
+            sent = press(seat, key, SCROLLS)[HEAVY].kilobytes
+            said = f"scroll by a {what}, {where}, bytes"
+            if size == SIZES[0]:
+                yield Row(said, sent, most, "kB", "target")
+            for baseline, called in baselines.items():
+                yield Row(said, sent, votes[baseline].kilobytes, "kB", called)
+
+
+def _votes(what: str, mine: Measured, theirs: Measured, called: str) -> Iterator[Row]:
+    for place, quantile in enumerate(("p50", "p95")):
+        ours, bare = mine.milliseconds[place], theirs.milliseconds[place]
+        yield Row(f"{what}, {quantile}", ours, bare, "ms", called)
+    yield Row(f"{what}, bytes", mine.kilobytes, theirs.kilobytes, "kB", called)

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.segment import Segment
 from rich.style import Style
@@ -403,6 +403,21 @@ def test_code_is_highlighted_in_languages_that_are_known() -> None:
     assert styled("nonsense") == styled("") == set()
 
 
+@given(st.text("aB7 ,.;:'\"?!()%/-", max_size=60).map(lambda text: f"A{text}"))
+@example("A 1. b")
+@example("A - b -- c --- d...")
+@example("Ab ")
+@example("A  b")
+def test_prose_is_shown_as_a_parser_would_have_it(text: str) -> None:
+    (block,) = blocks(text)
+    parsed = rendering_markdown.markdown_rows(block, 20)
+    assert parsed is not None
+    unparsed = Rendered(text, 20)
+    unparsed.ensure(99)
+    shown = ["".join(run for run, _ in row) for _, row in parsed]
+    assert [unparsed.line(y).text for y in range(unparsed.height)] == shown
+
+
 def test_what_rendering_loads_it_loads_when_needed() -> None:
     code = """
 import sys
@@ -413,7 +428,9 @@ assert not new("markdown_it", "pygments", "rich.markdown", "rich.syntax"), new
 Rendered("```\\nplain\\n```", 40, raw=True).ensure(9)
 Rendered("```nonsense\\ncode\\n```", 40).ensure(9)
 assert not new("markdown_it", "pygments")
-Rendered("text", 40).ensure(9)
+Rendered("Prose, without a mark: it's read as it stands (100%).", 40).ensure(9)
+assert not new("markdown_it", "pygments")
+Rendered("*text*", 40).ensure(9)
 assert new("markdown_it", "pygments") == ["markdown_it"]
 Rendered("```python\\ncode\\n```", 40).ensure(9)
 assert new("pygments")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.errors import TiebreakError
+from tui import collector, lean
 from tui.cli import Settings, as_name, example, say
 from tui.preferences import THEMES
 
@@ -115,6 +116,8 @@ def annotate_command(
     Newcomers read the guidelines first, practise, and qualify, as far as the study asks for it.
     """
     need_terminal("annotate", "votes from files: tiebreak import; scripted votes: tiebreak demo")
+    collector.hold()
+    lean.leave_out_tls()
     from db.store import local_identity
     from tui.app import TiebreakApp, Who
     from tui.preferences import load
@@ -136,6 +139,7 @@ def annotate_command(
 def lead_command(settings: Settings, file: Path | None, theme: str | None) -> None:
     """Watch agreement, ranking and bias move as votes and verdicts come in."""
     need_terminal("lead", "the same numbers without a screen: tiebreak stats")
+    collector.hold()
     from db.store import local_identity
     from tui.app import TiebreakApp, Who
     from tui.preferences import load

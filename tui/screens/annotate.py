@@ -17,6 +17,7 @@ from core.saying import SAID
 from core.text import one_line
 from db.serving import Served
 from db.undoing import Undone
+from tui import collector
 from tui.actions import ANNOTATE, READ, REST, VOTE, Action
 from tui.asking import Asking
 from tui.lesson import seat_for
@@ -94,8 +95,15 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
 
     # ── showing ─────────────────────────────────────────────────────────────
 
+    def _compositor_refresh(self) -> None:
+        # Textual would render each step of the opening, and then show none of them.
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        if app.is_open:
+            super()._compositor_refresh()
+
     def _begin(self) -> None:
         app: TiebreakApp = self.app  # type: ignore[assignment]
+        self.set_timer(0.005, app.opened)  # once the widgets know their size too
         try:
             self.session.open()
         except TiebreakError as error:
@@ -173,6 +181,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
 
     def _prepare(self) -> None:
         """Fetch and begin to lay out the next pair while this one is read."""
+        collector.tidy()
         try:
             following = self.session.prepare()
         except StudyUnavailable as error:

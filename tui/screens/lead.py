@@ -74,6 +74,8 @@ class LeadScreen(Screen[None]):
         self._show(keep_place=True)
 
     def on_resize(self) -> None:
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        app.call_later(app.opened)
         self._show(keep_place=True)
 
     def _show(self, *, keep_place: bool) -> None:

@@ -10,12 +10,13 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from core.text import one_line
+from tui.widgets.blank import Blank
 from tui.widgets.find_line import FindLine
 from tui.widgets.lines import put
 from tui.widgets.reading_panes import ReadingPanes
 
 
-class ReadingScreen(Screen[None]):
+class ReadingScreen(Blank, Screen[None]):
     """A screen with :class:`ReadingPanes` on it. Reading keys do nothing while they are hidden."""
 
     AUTO_FOCUS = ""

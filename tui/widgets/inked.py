@@ -2,47 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 from rich.style import Style
+from textual.color import Color
 from textual.widget import Widget
 
 from tui.rendering import STYLES, Palette
 
 
-class Inked(Widget):
-    """A widget that paints laid-out text in the theme's colours."""
+class _Ink(NamedTuple):
+    """A style's look: a colour of the theme, how much of it, and what else.
 
-    COMPONENT_CLASSES = {"inked--edge", *(f"inked--{name}" for name in STYLES)}
-    DEFAULT_CSS = """
-    Inked {
-        & > .inked--edge { color: $foreground 30%; }
-        & > .inked--heading { color: $text-primary; text-style: bold; }
-        & > .inked--strong { text-style: bold; }
-        & > .inked--emphasis { text-style: italic; }
-        & > .inked--strike { text-style: strike; }
-        & > .inked--code { color: $text-accent; }
-        & > .inked--math { color: $text-secondary; }
-        & > .inked--link { text-style: underline; }
-        & > .inked--label { color: $foreground 60%; }
-        & > .inked--bullet { color: $text-primary; }
-        & > .inked--quote { color: $text-secondary; }
-        & > .inked--block { background: $foreground 5%; }
-        & > .inked--bar { color: $foreground 50%; }
-        & > .inked--keyword { color: $text-primary; text-style: bold; }
-        & > .inked--string { color: $text-success; }
-        & > .inked--comment { color: $foreground 65%; text-style: italic; }
-        & > .inked--number { color: $text-warning; }
-        & > .inked--name { color: $text-accent; }
-        & > .inked--differs { text-style: bold underline; }
-        & > .inked--found { text-style: reverse; }
-        & > .inked--current { text-style: bold underline reverse; }
-        &:ansi {
-            & > .inked--edge, & > .inked--label, & > .inked--bar {
-                text-style: dim;
-            }
-            & > .inked--comment { text-style: dim italic; }
-            & > .inked--block { background: transparent; }
-        }
-    }
+    ``shade`` is how much of the foreground its ground takes on. Where there are 16 colours, none
+    can be mixed with its ground: what is ``quiet`` is dim there, and no ground has a shade.
+    """
+
+    colour: str = ""
+    strength: float = 1.0
+    look: str = ""
+    shade: float = 0.0
+    quiet: bool = False
+
+
+_INKS: Mapping[str, _Ink] = {
+    "edge": _Ink("foreground", 0.3, quiet=True),
+    "heading": _Ink("text-primary", look="bold"),
+    "strong": _Ink(look="bold"),
+    "emphasis": _Ink(look="italic"),
+    "strike": _Ink(look="strike"),
+    "code": _Ink("text-accent"),
+    "math": _Ink("text-secondary"),
+    "link": _Ink(look="underline"),
+    "label": _Ink("foreground", 0.6, quiet=True),
+    "bullet": _Ink("text-primary"),
+    "quote": _Ink("text-secondary"),
+    "block": _Ink(shade=0.05),
+    "bar": _Ink("foreground", 0.5, quiet=True),
+    "keyword": _Ink("text-primary", look="bold"),
+    "string": _Ink("text-success"),
+    "comment": _Ink("foreground", 0.65, look="italic", quiet=True),
+    "number": _Ink("text-warning"),
+    "name": _Ink("text-accent"),
+    "differs": _Ink(look="bold underline"),
+    "found": _Ink(look="reverse"),
+    "current": _Ink(look="bold underline reverse"),
+}
+
+
+class Inked(Widget):
+    """A widget that paints laid-out text in the theme's colours.
+
+    Its inks are no component classes: Textual works those out one by one for each widget, each
+    time that a style sheet is applied, which took a quarter of the time to the first paint.
     """
 
     _palette: Palette | None = None
@@ -64,13 +77,21 @@ class Inked(Widget):
         return self._palette
 
     def _component(self, name: str) -> Style:
-        """A component's own style, its translucent colours mixed with what lies below."""
-        styles = self.get_component_styles(f"inked--{name}")
+        """An ink's own style, its translucent colours mixed with what lies below."""
+        ink = _INKS[name]
+        variables = self.app.theme_variables
         ground = self.background_colors[1]
+        is_mixed = not self.app.ansi_color
         colour = behind = None
-        if styles.has_rule("background") and styles.background.a:
-            ground += styles.background
+        if ink.shade and is_mixed:
+            ground += Color.parse(variables["foreground"]).with_alpha(ink.shade)
             behind = ground.rich_color
-        if styles.has_rule("color"):
-            colour = (ground + styles.color).rich_color
-        return Style.from_color(colour, behind) + styles.text_style
+        if ink.colour:
+            mixed = Color.parse(variables[ink.colour])
+            if is_mixed and ink.strength < 1:
+                mixed = mixed.with_alpha(ink.strength)
+            colour = (ground + mixed).rich_color
+        look = Style.parse(ink.look) if ink.look else Style.null()
+        if ink.quiet and not is_mixed:
+            look += Style(dim=True)
+        return Style.from_color(colour, behind) + look

@@ -52,7 +52,8 @@ class KeyBar(Static):
     def put(self, text: str) -> None:
         """Write the text, if it is another one."""
         if self.content != text:
-            self.update(text)
+            height = self.styles.height
+            self.update(text, layout=height is None or height.is_auto)
 
     def _laid_out(
         self, line: Sequence[Action], *, is_short: bool

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Container, Vertical
+from textual.containers import Vertical
 from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Static
@@ -19,6 +19,7 @@ from textual.widgets import Static
 from tui.finding import Finding
 from tui.marking import Marks
 from tui.widgets.answer_view import AnswerView
+from tui.widgets.blank import Blank, BlankContainer
 from tui.widgets.conversation import Bookmark, Conversation, parts_of, place_of
 from tui.widgets.lines import put
 
@@ -48,7 +49,7 @@ _PAUSE = 0.016
 """Seconds of searching or comparing at a time, and between two of them."""
 
 
-class ReadingPanes(Vertical):
+class ReadingPanes(Blank, Vertical):
     """The question above two answers, and all that reading them takes.
 
     Args:
@@ -91,9 +92,9 @@ class ReadingPanes(Vertical):
     def compose(self) -> ComposeResult:
         yield Static(classes="pane-title", id="question-title", markup=False)
         yield AnswerView(id="question")
-        with Container(id="answers"):
+        with BlankContainer(id="answers"):
             for side in ANSWERS:
-                with Vertical(classes="side", id=f"{side}-side"):
+                with BlankContainer(classes="side", id=f"{side}-side"):
                     yield Static(classes="pane-title", id=f"{side}-title", markup=False)
                     yield AnswerView(id=side)
 

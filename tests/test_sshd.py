@@ -1,0 +1,66 @@
+"""The harness itself: a login through a real sshd, and a line as slow as it was told to be."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.sshd import Relay, Sshd, authorized, missing
+
+needs_sshd = pytest.mark.skipif(bool(missing()), reason=missing() or "sshd is here")
+
+
+@needs_sshd
+def test_a_key_runs_its_forced_command_in_a_terminal(tmp_path: Path) -> None:
+    with Sshd(tmp_path) as sshd:
+        ann, eve = sshd.new_key("ann"), sshd.new_key("eve")
+        sshd.authorize(authorized(ann, "restrict", "pty", 'command="stty size; echo $TERM"'))
+        with sshd.connect(ann, "rm", "-rf", columns=91, rows=17, term="vt100") as seat:
+            assert seat.wait() == 0
+            seat.drain()
+            assert "17 91" in seat.text()
+            assert "vt100" in seat.text()
+        denied = subprocess.run(sshd.command(eve, pty=False), capture_output=True, text=True)
+        assert denied.returncode == 255
+        assert "Permission denied" in denied.stderr
+
+
+@needs_sshd
+def test_further_configuration_wins(tmp_path: Path) -> None:
+    with Sshd(tmp_path, config="ForceCommand echo forced") as sshd:
+        ann = sshd.new_key("ann")
+        sshd.authorize(authorized(ann))
+        said = subprocess.check_output(sshd.command(ann, "echo", "asked", pty=False), text=True)
+        assert said == "forced\n"
+
+
+@pytest.mark.parametrize("round_trip", [0.0, 0.12])
+def test_a_relay_takes_its_time_and_keeps_the_order(round_trip: float) -> None:
+    def echo() -> None:
+        connection, _ = server.accept()
+        with connection:
+            while data := connection.recv(1 << 16):
+                connection.sendall(data)
+
+    sent = bytes(range(256)) * 2000
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=echo, daemon=True).start()
+        with (
+            Relay(server.getsockname()[1], round_trip) as relay,
+            socket.create_connection(("127.0.0.1", relay.port), timeout=10) as line,
+        ):
+            began = time.perf_counter()
+            line.sendall(b"?")
+            assert line.recv(1) == b"?"
+            took = time.perf_counter() - began
+            assert round_trip <= took < round_trip + 0.5
+            threading.Thread(target=line.sendall, args=(sent,), daemon=True).start()
+            got = b""
+            while len(got) < len(sent):
+                got += line.recv(1 << 16)
+            assert got == sent
