@@ -9,6 +9,7 @@ verbatim; only what is shown passes through here.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -29,10 +30,13 @@ _UNSHOWN = (
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # soft hyphen, joiners, fillers
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero-width, line separators, bidi controls
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"  # filler, variation selectors, BOM, specials
-    "\ufdd0-\ufdef\ufffe\uffff"  # noncharacters
+    "\ufdd0-\ufdef"  # noncharacters; each plane's last two follow below
     "\ud800-\udfff"  # lone surrogates: a terminal's encoder refuses them
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # format controls
     f"{_SKIN}\U000e0000-\U000e0fff"  # skin tones, tags, further variation selectors
+    + "".join(
+        chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF)
+    )
 )
 _SUSPECT = re.compile(f"[{_UNSHOWN}]")
 _SHOWN_AS = re.compile(
@@ -44,8 +48,11 @@ _SHOWN_AS = re.compile(
 )
 _PLAIN = bytes([0x09, 0x0A, *range(0x20, 0x7F)])
 _DROPPED = dict.fromkeys([0x200D, 0xFE0E, 0xFE0F, *range(0x1F3FB, 0x1F400)])
-_MAYBE_MARKS = re.compile(rf"[^\x00-\x7f\w\s]{{{MOST_MARKS + 1},}}")
-"""Runs that could be combining marks: no mark is a word character, and few runs are this long."""
+_JAMO = "\u1161-\u11ff\ud7b0-\ud7ff"
+"""Korean vowels and finals, which a terminal paints onto the consonant before them."""
+
+_MAYBE_MARKS = re.compile(rf"(?:[^\x00-\x7f\w\s]|[{_JAMO}]){{{MOST_MARKS + 1},}}")
+"""Runs that could be combining: but for jamo none is a word character, and few are this long."""
 
 _PICTURES = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n"}
 _PICTURES[0x7F] = "␡"
@@ -75,9 +82,52 @@ def displayable(text: str) -> str:
     unusual = rest.decode("utf-8", "surrogatepass")
     if _SUSPECT.search(unusual):
         text = _SHOWN_AS.sub(_show, text)
-    if any(unicodedata.category(character)[0] == "M" for character in set(unusual)):
+    if any(map(_combines, set(unusual))):
         text = _MAYBE_MARKS.sub(_cap_marks, text)
     return text
+
+
+@lru_cache(maxsize=4096)
+def _combines(character: str) -> bool:
+    """Whether a terminal may paint a character onto the one before it.
+
+    What this Python's tables do not know yet may be a mark of a newer Unicode.
+    """
+    category = unicodedata.category(character)
+    if category == "Cn":
+        return character < "\U0001f000"
+    return (
+        category[0] == "M" or "\u1161" <= character <= "\u11ff" or "\ud7b0" <= character <= "\ud7ff"
+    )
+
+
+def hidden(text: str) -> Iterator[int]:
+    r"""Where a text has characters that a terminal would obey or not show, in no order.
+
+    These are the characters that :func:`displayable` replaces, but for newline and tab, and the
+    combining marks beyond :data:`MOST_MARKS`.
+
+    Yields:
+        Indices into the text.
+    """
+    for match in _SUSPECT.finditer(text):
+        yield match.start()
+    for match in _MAYBE_MARKS.finditer(text):
+        run = 0
+        for index, character in enumerate(match[0], match.start()):
+            run = run + 1 if _combines(character) else 0
+            if run > MOST_MARKS and not _SUSPECT.match(character):
+                yield index
+
+
+def inert_json(text: str) -> str:
+    """JSON that says the same and that a terminal may be shown: what is hidden is escaped."""
+    if text.isascii() and text.isprintable():
+        return text
+    characters = list(text)
+    for index in hidden(text):
+        characters[index] = json.dumps(characters[index])[1:-1]
+    return "".join(characters)
 
 
 def _show(match: re.Match[str]) -> str:
@@ -97,7 +147,7 @@ def _cap_marks(match: re.Match[str]) -> str:
     parts: list[str] = []
     run = 0
     for character in match[0]:
-        if unicodedata.category(character)[0] == "M":
+        if _combines(character):
             run += 1
         else:
             parts.append(_excess(run))

@@ -15,21 +15,33 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import pyte
 
 ROOT = Path(__file__).parent.parent
 
 
+class Reader(Protocol):
+    """What is fed with the bytes that a process sends."""
+
+    def feed(self, data: bytes) -> None: ...
+
+
 class Terminal:
-    """One process, its pty and its screen."""
+    """One process, its pty and its screen.
+
+    Attributes:
+        raw: every byte that came.
+        stream: reads them; pyte, for the screen, unless a test puts something else here.
+    """
 
     def __init__(self, pid: int, master: int, columns: int, rows: int) -> None:
         self.pid = pid
         self.master = master
         self.raw = bytearray()
         self.screen = pyte.Screen(columns, rows)
-        self._stream = pyte.ByteStream(self.screen)
+        self.stream: Reader = pyte.ByteStream(self.screen)
         self.status: int | None = None
 
     def send(self, keys: str) -> None:
@@ -45,7 +57,7 @@ class Terminal:
         except OSError:  # the other side is gone
             return False
         self.raw += data
-        self._stream.feed(data)
+        self.stream.feed(data)
         return bool(data)
 
     def text(self) -> str:

@@ -35,7 +35,7 @@ def status_line(session: Session, who: Who, banner: str, width: int) -> str:
             where = f"turn {session.turn} of {len(served.turns)}"
             turn = [f"voting on {where}", where]
     parts = {
-        "simulated": [f"SIMULATED {who.annotator}" if who.simulated else ""],
+        "simulated": [f"SIMULATED {one_line(who.annotator, 40)}" if who.simulated else ""],
         "progress": forms_of(session.progress(), session.pace()),
         "flag": ["⚑ flagged" if session.draft.flag else ""],
         "note": ["✎ note" if session.draft.note else ""],

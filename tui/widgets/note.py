@@ -8,10 +8,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import ModalScreen
 from textual.timer import Timer
-from textual.widgets import Static, TextArea
+from textual.widgets import Static
+
+from tui.widgets.lines import put
+from tui.widgets.verbatim_area import HIDDEN, VerbatimArea
 
 _KEEP_AFTER = 0.5
 """Seconds of silence after which what is typed is kept, so that a dropped line loses little."""
+
+
+_KEYS = "Esc keeps the note and goes back"
 
 
 class NoteModal(ModalScreen[None]):
@@ -39,22 +45,32 @@ class NoteModal(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static("Note on this pair", id="note-title", markup=False)
-        yield TextArea(self._note, id="note-text", show_line_numbers=False, soft_wrap=True)
-        yield Static("Esc keeps the note and goes back", id="note-keys", markup=False)
+        yield VerbatimArea(self._note, id="note-text")
+        yield Static(_KEYS, id="note-keys", markup=False)
 
     def on_mount(self) -> None:
         self._timer = self.set_timer(_KEEP_AFTER, self._keep_now, pause=True)
-        area = self.query_one("#note-text", TextArea)
+        area = self._area()
         area.move_cursor(area.document.end)
         area.focus()
+        self._tell_hidden()
 
     def on_text_area_changed(self) -> None:
+        self._tell_hidden()
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(_KEEP_AFTER, self._keep_now)
 
+    def _area(self) -> VerbatimArea:
+        return self.query_one("#note-text", VerbatimArea)
+
+    def _tell_hidden(self) -> None:
+        """Say what a box stands for, where there is one."""
+        more = f"   {HIDDEN} a hidden character, kept as it is" if self._area().hides else ""
+        put(self.query_one("#note-keys", Static), _KEYS + more)
+
     def _keep_now(self) -> None:
-        note = self.query_one("#note-text", TextArea).text
+        note = self._area().verbatim
         if note != self._note:
             self._note = note
             self._keep(note)
