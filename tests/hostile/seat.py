@@ -87,6 +87,7 @@ class Seat:
             self.until(seen, seconds)
         else:
             self.until(lambda: seen() or len(missing) < len(lines), seconds)
+            self._settles()
             while not seen() and self._turns(page):
                 pass
         self.problems += [f"{self.at}: hidden: {line!r}" for line in missing]
@@ -96,9 +97,13 @@ class Seat:
         before = self.text()
         self.send(page)
         turned = self.until(lambda: self.text() != before, 1.0)
-        while self.terminal.read(0.15):
-            pass
+        self._settles()
         return turned
+
+    def _settles(self) -> None:
+        """Read until nothing comes any more."""
+        while self.terminal.read(0.2):
+            pass
 
     def _squeezed(self) -> list[str]:
         """The screen as one column and as two."""

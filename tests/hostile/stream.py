@@ -76,6 +76,9 @@ class Stream:
             if printed := _PRINTED.match(text, at):
                 self._print(printed[0])
                 at = printed.end()
+            elif text[at] == "\t" and not self._escapes:
+                self._plain.append(" ")
+                at += 1
             elif text[at] in "\r\n":
                 self._end_line(text[at])
                 at += 1

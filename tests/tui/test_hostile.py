@@ -169,8 +169,11 @@ def test_guidelines_help_and_a_note_that_was_kept(tmp_path: Path) -> None:
         served = store.serving.serve(ann)
         assert served is not None
         kept = served.drafts[1].note
-    assert kept.replace("!", "", 1) == everything.replace("!", "", 1)
-    assert len(kept) == len(everything) + 1
+    assert any(kept[:at] + kept[at + 1 :] == everything for at in find_all("!", kept))
+
+
+def find_all(sign: str, text: str) -> list[int]:
+    return [at for at, character in enumerate(text) if character == sign]
 
 
 def test_answers_that_are_too_much_of_something(tmp_path: Path) -> None:
@@ -286,11 +289,9 @@ def named(folder: Path, payloads: Sequence[Payload]) -> list[str]:
         for payload in payloads:
             seat.at = f"the study's name, {payload.name}"
             line = squeezed(first_cells(payload.text, 40))
-            seat.says("4 both bad")
-            seat.shows([line])
+            seat.shows([line], seconds=20)
             seat.click([line], slice(1))
             seat.send("\x11")
-            seat.says_no_more("4 both bad")
         seat.terminal.wait()
         seat.told()
     return seat.problems
@@ -305,7 +306,7 @@ def test_every_name_of_a_study(tmp_path: Path) -> None:
     assert named(tmp_path, SHORT) == []
 
 
-_CRASHER = """
+_CRASHER = r"""
 import json, sys
 from tui.cli import main
 from tui.screens.annotate import AnnotateScreen
