@@ -100,9 +100,9 @@ class Seat:
         self._settles()
         return turned
 
-    def _settles(self) -> None:
-        """Read until nothing comes any more."""
-        while self.terminal.read(0.2):
+    def _settles(self, seconds: float = 0.2) -> None:
+        """Read until nothing comes for so long."""
+        while self.terminal.read(seconds):
             pass
 
     def _squeezed(self) -> list[str]:
@@ -133,6 +133,7 @@ class Seat:
         def said() -> str:
             return next((row for row in self.stream.rows() if answered in row), "")
 
+        self._settles(0.03)
         before = said()
         self.send(f"\x1b[<0;{column};{row}M\x1b[<0;{column};{row}m")
         if not answered:
