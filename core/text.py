@@ -30,15 +30,19 @@ _UNSHOWN = (
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # soft hyphen, joiners, fillers
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero-width, line separators, bidi controls
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"  # filler, variation selectors, BOM, specials
-    "\ufdd0-\ufdef"  # noncharacters; each plane's last two follow below
+    "\ufdd0-\ufdef\ufffe\uffff"  # noncharacters
     "\ud800-\udfff"  # lone surrogates: a terminal's encoder refuses them
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # format controls
     f"{_SKIN}\U000e0000-\U000e0fff"  # skin tones, tags, further variation selectors
-    + "".join(
-        chr(plane + last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF)
-    )
 )
 _SUSPECT = re.compile(f"[{_UNSHOWN}]")
+_NONCHARACTER = re.compile(
+    "["
+    + "".join(f"{chr(end - 2)}{chr(end - 1)}" for end in range(0x20000, 0x120000, 0x10000))
+    + "]"
+)
+"""The others: apart, since they are rare and every range makes the search above slower."""
+
 _SHOWN_AS = re.compile(
     f"(?P<emoji>[{_PICTURE}][{_VARIATION}{_SKIN}]?"
     f"(?:{_JOINER}[{_PICTURE}][{_VARIATION}{_SKIN}]?)+"
@@ -51,8 +55,11 @@ _DROPPED = dict.fromkeys([0x200D, 0xFE0E, 0xFE0F, *range(0x1F3FB, 0x1F400)])
 _JAMO = "\u1161-\u11ff\ud7b0-\ud7ff"
 """Korean vowels and finals, which a terminal paints onto the consonant before them."""
 
-_MAYBE_MARKS = re.compile(rf"(?:[^\x00-\x7f\w\s]|[{_JAMO}]){{{MOST_MARKS + 1},}}")
-"""Runs that could be combining: but for jamo none is a word character, and few are this long."""
+_MAYBE_MARKS = re.compile(rf"[^\x00-\x7f\w\s]{{{MOST_MARKS + 1},}}")
+"""Runs that could be combining marks: no mark is a word character, and few runs are this long."""
+
+_MAYBE_JAMO = re.compile(rf"(?:[^\x00-\x7f\w\s]|[{_JAMO}]){{{MOST_MARKS + 1},}}")
+_ANY_JAMO = re.compile(f"[{_JAMO}]")
 
 _PICTURES = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n"}
 _PICTURES[0x7F] = "␡"
@@ -80,11 +87,19 @@ def displayable(text: str) -> str:
     # Most text is mostly ASCII: looking only at the rest is four times as fast.
     rest = text.encode("utf-8", "surrogatepass").translate(None, _PLAIN)
     unusual = rest.decode("utf-8", "surrogatepass")
-    if _SUSPECT.search(unusual):
+    kinds = "".join(set(unusual))
+    if _SUSPECT.search(kinds):
         text = _SHOWN_AS.sub(_show, text)
-    if any(map(_combines, set(unusual))):
-        text = _MAYBE_MARKS.sub(_cap_marks, text)
+    if _NONCHARACTER.search(kinds):
+        text = _NONCHARACTER.sub(lambda match: f"⟨{ord(match[0]):04X}⟩", text)
+    if any(map(_combines, kinds)):
+        text = _runs(kinds).sub(_cap_marks, text)
     return text
+
+
+def _runs(text: str) -> re.Pattern[str]:
+    """What finds runs that could be combining, in a text of these characters."""
+    return _MAYBE_JAMO if _ANY_JAMO.search(text) else _MAYBE_MARKS
 
 
 @lru_cache(maxsize=4096)
@@ -110,9 +125,10 @@ def hidden(text: str) -> Iterator[int]:
     Yields:
         Indices into the text.
     """
-    for match in _SUSPECT.finditer(text):
-        yield match.start()
-    for match in _MAYBE_MARKS.finditer(text):
+    for unshown in (_SUSPECT, _NONCHARACTER):
+        for match in unshown.finditer(text):
+            yield match.start()
+    for match in _runs(text).finditer(text):
         run = 0
         for index, character in enumerate(match[0], match.start()):
             run = run + 1 if _combines(character) else 0

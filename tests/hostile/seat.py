@@ -35,7 +35,7 @@ class Seat:
         """Paste, as terminals do that say where a paste begins and ends."""
         self.terminal.send(f"\x1b[200~{text}\x1b[201~")
 
-    def until(self, true: Callable[[], bool], seconds: float = 10.0) -> bool:
+    def until(self, true: Callable[[], bool], seconds: float = 30.0) -> bool:
         """Read until something is true; whether it came to be."""
         deadline = time.monotonic() + seconds
         while not true():
@@ -70,7 +70,7 @@ class Seat:
         if not self.until(lambda: unwanted not in self.text()):
             raise AssertionError(f"{self.at}: {unwanted!r} never left:\n{self.text()}")
 
-    def shows(self, lines: Sequence[str], *, page: str = "", seconds: float = 6.0) -> None:
+    def shows(self, lines: Sequence[str], *, page: str = "", seconds: float = 20.0) -> None:
         """Expect each of these on the screen, squeezed; page on where they do not fit on one.
 
         Args:
