@@ -9,6 +9,7 @@ verbatim; only what is shown passes through here.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -35,6 +36,13 @@ _UNSHOWN = (
     f"{_SKIN}\U000e0000-\U000e0fff"  # skin tones, tags, further variation selectors
 )
 _SUSPECT = re.compile(f"[{_UNSHOWN}]")
+_NONCHARACTER = re.compile(
+    "["
+    + "".join(f"{chr(end - 2)}{chr(end - 1)}" for end in range(0x20000, 0x120000, 0x10000))
+    + "]"
+)
+"""The others: apart, since they are rare and every range makes the search above slower."""
+
 _SHOWN_AS = re.compile(
     f"(?P<emoji>[{_PICTURE}][{_VARIATION}{_SKIN}]?"
     f"(?:{_JOINER}[{_PICTURE}][{_VARIATION}{_SKIN}]?)+"
@@ -44,8 +52,14 @@ _SHOWN_AS = re.compile(
 )
 _PLAIN = bytes([0x09, 0x0A, *range(0x20, 0x7F)])
 _DROPPED = dict.fromkeys([0x200D, 0xFE0E, 0xFE0F, *range(0x1F3FB, 0x1F400)])
+_JAMO = "\u1161-\u11ff\ud7b0-\ud7ff"
+"""Korean vowels and finals, which a terminal paints onto the consonant before them."""
+
 _MAYBE_MARKS = re.compile(rf"[^\x00-\x7f\w\s]{{{MOST_MARKS + 1},}}")
 """Runs that could be combining marks: no mark is a word character, and few runs are this long."""
+
+_MAYBE_JAMO = re.compile(rf"(?:[^\x00-\x7f\w\s]|[{_JAMO}]){{{MOST_MARKS + 1},}}")
+_ANY_JAMO = re.compile(f"[{_JAMO}]")
 
 _PICTURES = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n"}
 _PICTURES[0x7F] = "␡"
@@ -73,11 +87,63 @@ def displayable(text: str) -> str:
     # Most text is mostly ASCII: looking only at the rest is four times as fast.
     rest = text.encode("utf-8", "surrogatepass").translate(None, _PLAIN)
     unusual = rest.decode("utf-8", "surrogatepass")
-    if _SUSPECT.search(unusual):
+    kinds = "".join(set(unusual))
+    if _SUSPECT.search(kinds):
         text = _SHOWN_AS.sub(_show, text)
-    if any(unicodedata.category(character)[0] == "M" for character in set(unusual)):
-        text = _MAYBE_MARKS.sub(_cap_marks, text)
+    if _NONCHARACTER.search(kinds):
+        text = _NONCHARACTER.sub(lambda match: f"⟨{ord(match[0]):04X}⟩", text)
+    if any(map(_combines, kinds)):
+        text = _runs(kinds).sub(_cap_marks, text)
     return text
+
+
+def _runs(text: str) -> re.Pattern[str]:
+    """What finds runs that could be combining, in a text of these characters."""
+    return _MAYBE_JAMO if _ANY_JAMO.search(text) else _MAYBE_MARKS
+
+
+@lru_cache(maxsize=4096)
+def _combines(character: str) -> bool:
+    """Whether a terminal may paint a character onto the one before it.
+
+    What this Python's tables do not know yet may be a mark of a newer Unicode.
+    """
+    category = unicodedata.category(character)
+    if category == "Cn":
+        return character < "\U0001f000"
+    return (
+        category[0] == "M" or "\u1161" <= character <= "\u11ff" or "\ud7b0" <= character <= "\ud7ff"
+    )
+
+
+def hidden(text: str) -> Iterator[int]:
+    r"""Where a text has characters that a terminal would obey or not show, in no order.
+
+    These are the characters that :func:`displayable` replaces, but for newline and tab, and the
+    combining marks beyond :data:`MOST_MARKS`.
+
+    Yields:
+        Indices into the text.
+    """
+    for unshown in (_SUSPECT, _NONCHARACTER):
+        for match in unshown.finditer(text):
+            yield match.start()
+    for match in _runs(text).finditer(text):
+        run = 0
+        for index, character in enumerate(match[0], match.start()):
+            run = run + 1 if _combines(character) else 0
+            if run > MOST_MARKS and not _SUSPECT.match(character):
+                yield index
+
+
+def inert_json(text: str) -> str:
+    """JSON that says the same and that a terminal may be shown: what is hidden is escaped."""
+    if text.isascii() and text.isprintable():
+        return text
+    characters = list(text)
+    for index in hidden(text):
+        characters[index] = json.dumps(characters[index])[1:-1]
+    return "".join(characters)
 
 
 def _show(match: re.Match[str]) -> str:
@@ -97,7 +163,7 @@ def _cap_marks(match: re.Match[str]) -> str:
     parts: list[str] = []
     run = 0
     for character in match[0]:
-        if unicodedata.category(character)[0] == "M":
+        if _combines(character):
             run += 1
         else:
             parts.append(_excess(run))

@@ -15,21 +15,33 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import pyte
 
 ROOT = Path(__file__).parent.parent
 
 
+class Reader(Protocol):
+    """What is fed with the bytes that a process sends."""
+
+    def feed(self, data: bytes) -> None: ...
+
+
 class Terminal:
-    """One process, its pty and its screen."""
+    """One process, its pty and its screen.
+
+    Attributes:
+        raw: every byte that came.
+        stream: reads them; pyte, for the screen, unless a test puts something else here.
+    """
 
     def __init__(self, pid: int, master: int, columns: int, rows: int) -> None:
         self.pid = pid
         self.master = master
         self.raw = bytearray()
         self.screen = pyte.Screen(columns, rows)
-        self._stream = pyte.ByteStream(self.screen)
+        self.stream: Reader = pyte.ByteStream(self.screen)
         self.status: int | None = None
         self.is_watched = True  # whether the screen follows what is read, which takes its time
         self.last_read = 0.0  # by :func:`time.perf_counter`
@@ -49,7 +61,7 @@ class Terminal:
         self.last_read = time.perf_counter()
         self.raw += data
         if self.is_watched:
-            self._stream.feed(data)
+            self.stream.feed(data)
         return bool(data)
 
     def text(self) -> str:

@@ -24,7 +24,7 @@ def help_text(
     settings: Mapping[str, Any] | None = None,
     notices: Sequence[Notice] = (),
 ) -> str:
-    """Keys by group, as Markdown, after the study's guidelines if there are any.
+    """Keys by group, as Markdown, and the study's guidelines if there are any.
 
     Args:
         actions: with the keys in effect.
@@ -36,8 +36,6 @@ def help_text(
         # A fence keeps what is quoted as it is; no line of it can close the fence.
         told = (f"• {one_line(str(notice), 600)}" for notice in notices)
         parts += ["# Settings not taken", "````", *told, "````", ""]
-    if settings and settings["guidelines"]:
-        parts += ["# What to judge by", settings["guidelines"], ""]
     parts.append("# Keys")
     for group in dict.fromkeys(action.group for action in actions):
         parts.append(f"\n## {group}\n")
@@ -49,4 +47,8 @@ def help_text(
     if settings and (settings["criteria"] or settings["confidence"] or settings["tags"]):
         parts += ["\n## What is asked after a vote\n", *_ASKED]
     others = [f"- `{key_name(screen.key)}` — {screen.title}" for screen in screens]
-    return "\n".join([*parts, "\n## Screens\n", *others])
+    parts += ["\n## Screens\n", *others]
+    if settings and settings["guidelines"]:
+        # Last: a fence that they leave open, or a heading of theirs, takes nothing of ours along.
+        parts += ["\n# What to judge by\n", settings["guidelines"]]
+    return "\n".join(parts)

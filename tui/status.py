@@ -42,7 +42,7 @@ def status_line(session: Seat, who: Who, banner: str, width: int) -> str:
         voted = f"Reopened: you voted “{said_of(reopened.was.seen)}”"
         earlier = [f"{voted}, {ago(reopened.was.at, session.store.clock())}", voted]
     parts = {
-        "simulated": [f"SIMULATED {who.annotator}" if who.simulated else ""],
+        "simulated": [f"SIMULATED {one_line(who.annotator, 40)}" if who.simulated else ""],
         "reopened": earlier,
         "progress": session.how_far(),
         "flag": ["⚑ flagged" if session.draft.flag else ""],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
@@ -14,6 +15,8 @@ from core.text import (
     LengthFeatures,
     cell_width,
     displayable,
+    hidden,
+    inert_json,
     length_features,
     one_line,
 )
@@ -93,6 +96,34 @@ def test_marks_beyond_what_a_language_needs_are_counted_not_painted() -> None:
         f"a{marks[:MOST_MARKS]}⟨+{100 - MOST_MARKS}⟩b{marks[:MOST_MARKS]}⟨+{100 - MOST_MARKS}⟩"
     )
     assert displayable("ก" + "\u0e47" * 7 + "ก") == "ก" + "\u0e47" * 5 + "⟨+2⟩ก"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\ufffe\U0001fffe\U0010ffff", "a⟨FFFE⟩⟨1FFFE⟩⟨10FFFF⟩"),
+        ("\u1100" + "\u1161" * 40, "\u1100" + "\u1161" * 5 + "⟨+35⟩"),
+        ("b" + "\u1acf" * 9, "b" + "\u1acf" * 5 + "⟨+4⟩"),
+        ("\u1112\u1161\u11ab\u1100\u1173\u11af", "\u1112\u1161\u11ab\u1100\u1173\u11af"),
+    ],
+    ids=["noncharacters", "jamo", "marks of a newer Unicode", "Korean in parts"],
+)
+def test_what_older_tables_do_not_know_is_not_hidden_either(text: str, shown: str) -> None:
+    assert displayable(text) == shown
+
+
+@given(TEXTS)
+def test_hidden_places_are_those_that_are_not_shown(text: str) -> None:
+    places = set(hidden(text))
+    if not places and "\r" not in text:
+        assert displayable(text) == text
+
+
+@given(st.recursive(TEXTS, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner)))
+def test_inert_json_is_the_same_data(value: object) -> None:
+    shown = inert_json(json.dumps(value, ensure_ascii=False, indent=1))
+    assert json.loads(shown) == json.loads(json.dumps(value))
+    assert not list(hidden(shown))
 
 
 @given(TEXTS)

@@ -7,11 +7,14 @@ reason, 2 called in a way that is not understood, 130 interrupted.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 import click
 
@@ -129,7 +132,15 @@ for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code."""
+    sys.excepthook = _tell_crash
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _tell_crash(
+    kind: type[BaseException], crash: BaseException, trace: TracebackType | None
+) -> None:
+    """Print what nobody expected: an error's words may quote a file, and stay inert too."""
+    say("".join(traceback.format_exception(kind, crash, trace)).removesuffix("\n"))
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -141,7 +152,9 @@ def run(arguments: Sequence[str]) -> int:
     except TiebreakError as error:
         return _refuse(error)
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(file=said)  # which quotes arguments as they came
+        say(said.getvalue().removesuffix("\n"))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         say("tiebreak: interrupted")

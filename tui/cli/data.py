@@ -8,26 +8,26 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import click
 
 from core.errors import TiebreakError
-from core.text import many, one_line
+from core.text import displayable, inert_json, many, one_line
 from tui.cli import Settings, example, say
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def show_json(value: Any) -> None:
-    """Print a value as JSON, stable enough to compare."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    """Print a value as JSON, stable enough to compare; what a terminal obeys is escaped."""
+    click.echo(inert_json(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)))
 
 
 def show_heads(heads: Mapping[str, tuple[int, str]]) -> None:
     """Print each log's length and last hash."""
     for log, (rows, digest) in heads.items():
-        click.echo(f"{log:8}{rows:>10,} rows   {digest or 'empty'}")
+        click.echo(f"{log:8}{rows:>10,} rows   {one_line(digest, 80) or 'empty'}")
 
 
 # ── import ──────────────────────────────────────────────────────────────────
@@ -61,7 +61,7 @@ def import_command(settings: Settings, path: Path, format_name: str | None, as_j
         return
     new = {kind: n for kind, n in done.summary.new.items() if n}
     old = {kind: n for kind, n in done.summary.unchanged.items() if n}
-    say(f"{path}: read as {done.format}, {many(len(done.files), 'file')}")
+    say(f"{one_line(str(path), 600)}: read as {done.format}, {many(len(done.files), 'file')}")
     say(f"  new        {_listed(new) or 'nothing'}")
     if old:
         say(f"  unchanged  {_listed(old)}")
@@ -183,17 +183,36 @@ def export_command(
     from db.store import Store
     from tui import exporting
 
-    with Store(settings.study(), reading=True) as store, _opened(output) as stream:
+    shown = _opened(output, format_name == "jsonl")
+    with Store(settings.study(), reading=True) as store, shown as stream:
         options = exporting.Options(names, notes, GoldRule(majority, min_votes))
         count = exporting.write(store, what, format_name, options, stream)
-    say(f"{count:,} {'records' if what == 'study' else 'rows'} written to {output or 'stdout'}")
+    where = one_line(str(output or "stdout"), 600)
+    say(f"{count:,} {'records' if what == 'study' else 'rows'} written to {where}")
+
+
+class _Shown:
+    """A terminal that exported lines are shown on: nothing in them reaches it as a command.
+
+    Args:
+        is_json: JSON stays the same data, with escapes; other text shows its stand-ins.
+    """
+
+    def __init__(self, terminal: IO[str], is_json: bool) -> None:
+        self._terminal = terminal
+        self._inert = inert_json if is_json else displayable
+
+    def write(self, text: str) -> int:
+        """Show some text."""
+        self._terminal.write(self._inert(text))
+        return len(text)
 
 
 @contextmanager
-def _opened(output: Path | None) -> Iterator[IO[str]]:
+def _opened(output: Path | None, is_json: bool) -> Iterator[IO[str]]:
     """Standard output, or a file that takes its name only when it is complete."""
     if output is None:
-        yield sys.stdout
+        yield cast(IO[str], _Shown(sys.stdout, is_json)) if sys.stdout.isatty() else sys.stdout
         return
     unfinished = output.with_name(f".{output.name}.{os.getpid()}")
     try:

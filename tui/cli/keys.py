@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from core.text import one_line
 from tui.cli import example, say
+from tui.cli.data import show_json
 from tui.cli.people import settings_option
 
 
@@ -47,7 +47,7 @@ def keys_command(file: Path | None, as_json: bool, as_example: bool) -> None:
             ],
             "not_taken": [str(notice) for notice in preferences.notices],
         }
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        show_json(found)
         return
     rows = [
         (id, " ".join(map(key_name, bound[id].keys)), bound[id].source, action.help)

@@ -8,7 +8,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import ModalScreen
 from textual.timer import Timer
-from textual.widgets import Static, TextArea
+from textual.widgets import Static
+
+from tui.widgets.lines import put
+from tui.widgets.verbatim_area import HIDDEN, VerbatimArea
 
 _KEEP_AFTER = 0.5
 """Seconds of silence after which what is typed is kept, so that a dropped line loses little."""
@@ -46,31 +49,45 @@ class NoteModal(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static("Note on this pair", id="note-title", markup=False)
-        yield TextArea(self._note, id="note-text", show_line_numbers=False, soft_wrap=True)
+        yield VerbatimArea(self._note, id="note-text")
         yield Static(_KEYS, id="note-keys", markup=False)
 
     def on_mount(self) -> None:
         self._timer = self.set_timer(_KEEP_AFTER, self._keep_now, pause=True)
-        area = self.query_one("#note-text", TextArea)
+        area = self._area()
         area.move_cursor(area.document.end)
         area.focus()
+        self._tell_hidden()
 
     def on_text_area_changed(self) -> None:
-        self._typed(self.query_one("#note-text", TextArea).text)
+        self._typed(self._area().verbatim)
+        if not self._refused:
+            self._tell_hidden()
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(_KEEP_AFTER, self._keep_now)
 
+    def _area(self) -> VerbatimArea:
+        return self.query_one("#note-text", VerbatimArea)
+
+    def _tell_hidden(self) -> None:
+        """Say what a box stands for, where there is one."""
+        more = f"   {HIDDEN} a hidden character, kept as it is" if self._area().hides else ""
+        put(self.query_one("#note-keys", Static), _KEYS + more)
+
     def _keep_now(self) -> None:
-        note = self.query_one("#note-text", TextArea).text
+        note = self._area().verbatim
         if note != self._note or self._refused:
             self._note = note
             self._refused = self._keep(note)
-            self.tell(self._refused or _KEYS)
+            if self._refused:
+                self.tell(self._refused)
+            else:
+                self._tell_hidden()
 
     def tell(self, message: str) -> None:
         """Say something below the note."""
-        self.query_one("#note-keys", Static).update(message)
+        put(self.query_one("#note-keys", Static), message)
 
     def action_close(self) -> None:
         """Keep the note and go back."""
