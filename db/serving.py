@@ -17,6 +17,7 @@ from core.blinding import left_side
 from core.records import WHOLE_CONVERSATION, Seen
 from core.settings import PER_TURN
 from core.times import stamp
+from db.admission import admit
 from db.texts import TURNS_OF_PAIR, answer_turns, question_of
 
 if TYPE_CHECKING:
@@ -88,8 +89,12 @@ class Serving:
 
         Returns:
             The pair, or None where nothing is left for this annotator.
+
+        Raises:
+            NotAdmitted: if this annotator is paused or retired.
         """
         with self.store.write() as connection:
+            admit(connection, annotator_id)
             self._expire(connection, annotator_id)
             assignment = (
                 self._open(connection, annotator_id, beyond)

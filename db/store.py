@@ -2,7 +2,8 @@
 
 The parts below it each do one job on the same connection: :mod:`db.serving` serves pairs,
 :mod:`db.voting` takes votes, :mod:`db.ingest` takes imported records, :mod:`db.judging` keeps
-judges and their verdicts, :mod:`db.reading` reads what statistics, gold and exports need.
+judges and their verdicts, :mod:`db.people` knows who may log in, :mod:`db.reading` reads what
+statistics, gold and exports need.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from db.ingest import Ingest
     from db.judging import Judging
+    from db.people import People
     from db.reading import Reading
     from db.serving import Serving
     from db.voting import Voting
@@ -109,6 +111,13 @@ class Store:
         from db.judging import Judging
 
         return Judging(self)
+
+    @cached_property
+    def people(self) -> People:
+        """Who may log in, and who is paused or retired."""
+        from db.people import People
+
+        return People(self)
 
     @cached_property
     def reading(self) -> Reading:
@@ -293,8 +302,8 @@ def add_annotator(connection: sqlite3.Connection, annotator: Annotator, now: str
         The new row's number.
     """
     cursor = connection.execute(
-        'INSERT INTO annotator (name, role, "group", simulated, attributes, added_at) '
-        "VALUES (?, ?, ?, ?, ?, ?)",
+        'INSERT INTO annotator (name, role, "group", simulated, attributes, added_at, '
+        "retired_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             annotator.name,
             annotator.role.value,
@@ -302,6 +311,7 @@ def add_annotator(connection: sqlite3.Connection, annotator: Annotator, now: str
             int(annotator.simulated),
             json.dumps(dict(annotator.attributes)),
             now,
+            now if annotator.retired else None,
         ),
     )
     assert cursor.lastrowid is not None
@@ -310,8 +320,10 @@ def add_annotator(connection: sqlite3.Connection, annotator: Annotator, now: str
 
 def local_identity() -> tuple[str, str]:
     """Who sits at this process: (login name, identity as stored with each vote)."""
+    # Anybody can set a variable; only root, who may be anybody anyway, is believed.
+    said = os.environ.get("SUDO_USER") if os.getuid() == 0 else None
     try:
-        name = os.environ.get("SUDO_USER") or _login_of(os.getuid())
+        name = said or _login_of(os.getuid())
     except KeyError:
         name = f"uid{os.getuid()}"
     return name, f"local:{name}"

@@ -14,6 +14,7 @@ from core.blinding import meant
 from core.errors import Conflict
 from core.records import Seen
 from db import chain
+from db.admission import admit
 from db.serving import Draft, Serving, add_load, set_open, storable, store_draft
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Voting:
             StudyUnavailable: if it cannot be written; nothing is recorded then.
             Conflict: if the assignment is not this annotator's, has no such turn, or the id is
                 that of another vote.
+            NotAdmitted: if this annotator is paused or retired.
         """
         with self.store.write() as connection:
             known = connection.execute(
@@ -76,6 +78,7 @@ class Voting:
                 if known != (cast.assignment, cast.turn, cast.seen):
                     raise Conflict(f"vote {cast.id!r} is already in the study and says otherwise")
                 return False
+            admit(connection, annotator_id)
             row = connection.execute(
                 "SELECT s.left, s.uid, s.pair_id, p.key, a.name, s.state FROM assignment s "
                 "JOIN pair p ON p.id = s.pair_id JOIN annotator a ON a.id = s.annotator_id "

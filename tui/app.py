@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import gc
 import os
+import select
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from textual import events
 from textual.app import App
@@ -20,10 +21,11 @@ from textual.filter import LineFilter
 from textual.geometry import Size
 from textual.widgets import Static
 
-from core.errors import TiebreakError
+from core.errors import NotAdmitted, StudyUnavailable, TiebreakError
 from core.records import Role
 from core.text import one_line
 from db.store import Store
+from tui.driver import Terminal
 from tui.inert import Inert
 from tui.preferences import Preferences
 from tui.screens import ScreenSpec, screens
@@ -32,6 +34,14 @@ from tui.widgets.too_small import TooSmall, is_too_small
 
 _SETTLED_AFTER = 1.0
 """Seconds after which all that lives as long as the app has been made."""
+
+_STDIN = 0
+
+_LOOK_AROUND = 2.0
+"""Seconds between two looks whether the terminal is still there, and the person still wanted."""
+
+_PATIENCE = 2
+"""Seconds that leaving may take once the terminal is gone; then the kernel ends the process."""
 
 
 def _spare_the_collector() -> None:
@@ -86,7 +96,7 @@ class TiebreakApp(App[None]):
         # Without colour the 16-colour theme's shapes are kept and its colours taken out; Textual
         # would paint greys in any other.
         theme = ANSI if without_colour() else self.preferences.theme
-        super().__init__(ansi_color=theme == ANSI)
+        super().__init__(driver_class=Terminal, ansi_color=theme == ANSI)
         for one in THEMES:
             self.register_theme(one)
         # Before the style sheet is read, so that it is not read twice.
@@ -116,7 +126,7 @@ class TiebreakApp(App[None]):
         for spec in self.offered():
             self.install_screen(spec.make(self), spec.id)
             self.bind(spec.key, f"show('{spec.id}')", description=spec.title, show=False)
-        self._on_hangup()
+        self._mind_the_line()
         self.push_screen(self.first)
         self._mind_the_size(self.size)
         self.set_timer(_SETTLED_AFTER, _spare_the_collector)
@@ -125,9 +135,37 @@ class TiebreakApp(App[None]):
         """The screens that this person may see."""
         return [spec for spec in screens() if self.who.is_lead or not spec.leads_only]
 
-    def _on_hangup(self) -> None:
-        # Without a terminal Textual would spin for ever, so a dropped line ends the process at
-        # once: every acknowledged vote and every draft is in the study already.
+    def _mind_the_line(self) -> None:
+        """End when the terminal is gone or somebody says so, and when this person is let go."""
+        try:
+            loop = asyncio.get_running_loop()
+            # Told to stop while the terminal is there: give the terminal back as it was.
+            loop.add_signal_handler(signal.SIGTERM, self.exit)
+            # Not through the loop, which waits while nobody takes what it has to paint.
+            signal.signal(signal.SIGHUP, lambda *_: self._line_dropped(loop))
+        except (NotImplementedError, RuntimeError, ValueError):
+            # Signals belong to the main thread alone; in a test's thread there is no terminal.
+            return
+        terminal = select.poll()
+        if not self.is_headless and os.isatty(_STDIN):
+            terminal.register(_STDIN, 0)
+
+        def look_around() -> None:
+            # Whoever started this process may keep the hang-up of its terminal from it.
+            if terminal.poll(0):
+                self._line_dropped(loop)
+            self._mind_who_is_wanted()
+
+        self.set_interval(_LOOK_AROUND, look_around)
+
+    def _line_dropped(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End at once: every acknowledged vote and every draft is in the study already.
+
+        Without a terminal Textual would spin for ever.
+        """
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(_PATIENCE)
+
         def end() -> NoReturn:
             for leave in self.before_leaving:
                 with contextlib.suppress(TiebreakError):
@@ -135,14 +173,16 @@ class TiebreakApp(App[None]):
             self.store.close()
             os._exit(128 + signal.SIGHUP)
 
+        loop.call_soon_threadsafe(end)
+
+    def _mind_who_is_wanted(self) -> None:
+        """Leave once a lead has paused or retired this person."""
         try:
-            loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGHUP, end)
-            # Told to stop while the terminal is there: give the terminal back as it was.
-            loop.add_signal_handler(signal.SIGTERM, self.exit)
-        except (NotImplementedError, RuntimeError, ValueError):
-            # Signals belong to the main thread alone; in a test's thread there is no terminal.
-            return
+            self.store.people.admit(self.who.annotator)
+        except NotAdmitted as error:
+            self.refuse(error)
+        except StudyUnavailable:
+            return  # a vote or a refresh will say so, with what to do
 
     def on_resize(self, event: events.Resize) -> None:
         self._mind_the_size(event.size)
@@ -200,6 +240,15 @@ class TiebreakApp(App[None]):
 
     def open_url(self, url: str, *, new_tab: bool = True) -> None:
         """Open nothing: the browser would run on the server."""
+
+    def deliver_text(self, *_: Any, **__: Any) -> None:
+        """Write nothing: a file would be written on the server."""
+
+    def deliver_binary(self, *_: Any, **__: Any) -> None:
+        """Write nothing: a file would be written on the server."""
+
+    def action_screenshot(self, *_: Any, **__: Any) -> None:
+        """Write nothing: a file would be written on the server."""
 
     def copy_to_clipboard(self, text: str) -> None:
         """Copy nothing: the terminal's clipboard is not ours to write."""

@@ -307,7 +307,7 @@ def _conversation(served: Served) -> Conversation:
 
 def _make(app: TiebreakApp) -> AnnotateScreen:
     session = Session(app.store, app.annotator_id, app.who.identity)
-    app.before_leaving.append(session.close)
+    app.before_leaving.append(session.drop)
     return AnnotateScreen(session, app.who, app.banner)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import ModalScreen
 from textual.timer import Timer
 from textual.widgets import Static, TextArea
+
+if TYPE_CHECKING:
+    from tui.app import TiebreakApp
 
 _KEEP_AFTER = 0.5
 """Seconds of silence after which what is typed is kept, so that a dropped line loses little."""
@@ -44,9 +48,15 @@ class NoteModal(ModalScreen[None]):
 
     def on_mount(self) -> None:
         self._timer = self.set_timer(_KEEP_AFTER, self._keep_now, pause=True)
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        app.before_leaving.insert(0, self._keep_now)
         area = self.query_one("#note-text", TextArea)
         area.move_cursor(area.document.end)
         area.focus()
+
+    def on_unmount(self) -> None:
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        app.before_leaving.remove(self._keep_now)
 
     def on_text_area_changed(self) -> None:
         if self._timer is not None:
