@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
-import select
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from textual import events
 from textual.app import App
@@ -26,6 +24,7 @@ from core.records import Role
 from core.text import one_line
 from db.store import Store
 from tui.driver import Terminal
+from tui.hangup import end_with_terminal
 from tui.inert import Inert
 from tui.preferences import Preferences
 from tui.screens import ScreenSpec, screens
@@ -35,13 +34,10 @@ from tui.widgets.too_small import TooSmall, is_too_small
 _SETTLED_AFTER = 1.0
 """Seconds after which all that lives as long as the app has been made."""
 
-_STDIN = 0
-
 _LOOK_AROUND = 2.0
-"""Seconds between two looks whether the terminal is still there, and the person still wanted."""
+"""Seconds between two looks whether this person is still wanted."""
 
-_PATIENCE = 2
-"""Seconds that leaving may take once the terminal is gone; then the kernel ends the process."""
+_NO_TERMINAL = -1
 
 
 def _spare_the_collector() -> None:
@@ -138,42 +134,21 @@ class TiebreakApp(App[None]):
     def _mind_the_line(self) -> None:
         """End when the terminal is gone or somebody says so, and when this person is let go."""
         try:
-            loop = asyncio.get_running_loop()
+            # A test without a terminal has one all the same: its own.
+            end_with_terminal(self._leave, _NO_TERMINAL if self.is_headless else 0)
             # Told to stop while the terminal is there: give the terminal back as it was.
-            loop.add_signal_handler(signal.SIGTERM, self.exit)
-            # Not through the loop, which waits while nobody takes what it has to paint.
-            signal.signal(signal.SIGHUP, lambda *_: self._line_dropped(loop))
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         except (NotImplementedError, RuntimeError, ValueError):
             # Signals belong to the main thread alone; in a test's thread there is no terminal.
             return
-        terminal = select.poll()
-        if not self.is_headless and os.isatty(_STDIN):
-            terminal.register(_STDIN, 0)
+        self.set_interval(_LOOK_AROUND, self._mind_who_is_wanted)
 
-        def look_around() -> None:
-            # Whoever started this process may keep the hang-up of its terminal from it.
-            if terminal.poll(0):
-                self._line_dropped(loop)
-            self._mind_who_is_wanted()
-
-        self.set_interval(_LOOK_AROUND, look_around)
-
-    def _line_dropped(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End at once: every acknowledged vote and every draft is in the study already.
-
-        Without a terminal Textual would spin for ever.
-        """
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(_PATIENCE)
-
-        def end() -> NoReturn:
-            for leave in self.before_leaving:
-                with contextlib.suppress(TiebreakError):
-                    leave()
-            self.store.close()
-            os._exit(128 + signal.SIGHUP)
-
-        loop.call_soon_threadsafe(end)
+    def _leave(self) -> None:
+        """Every acknowledged vote and every draft is in the study already; give back the rest."""
+        for leave in self.before_leaving:
+            with contextlib.suppress(TiebreakError):
+                leave()
+        self.store.close()
 
     def _mind_who_is_wanted(self) -> None:
         """Leave once a lead has paused or retired this person."""

@@ -29,6 +29,9 @@ class Terminal(LinuxDriver):
 
     def __init__(self, app: App[Any], **options: Any) -> None:
         super().__init__(app, **options)
+        if self._size is None:
+            # Until the first event of a size the app would ask the pty itself.
+            self._size = self._get_terminal_size()
         # Textual would stop the process, and leave whoever is there in what started it.
         signal.signal(signal.SIGTSTP, signal.SIG_IGN)
 
