@@ -340,6 +340,22 @@ def _(house: House) -> None:
         assert seat.wait() == 0
 
 
+@attempt("a terminal that answers nonsense")
+def _(house: House) -> None:
+    with house.sshd.login(house.keys["ann"]) as seat:
+        seat.shows("0 done")
+        # It claims to have no size, and then a click in the middle of it.
+        seat.send("\x1b[?2048;1$y\x1b[48;0;0;0;0t")
+        time.sleep(0.3)
+        seat.send("\x1b[<0;5;5M\x1b[<0;5;5m")
+        assert seat.wait() == 1
+        seat.drain()
+        assert "every vote that it showed as saved is safe" in seat.text()
+        assert b".py" not in seat.raw
+        assert b"Traceback" not in seat.raw
+        assert str(house.study.parent) not in seat.text()
+
+
 @attempt("Ctrl+Z, Ctrl+C and Ctrl+\\, also while it starts")
 def _(house: House) -> None:
     with house.sshd.login(house.keys["ann"]) as seat:

@@ -37,7 +37,7 @@ _SETTLED_AFTER = 1.0
 _LOOK_AROUND = 2.0
 """Seconds between two looks whether this person is still wanted."""
 
-_NO_TERMINAL = -1
+_STDIN = 0
 
 
 def _spare_the_collector() -> None:
@@ -45,6 +45,10 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 50, 50)
+
+
+class UnreadableInput(Exception):
+    """The terminal sent what no terminal sends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +138,7 @@ class TiebreakApp(App[None]):
     def _mind_the_line(self) -> None:
         """End when the terminal is gone or somebody says so, and when this person is let go."""
         try:
-            # A test without a terminal has one all the same: its own.
-            end_with_terminal(self._leave, _NO_TERMINAL if self.is_headless else 0)
+            end_with_terminal(self._leave, None if self.is_headless else _STDIN)
             # Told to stop while the terminal is there: give the terminal back as it was.
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         except (NotImplementedError, RuntimeError, ValueError):
@@ -207,6 +210,12 @@ class TiebreakApp(App[None]):
         """Leave with a refusal, which the command prints."""
         self.refusal = error
         self.exit(return_code=error.exit_code)
+
+    def panic(self, *_: Any) -> None:
+        """Stop, since what the terminal sent could not be read."""
+        # Textual would show its own source and where it lies on this host.
+        self.crash = self.crash or UnreadableInput()
+        self._close_messages_no_wait()
 
     def _fatal_error(self) -> None:
         # Textual would print every local variable of every frame, answers and paths included.

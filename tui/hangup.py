@@ -21,12 +21,12 @@ _PATIENCE = 2.0
 """Seconds that leaving may take; after them it ends without."""
 
 
-def end_with_terminal(leave: Callable[[], None], terminal: int = 0) -> None:
+def end_with_terminal(leave: Callable[[], None], terminal: int | None) -> None:
     """End this process once its terminal is gone, or SIGHUP says so.
 
     Args:
         leave: called in the loop before the end, if the loop still runs.
-        terminal: the terminal's descriptor; if it is none, only the signal counts.
+        terminal: the terminal's descriptor, which may be gone already; None where there is none.
 
     Raises:
         RuntimeError: outside of a running loop, or in another than the main thread.
@@ -41,7 +41,7 @@ def end_with_terminal(leave: Callable[[], None], terminal: int = 0) -> None:
             os._exit(EXIT_CODE)
 
     loop.add_signal_handler(signal.SIGHUP, end)
-    if not os.isatty(terminal):
+    if terminal is None:
         return
 
     def wait() -> None:

@@ -84,10 +84,13 @@ def _log_crash(crash: BaseException, log: Path | None) -> str:
     Returns:
         Where the details are, in words.
     """
-    if log is None:
+    if log is not None:
+        place = f"{log.name}, for your lead"  # whoever is remote need not know where that lies
+    else:
         from platformdirs import user_state_path
 
         log = user_state_path("tiebreak") / "crash.log"
+        place = str(log)
     frames = traceback.format_tb(crash.__traceback__)
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
     try:
@@ -95,8 +98,8 @@ def _log_crash(crash: BaseException, log: Path | None) -> str:
         with log.open("a", encoding="utf-8") as stream:
             stream.write(f"--- {when} UTC {type(crash).__name__}\n{''.join(frames)}")
     except OSError as error:
-        return f"the details could not be written to {log}: {error.strerror}"
-    return f"the details are in {log}"
+        return f"the details could not be written to {place}: {error.strerror}"
+    return f"the details are in {place}"
 
 
 def takes_preferences(command: Callable[..., Any]) -> Callable[..., Any]:
