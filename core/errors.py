@@ -5,6 +5,7 @@
     ├── Conflict           the study already holds something that contradicts this
     ├── StudyBroken        the database is damaged, tampered with, or of a newer version
     ├── StudyUnavailable   the database cannot be opened, written or locked right now
+    │   └── NotAdmitted    the study is there, but not for this person at this moment
     └── UsageError         exit 2: the command itself was wrong
 
 Each carries one clear line: what is wrong and where, and a hint: how to mend it.
@@ -65,6 +66,10 @@ class StudyBroken(TiebreakError):
 
 class StudyUnavailable(TiebreakError):
     """The study file cannot be read or written at this moment."""
+
+
+class NotAdmitted(StudyUnavailable):
+    """This person is not known here, or may not vote at this moment."""
 
 
 class UsageError(TiebreakError):

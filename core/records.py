@@ -168,13 +168,17 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Annotator:
-    """A person who votes, or a lead, or a simulated annotator, which is always called so."""
+    """A person who votes, or a lead, or a simulated annotator, which is always called so.
+
+    ``retired`` says that they vote no more; what they voted stays.
+    """
 
     name: str
     role: Role = Role.ANNOTATOR
     group: str = ""
     simulated: bool = False
     attributes: Mapping[str, Any] = field(default_factory=_nothing)
+    retired: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -410,13 +410,14 @@ class _Run:
             # A vote further up in the same import named this person already.
             self._implied.remove(row[0])
             self.connection.execute(
-                'UPDATE annotator SET role = ?, "group" = ?, simulated = ?, attributes = ? '
-                "WHERE id = ?",
+                'UPDATE annotator SET role = ?, "group" = ?, simulated = ?, attributes = ?, '
+                "retired_at = ? WHERE id = ?",
                 (
                     annotator.role.value,
                     annotator.group,
                     int(annotator.simulated),
                     json.dumps(dict(annotator.attributes)),
+                    self.now if annotator.retired else None,
                     row[0],
                 ),
             )

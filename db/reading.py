@@ -232,6 +232,12 @@ class Reading:
             rows = connection.execute("SELECT name FROM annotator WHERE simulated").fetchall()
         return frozenset(row[0] for row in rows)
 
+    def retired(self) -> frozenset[str]:
+        """The names of those who vote no more."""
+        with self.store.read() as connection:
+            rows = connection.execute("SELECT name FROM annotator WHERE retired_at IS NOT NULL")
+            return frozenset(row[0] for row in rows)
+
     def votes(self) -> Iterator[tuple[Vote, Served]]:
         """The votes that stand, in the order they were cast."""
         yield from ((vote, how) for vote, how in self.said() if vote.choice is not None)
@@ -270,10 +276,12 @@ class Reading:
             ):
                 pair = Pair(question, model_1, model_2)
                 yield Lesson(pair, turn, Choice(choice), why, LessonUse(use), source)
-            for name, role, group, simulated, attributes in connection.execute(
-                'SELECT name, role, "group", simulated, attributes FROM annotator ORDER BY id'
+            for name, role, group, simulated, attributes, is_retired in connection.execute(
+                'SELECT name, role, "group", simulated, attributes, retired_at IS NOT NULL '
+                "FROM annotator ORDER BY id"
             ):
-                yield Annotator(name, Role(role), group, bool(simulated), json.loads(attributes))
+                known = json.loads(attributes)
+                yield Annotator(name, Role(role), group, bool(simulated), known, bool(is_retired))
             for (
                 name,
                 kind,

@@ -19,6 +19,7 @@ from core.blinding import left_side
 from core.records import WHOLE_CONVERSATION, Seen
 from core.settings import PER_TURN
 from core.times import stamp
+from db.admission import admit
 from db.details import said_in
 from db.repeats import Chosen, Repeats
 from db.texts import TURNS_OF_PAIR, shown
@@ -102,8 +103,12 @@ class Serving:
 
         Returns:
             The pair, or None where nothing is left for this annotator.
+
+        Raises:
+            NotAdmitted: if this annotator is paused or retired.
         """
         with self.store.write() as connection:
+            admit(connection, annotator_id)
             self._expire(connection, annotator_id)
             assignment = (
                 self._open(connection, annotator_id, beyond)

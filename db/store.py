@@ -4,7 +4,7 @@ The parts below it each do one job on the same connection: :mod:`db.serving` ser
 :mod:`db.voting` takes votes, :mod:`db.history` finds one's own again, :mod:`db.practising` takes
 trials on lessons, :mod:`db.lessons` keeps the lessons, :mod:`db.ingest` takes imported records,
 :mod:`db.judging` keeps judges and their verdicts, :mod:`db.reading` reads what statistics, gold and
-exports need.
+exports need, :mod:`db.people` knows who may log in.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from db.ingest import Ingest
     from db.judging import Judging
     from db.lessons import Lessons
+    from db.people import People
     from db.practising import Practising
     from db.reading import Reading
     from db.serving import Serving
@@ -154,6 +155,13 @@ class Store:
         from db.practising import Practising
 
         return Practising(self)
+
+    @cached_property
+    def people(self) -> People:
+        """Who may log in, and who is paused or retired."""
+        from db.people import People
+
+        return People(self)
 
     @cached_property
     def reading(self) -> Reading:
@@ -347,8 +355,8 @@ def add_annotator(connection: sqlite3.Connection, annotator: Annotator, now: str
         The new row's number.
     """
     cursor = connection.execute(
-        'INSERT INTO annotator (name, role, "group", simulated, attributes, added_at) '
-        "VALUES (?, ?, ?, ?, ?, ?)",
+        'INSERT INTO annotator (name, role, "group", simulated, attributes, added_at, '
+        "retired_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             annotator.name,
             annotator.role.value,
@@ -356,6 +364,7 @@ def add_annotator(connection: sqlite3.Connection, annotator: Annotator, now: str
             int(annotator.simulated),
             json.dumps(dict(annotator.attributes)),
             now,
+            now if annotator.retired else None,
         ),
     )
     assert cursor.lastrowid is not None
@@ -364,8 +373,10 @@ def add_annotator(connection: sqlite3.Connection, annotator: Annotator, now: str
 
 def local_identity() -> tuple[str, str]:
     """Who sits at this process: (login name, identity as stored with each vote)."""
+    # Anybody can set a variable; only root, who may be anybody anyway, is believed.
+    said = os.environ.get("SUDO_USER") if os.getuid() == 0 else None
     try:
-        name = os.environ.get("SUDO_USER") or _login_of(os.getuid())
+        name = said or _login_of(os.getuid())
     except KeyError:
         name = f"uid{os.getuid()}"
     return name, f"local:{name}"

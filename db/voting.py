@@ -16,6 +16,7 @@ from core.asked import Asked, Details
 from core.blinding import meant
 from core.errors import Conflict
 from core.records import Seen
+from db.admission import admit
 from db.details import stored_criteria, stored_tags
 from db.serving import Serving, change_load, set_open, storable
 from db.undoing import Undoer, Undone, undo
@@ -102,6 +103,7 @@ class Voting:
             StudyUnavailable: if it cannot be written; nothing is recorded then.
             Conflict: if the assignment is not this annotator's, has no such turn, the id is that
                 of another vote, or something is said that the study does not ask.
+            NotAdmitted: if this annotator is paused or retired.
         """
         if problem := self.asked.problem(cast.details):
             raise Conflict(problem, "what a study asks is among its settings: tiebreak study show")
@@ -168,6 +170,7 @@ class Voting:
             if known != again:
                 raise Conflict(f"vote {one.id!r} is already in the study and says otherwise")
             return False
+        admit(connection, served.annotator_id)
         turns, _ = self.serving.turns(connection, one.assignment)
         if one.turn not in turns:
             raise Conflict(f"this pair has no turn {one.turn} to vote on")
@@ -229,8 +232,13 @@ class Voting:
                 change_load(connection, skipped, -1)
 
     def undo(self, annotator_id: int, identity: str, vote_id: str) -> Undone | None:
-        """Take back what this annotator did last: see :func:`db.undoing.undo`."""
+        """Take back what this annotator did last: see :func:`db.undoing.undo`.
+
+        Raises:
+            NotAdmitted: if this annotator is paused or retired.
+        """
         with self.store.write() as connection:
+            admit(connection, annotator_id)
             return undo(connection, self.serving, Undoer(annotator_id, identity, vote_id))
 
 

@@ -4,38 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 from textual import events
 from textual.app import App
 from textual.binding import Binding
-from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Static
 
-from core.errors import TiebreakError
+from core.errors import NotAdmitted, StudyUnavailable, TiebreakError
 from core.records import Role
 from core.text import one_line
 from db.store import Store
 from tui import collector
+from tui.hangup import end_with_terminal
 from tui.inert import Inert
 from tui.preferences import Preferences
 from tui.screens import ScreenSpec, screens
 from tui.themes import ANSI, THEMES, without_colour
 from tui.widgets.too_small import TooSmall, is_too_small
+from tui.wire import FrugalDriver
 
 _HERE = Path(__file__).parent
 
 _SETTLED_AFTER = 1.0
 """Seconds after which all that lives as long as the app has been made."""
+
+_LOOK_AROUND = 2.0
+"""Seconds between two looks whether this person is still wanted."""
+
+_STDIN = 0
 
 
 _OPENED_AFTER = 0.25
@@ -47,6 +52,10 @@ class _Ground(Screen[None]):
 
     def _compositor_refresh(self) -> None:
         """Do nothing: Textual would paint the screen above anew as well."""
+
+
+class UnreadableInput(Exception):
+    """The terminal sent what no terminal sends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,7 @@ class TiebreakApp(App[None]):
         sheets = (_HERE / "app.tcss", _HERE / "screens" / f"{first}.tcss")
         super().__init__(
             # The first screen's own is read with the app's: after it, all would be read again.
+            driver_class=FrugalDriver,
             css_path=[sheet for sheet in sheets if sheet.exists()],
             ansi_color=theme == ANSI,
         )
@@ -130,15 +140,6 @@ class TiebreakApp(App[None]):
         role = Role.LEAD if self.who.is_lead else Role.ANNOTATOR
         return self.store.annotator(self.who.annotator, role=role, simulated=self.who.simulated)
 
-    def get_driver_class(self) -> type[Driver]:
-        """Textual's, or one that says the same in fewer bytes where that is the usual one."""
-        from textual.drivers.linux_driver import LinuxDriver
-
-        from tui.wire import FrugalDriver
-
-        chosen = super().get_driver_class()
-        return FrugalDriver if chosen is LinuxDriver else chosen
-
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Ours first: what comes out of it is safe for every other filter and the terminal."""
         return [Inert(), *super().get_line_filters()]
@@ -147,7 +148,7 @@ class TiebreakApp(App[None]):
         for spec in self.offered():
             self.install_screen(spec.make(self), spec.id)
             self.bind(spec.key, f"show('{spec.id}')", description=spec.title, show=False)
-        self._on_hangup()
+        self._mind_the_line()
         # What a screen shows first comes in several steps; only the last of them is painted.
         self._opening.enter_context(self.batch_update())
         self.set_timer(_OPENED_AFTER, self.opened)
@@ -169,24 +170,32 @@ class TiebreakApp(App[None]):
         """The screens that this person may see."""
         return [spec for spec in screens() if self.who.is_lead or not spec.leads_only]
 
-    def _on_hangup(self) -> None:
-        # Without a terminal Textual would spin for ever, so a dropped line ends the process at
-        # once: every acknowledged vote and every draft is in the study already.
-        def end() -> NoReturn:
-            for leave in self.before_leaving:
-                with contextlib.suppress(TiebreakError):
-                    leave()
-            self.store.close()
-            os._exit(128 + signal.SIGHUP)
-
+    def _mind_the_line(self) -> None:
+        """End when the terminal is gone or somebody says so, and when this person is let go."""
         try:
-            loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGHUP, end)
+            end_with_terminal(self._leave, None if self.is_headless else _STDIN)
             # Told to stop while the terminal is there: give the terminal back as it was.
-            loop.add_signal_handler(signal.SIGTERM, self.exit)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         except (NotImplementedError, RuntimeError, ValueError):
             # Signals belong to the main thread alone; in a test's thread there is no terminal.
             return
+        self.set_interval(_LOOK_AROUND, self._mind_who_is_wanted)
+
+    def _leave(self) -> None:
+        """Every acknowledged vote and every draft is in the study already; give back the rest."""
+        for leave in self.before_leaving:
+            with contextlib.suppress(TiebreakError):
+                leave()
+        self.store.close()
+
+    def _mind_who_is_wanted(self) -> None:
+        """Leave once a lead has paused or retired this person."""
+        try:
+            self.store.people.admit(self.who.annotator)
+        except NotAdmitted as error:
+            self.refuse(error)
+        except StudyUnavailable:
+            return  # a vote or a refresh will say so, with what to do
 
     def on_resize(self, event: events.Resize) -> None:
         self._mind_the_size(event.size)
@@ -242,6 +251,12 @@ class TiebreakApp(App[None]):
         self.refusal = error
         self.exit(return_code=error.exit_code)
 
+    def panic(self, *_: Any) -> None:
+        """Stop, since what the terminal sent could not be read."""
+        # Textual would show its own source and where it lies on this host.
+        self.crash = self.crash or UnreadableInput()
+        self._close_messages_no_wait()
+
     def _fatal_error(self) -> None:
         # Textual would print every local variable of every frame, answers and paths included.
         self.crash = self._exception
@@ -249,6 +264,15 @@ class TiebreakApp(App[None]):
 
     def open_url(self, url: str, *, new_tab: bool = True) -> None:
         """Open nothing: the browser would run on the server."""
+
+    def deliver_text(self, *_: Any, **__: Any) -> None:
+        """Write nothing: a file would be written on the server."""
+
+    def deliver_binary(self, *_: Any, **__: Any) -> None:
+        """Write nothing: a file would be written on the server."""
+
+    def action_screenshot(self, *_: Any, **__: Any) -> None:
+        """Write nothing: a file would be written on the server."""
 
     def copy_to_clipboard(self, text: str) -> None:
         """Copy nothing: the terminal's clipboard is not ours to write."""

@@ -79,8 +79,9 @@ def _named(store: Store, options: Options) -> Callable[[str], str]:
 
 def _votes(store: Store, options: Options, *, is_table: bool) -> Generator[Record, None, None]:
     name = _named(store, options)
-    for annotator in sorted(store.reading.simulated()):
-        yield Annotator(name(annotator), simulated=True)
+    simulated, retired = store.reading.simulated(), store.reading.retired()
+    for one in sorted(simulated | retired):
+        yield Annotator(name(one), simulated=one in simulated, retired=one in retired)
     # A table of comparisons has no place for who made none.
     for vote, _ in store.reading.votes() if is_table else store.reading.said():
         yield replace(
@@ -93,11 +94,19 @@ def _votes(store: Store, options: Options, *, is_table: bool) -> Generator[Recor
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What is said of an annotator beside each of their votes."""
+
+    simulated: frozenset[str]
+    retired: frozenset[str]
+
+
 def gold_rows(store: Store, options: Options) -> Iterator[dict[str, Any]]:
     """One row for each pair and turn, in a stable order: label, what decided it, its trail."""
     excluded = frozenset(store.settings()["exclude_groups"])
     groups = store.reading.groups()
-    simulated = store.reading.simulated()
+    marks = _Marks(store.reading.simulated(), store.reading.retired())
     name = _named(store, options)
     for item in store.reading.items():
         votes = [(v, s) for v, s in item.votes if groups[v.annotator] not in excluded]
@@ -105,7 +114,7 @@ def gold_rows(store: Store, options: Options) -> Iterator[dict[str, Any]]:
             continue  # neither judges nor those who cannot judge make gold
         gold = decide([vote for vote, _ in votes], item.rulings, options.rule)
         declined = [v for v in item.cannot_judge if groups[v.annotator] not in excluded]
-        yield _gold_row(item, votes, declined, gold, simulated, name, options)
+        yield _gold_row(item, votes, declined, gold, marks, name, options)
 
 
 def _gold_row(
@@ -113,7 +122,7 @@ def _gold_row(
     votes: Sequence[tuple[Vote, Served]],
     declined: Sequence[Vote],
     gold: Gold,
-    simulated: frozenset[str],
+    marks: _Marks,
     name: Callable[[str], str],
     options: Options,
 ) -> dict[str, Any]:
@@ -127,14 +136,11 @@ def _gold_row(
         "decided_by": gold.decided_by,
         "why": gold.why,
         "counts": {choice.value: gold.counts[choice] for choice in Choice},
-        "simulated_votes": sum(vote.annotator in simulated for vote, _ in votes),
-        "votes": [
-            _vote_trail(vote, served, vote.annotator in simulated, name, options)
-            for vote, served in votes
-        ],
+        "simulated_votes": sum(vote.annotator in marks.simulated for vote, _ in votes),
+        "votes": [_vote_trail(vote, served, marks, name, options) for vote, served in votes],
         "cannot_judge": [
             {"id": vote.id, "annotator": name(vote.annotator)}
-            | {"simulated": vote.annotator in simulated, "reason": vote.cannot_judge}
+            | {"simulated": vote.annotator in marks.simulated, "reason": vote.cannot_judge}
             | _about(vote, options)
             for vote in declined
         ],
@@ -156,14 +162,15 @@ def _gold_row(
 def _vote_trail(
     vote: Vote,
     served: Served,
-    is_simulated: bool,
+    marks: _Marks,
     name: Callable[[str], str],
     options: Options,
 ) -> dict[str, Any]:
     trail: dict[str, Any] = {
         "id": vote.id,
         "annotator": name(vote.annotator),
-        "simulated": is_simulated,
+        "simulated": vote.annotator in marks.simulated,
+        "retired": vote.annotator in marks.retired,
         "choice": vote.choice,
         "left": None if vote.left is None else f"model_{vote.left}",
         "policy": served.policy or None,

@@ -233,6 +233,9 @@ class LessonSession(Attentive):
     def close(self) -> None:
         """Nothing is held."""
 
+    def drop(self) -> None:
+        """Nothing is held."""
+
     # ── what is to be read ──────────────────────────────────────────────────
 
     def _rules(self, of: int) -> Page:

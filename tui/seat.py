@@ -124,3 +124,6 @@ class Seat(Protocol):
 
     def close(self) -> None:
         """Give back what was prepared but never seen."""
+
+    def drop(self) -> None:
+        """Leave because the line is gone: what nobody works on goes back to the others."""

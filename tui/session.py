@@ -457,6 +457,15 @@ class Session(Attentive):
             self.store.serving.release(self.annotator_id, self._prepared.assignment)
             self._prepared = None
 
+    def drop(self) -> None:
+        """Leave because the line is gone: also the pair on the screen goes back to the others.
+
+        Unless there is a note, a flag or a vote on it: then it waits for its annotator.
+        """
+        self.close()
+        if self.current is not None:
+            self.store.serving.release(self.annotator_id, self.current.assignment)
+
     def _advance(self) -> None:
         prepared, self._prepared = self._prepared, None
         self._take(prepared or self.store.serving.serve(self.annotator_id))

@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from textual.drivers.linux_driver import LinuxDriver
+from tui.driver import Terminal
 
 _SGR = re.compile("\x1b\\[([0-9;]*)m")
 _MOVE = re.compile("\x1b\\[[0-9;]*H|[\r\n]")
@@ -102,8 +102,8 @@ def _change(have: _Look, want: _Look, blank: bool) -> tuple[str, _Look]:
     return f"\x1b[{';'.join(codes)}m", want
 
 
-class FrugalDriver(LinuxDriver):
-    """Textual's own driver, with :func:`frugal` before it."""
+class FrugalDriver(Terminal):
+    """The terminal, with :func:`frugal` before it."""
 
     def write(self, data: str) -> None:
         """Write a frame, or a control sequence, in fewer bytes."""

@@ -93,6 +93,7 @@ def _annotator(row: Row) -> Iterator[Record]:
         row.optional("group") or "",
         row.yes_or_no("simulated"),
         row.mapping("attributes"),
+        row.yes_or_no("retired"),
     )
 
 
@@ -299,7 +300,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
         "answer": "question model turns system_prompt settings source",
         "pair": "question model_1 model_2",
         "lesson": "question model_1 model_2 turn use choice why",
-        "annotator": "name role group simulated attributes",
+        "annotator": "name role group simulated attributes retired",
         "judge": "name kind model endpoint prompt prompt_hash parameters revision",
         "vote": f"{_EVENT} annotator choice identity supersedes confidence note flag "
         "active_seconds repeat cannot_judge tags criteria at",

@@ -48,6 +48,7 @@ WHOLE: dict[str, dict[str, Any]] = {
     "pair": PAIR,
     "annotator": {
         "name": "n", "role": "lead", "group": "g", "simulated": True, "attributes": {"y": 1},
+        "retired": True,
     },
     "lesson": {
         **PAIR, "turn": 2, "use": "qualification", "choice": "both_bad", "why": "y",
@@ -99,6 +100,7 @@ WRONG: dict[str, list[Any]] = {
     "criteria": [*NO_MAPPING, {"accuracy": "A"}, {"accuracy": None}, {"accuracy": ["tie"]}],
     "scores": [True, 5, "x", [], [1], [1, 2, 3], [1, "2"], [1, None], [True, 1], [10**400, 1]],
     "simulated": ["no", "yes", 0, 1, [], {}],
+    "retired": ["no", "yes", 0, 1, [], {}],
     "reason": [*NO_TEXT, "", " "],
 }
 CASES = [pytest.param(kind, field, id=f"{kind}-{field}") for kind in WHOLE for field in WHOLE[kind]]

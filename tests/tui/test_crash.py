@@ -59,6 +59,22 @@ def test_a_crash_leaves_one_line_and_a_log_without_values(
         assert "Paragraph" not in text
 
 
+def test_a_session_over_ssh_logs_a_crash_where_it_is_told(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: AnnotateScreen) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(AnnotateScreen, "action_flag", broken)
+    log = tmp_path / "study.db-crash.log"
+    with pytest.raises(TiebreakError, match="RuntimeError") as refused:
+        run_app(headless(study), log)
+    assert "in broken" in log.read_text()
+    assert log.name in refused.value.hint
+    assert str(tmp_path) not in refused.value.hint
+    assert not (tmp_path / "state").exists()
+
+
 def test_a_refusal_at_the_start_leaves_with_its_words(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

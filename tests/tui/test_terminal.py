@@ -134,18 +134,31 @@ def test_a_terminal_that_goes_away_ends_the_process_and_keeps_the_note(tmp_path:
         seat.shows("half a tho")
 
 
-def test_a_dropped_line_gives_back_the_pair_that_was_only_prepared(tmp_path: Path) -> None:
+@pytest.mark.parametrize("noted", [False, True], ids=["nothing noted", "a note"])
+def test_a_dropped_line_keeps_only_a_pair_with_something_on_it(tmp_path: Path, noted: bool) -> None:
     study = make_study(tmp_path / "study.db", 2)
+    with Store(study) as store, terminal(annotate(study)) as seat:
+        seat.shows("0 done")
+        for _ in range(100):
+            if store.reading.counts()["open_assignments"] == 2:
+                break
+            seat.read(0.05)
+        question = re.search(r"Question number \d", seat.text())
+        if noted:
+            seat.send("n")
+            seat.shows("Note on this pair")
+            seat.send("half a thought")
+            seat.shows("half a thought")
+        seat.kill(signal.SIGHUP)
+        seat.wait()
+        assert store.reading.counts()["open_assignments"] == int(noted)
+        if noted:
+            (note,) = store.connection.execute("SELECT note FROM draft").fetchone()
+            assert note == "half a thought", "to the last letter"
     with terminal(annotate(study)) as seat:
         seat.shows("0 done")
-        with Store(study) as store:
-            for _ in range(100):
-                if store.reading.counts()["open_assignments"] == 2:
-                    break
-                seat.read(0.05)
-            seat.kill(signal.SIGHUP)
-            seat.wait()
-            assert store.reading.counts()["open_assignments"] == 1
+        assert question
+        seat.shows(question[0])
 
 
 def test_told_to_stop_it_gives_the_terminal_back(tmp_path: Path) -> None:

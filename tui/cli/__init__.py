@@ -28,6 +28,9 @@ COMMANDS = {
     "annotate": ("tui.cli.people", "Vote."),
     "practice": ("tui.cli.practice", "Lessons for newcomers, and how they do."),
     "lead": ("tui.cli.people", "Watch the numbers move."),
+    "annotator": ("tui.cli.annotators", "Add people with their SSH keys; pause and retire them."),
+    "ssh": ("tui.cli.ssh", "Let people log in over SSH with their own keys."),
+    "session": ("tui.cli.ssh", "What sshd runs for a key; not for you to call."),
     "keys": ("tui.cli.keys", "Which key does what, and where that comes from."),
     "judge": ("tui.cli.judging", "Add judges and let them judge."),
     "stats": ("tui.cli.numbers", "Agreement, ranking and bias, with intervals."),
@@ -146,7 +149,13 @@ def _tell_crash(
 def run(arguments: Sequence[str]) -> int:
     """Run the command; its exit code."""
     try:
-        code = root.main(list(arguments), prog_name="tiebreak", standalone_mode=False)
+        code = root.main(
+            list(arguments),
+            prog_name="tiebreak",
+            # A variable asks click to write shell completions; a session takes no such word.
+            complete_var="" if "session" in arguments else None,
+            standalone_mode=False,
+        )
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except TiebreakError as error:

@@ -39,8 +39,30 @@ def need_terminal(command: str, instead: str) -> None:
         )
 
 
-def run_app(app: TiebreakApp) -> None:
+def need_owner(study: Path, problem: str) -> None:
+    """Refuse whoever neither owns the study's file nor is root.
+
+    Args:
+        problem: what only they may do, as the refusal says it.
+
+    Raises:
+        TiebreakError: for anybody else.
+    """
+    try:
+        owner = study.stat().st_uid
+    except OSError:
+        return  # there is nothing to own; opening it says what is wrong
+    if os.geteuid() not in (0, owner):
+        raise TiebreakError(
+            f"{problem}, and that is not you", "vote under your own login: tiebreak annotate"
+        )
+
+
+def run_app(app: TiebreakApp, log: Path | None = None) -> None:
     """Run the app to its end; a crash leaves one line here and the rest in a log.
+
+    Args:
+        log: the crash log; ``crash.log`` in the user's state folder if not given.
 
     Raises:
         TiebreakError: if the app refused or crashed.
@@ -55,19 +77,23 @@ def run_app(app: TiebreakApp) -> None:
         raise TiebreakError(
             f"the app stopped on an error of its own ({type(app.crash).__name__}); "
             "every vote that it showed as saved is safe",
-            f"start it again; {_log_crash(app.crash)}",
+            f"start it again; {_log_crash(app.crash, log)}",
         )
 
 
-def _log_crash(crash: BaseException) -> str:
+def _log_crash(crash: BaseException, log: Path | None) -> str:
     """Write down where it happened, without the values: answers stay out of logs.
 
     Returns:
         Where the details are, in words.
     """
-    from platformdirs import user_state_path
+    if log is not None:
+        place = f"{log.name}, for your lead"  # whoever is remote need not know where that lies
+    else:
+        from platformdirs import user_state_path
 
-    log = user_state_path("tiebreak") / "crash.log"
+        log = user_state_path("tiebreak") / "crash.log"
+        place = str(log)
     frames = traceback.format_tb(crash.__traceback__)
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
     try:
@@ -75,8 +101,8 @@ def _log_crash(crash: BaseException) -> str:
         with log.open("a", encoding="utf-8") as stream:
             stream.write(f"--- {when} UTC {type(crash).__name__}\n{''.join(frames)}")
     except OSError as error:
-        return f"the details could not be written to {log}: {error.strerror}"
-    return f"the details are in {log}"
+        return f"the details could not be written to {place}: {error.strerror}"
+    return f"the details are in {place}"
 
 
 def takes_preferences(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,7 +129,7 @@ settings_option = click.option(
     "name",
     metavar="NAME",
     callback=as_name,
-    help="Vote under this name; your login otherwise.",
+    help="Vote under this name; your login otherwise. Only for the owner of the study's file.",
 )
 @click.option("--practice", "practises", is_flag=True, help="Practise first, also once more.")
 @takes_preferences
@@ -123,13 +149,12 @@ def annotate_command(
     from tui.preferences import load
 
     login, identity = local_identity()
+    study = settings.study()
+    if name not in (None, login):
+        need_owner(study, "only the owner of the study's file may say --as")
     who = Who(name or login, identity)
     preferences = load(file, theme=theme)
-    run_app(
-        TiebreakApp(
-            settings.study(), who, preferences=preferences, onboards=True, practises=practises
-        )
-    )
+    run_app(TiebreakApp(study, who, preferences=preferences, onboards=True, practises=practises))
     say("Every vote shown as saved is saved. Run the same command to go on.")
 
 

@@ -454,7 +454,7 @@ def _make(app: TiebreakApp) -> AnnotateScreen:
     else:
         session = Session(app.store, app.annotator_id, app.who.identity)
     screen = AnnotateScreen(session, app.who, app.banner, greets=greets)
-    app.before_leaving.append(lambda: screen.session.close())
+    app.before_leaving.append(lambda: screen.session.drop())
     app.before_quitting.append(screen.may_quit)
     return screen
 

@@ -1,0 +1,210 @@
+"""What a session keeps of its environment, and how it ends when its terminal does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from textual.geometry import Size
+
+from core.ssh_keys import read_keys
+from db.store import Store
+from tests.core.test_ssh_keys import GOOD
+from tests.real_sshd import in_pty
+from tests.studies import make_study
+from tests.terminal import ROOT, Terminal
+from tui.driver import LARGEST, bounded
+from tui.environment import clean
+
+OURS = {"PATH": "/usr/bin:/bin", "HOME": "/", "TEXTUAL_ANIMATIONS": "none"}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"TERM": "xterm-256color"}, {"TERM": "xterm-256color"}),
+        ({"TERM": "tmux-direct.2+x"}, {"TERM": "tmux-direct.2+x"}),
+        ({"TERM": "xterm;id"}, {}),
+        ({"TERM": "../xterm"}, {}),
+        ({"TERM": "x" * 41}, {}),
+        ({"TERM": "xterm\n"}, {}),
+        ({"COLORTERM": "truecolor"}, {"COLORTERM": "truecolor"}),
+        ({"COLORTERM": "anything"}, {}),
+        ({"NO_COLOR": "$(id)"}, {"NO_COLOR": ""}),
+        ({"LANG": "de_DE.UTF-8@euro"}, {"LANG": "de_DE.UTF-8@euro"}),
+        ({"LC_ALL": "../../etc", "LC_CTYPE": "C.UTF-8"}, {"LC_CTYPE": "C.UTF-8"}),
+        ({"LC_OWN": "C"}, {}),
+        ({"PATH": "/evil", "HOME": "/evil", "TEXTUAL_ANIMATIONS": "full"}, {}),
+        ({"LD_PRELOAD": "x", "PYTHONPATH": "x", "TIEBREAK_DB": "x", "XDG_STATE_HOME": "x"}, {}),
+        ({"COLUMNS": "9", "LINES": "9", "SHELL": "/bin/sh", "BROWSER": "x", "TZ": "x"}, {}),
+    ],
+)
+def test_only_the_terminal_and_its_language_are_kept(
+    given: dict[str, str], kept: dict[str, str]
+) -> None:
+    environ = dict(given)
+    assert clean(environ) is False
+    assert environ == {**OURS, **kept}
+
+
+def test_that_a_command_was_wanted_is_told_once() -> None:
+    environ = {"SSH_ORIGINAL_COMMAND": "id"}
+    assert clean(environ) is True
+    assert clean(environ) is False
+
+
+@pytest.mark.parametrize(
+    ("claimed", "drawn"),
+    [
+        (Size(80, 24), Size(80, 24)),
+        (LARGEST, LARGEST),
+        (Size(2000, 50), Size(LARGEST.width, 50)),
+        (Size(80, 65535), Size(80, LARGEST.height)),
+        (Size(0, 0), Size(0, 0)),
+    ],
+)
+def test_a_window_is_drawn_up_to_a_bound(claimed: Size, drawn: Size) -> None:
+    assert bounded(claimed) == drawn
+
+
+# ── how it ends ─────────────────────────────────────────────────────────────
+
+(KEY,) = read_keys(GOOD.encode(), "ann.pub")
+_RUN = (
+    f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tui.cli import main; main(sys.argv[1:])"
+)
+
+
+VARIABLES = {"PATH": os.environ["PATH"], "TERM": "xterm"}
+
+
+def words(study: Path) -> list[str]:
+    session = ["--db", str(study), "session", "--key", KEY.fingerprint]
+    return [sys.executable, "-I", "-c", _RUN, *session]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    from core.records import Annotator
+
+    path = make_study(tmp_path / "study.db", dwell_ms=0)
+    with Store(path) as store:
+        store.people.add(Annotator("ann"), [KEY])
+    return path
+
+
+def running(study: Path) -> list[int]:
+    """The sessions on a study, whoever started them; those that have ended are not among them."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            line = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+        except OSError:
+            continue
+        if str(study).encode() in line and line.split(b"\0")[1:2] == [b"-I"]:
+            found.append(int(entry.name))
+    return found
+
+
+def hang_up(seat: Terminal) -> None:
+    """Close the terminal's other side, and let nobody else hold it."""
+    os.close(seat.master)
+    seat.master = os.open(os.devnull, os.O_RDONLY)
+
+
+def gone(study: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while running(study):
+        assert time.monotonic() < deadline, "it still runs without a terminal"
+        time.sleep(0.05)
+
+
+_WRAPPED = {
+    "SIGHUP is ignored by what starts it": (
+        "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    ),
+    "SIGHUP is blocked by what starts it": (
+        "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP]); "
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    ),
+    "the terminal is not its own, so no SIGHUP comes": (
+        "import os, sys; pid = os.fork(); os.waitpid(pid, 0) if pid else "
+        "(os.setsid(), os.execv(sys.argv[1], sys.argv[1:]))"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", _WRAPPED)
+def test_a_terminal_that_is_gone_ends_it_whatever_became_of_the_signal(
+    study: Path, how: str
+) -> None:
+    with in_pty([sys.executable, "-c", _WRAPPED[how], *words(study)], VARIABLES, 80, 24) as seat:
+        seat.shows("0 done")
+        assert running(study)
+        hang_up(seat)
+        gone(study, 8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [0, 0.15, 0.3, 0.45])
+@pytest.mark.parametrize("command", ["session", "annotate"])
+def test_a_terminal_that_is_gone_before_the_screen_is_there_ends_it_too(
+    study: Path, command: str, after: float
+) -> None:
+    ignored = _WRAPPED["SIGHUP is ignored by what starts it"]
+    started = words(study)
+    if command == "annotate":
+        started[-3:] = ["annotate"]
+    with in_pty([sys.executable, "-c", ignored, *started], VARIABLES, 80, 24) as seat:
+        seat.until(lambda: bool(running(study)))
+        time.sleep(after)
+        hang_up(seat)
+        gone(study, 10)
+
+
+def test_the_signals_of_keys_neither_stop_nor_end_it(study: Path) -> None:
+    with in_pty(words(study), VARIABLES, 80, 24) as seat:
+        seat.shows("0 done")
+        for number in (signal.SIGTSTP, signal.SIGQUIT):
+            os.kill(seat.pid, number)
+            time.sleep(0.3)
+            state = Path(f"/proc/{seat.pid}/stat").read_text().rpartition(") ")[2][0]
+            assert state in "SR", number
+        seat.send("?")
+        seat.shows("Help")
+
+
+@pytest.mark.slow
+def test_it_ends_though_its_terminal_was_full_and_nobody_read(study: Path) -> None:
+    """The loop waits in a write; only a signal that does not need the loop gets through."""
+    with in_pty(words(study), VARIABLES, 120, 40) as seat:
+        seat.shows("0 done")
+        (pid,) = running(study)
+        if Path(f"/proc/{pid}/wchan").read_text() in ("", "0"):
+            pytest.skip("this kernel does not say what a process waits for")
+        blocked = 0
+        deadline = time.monotonic() + 30
+        while blocked < 5:
+            assert time.monotonic() < deadline, "the loop never waited for its writer"
+            seat.send("z")
+            time.sleep(0.05)
+            waits = "futex" in Path(f"/proc/{pid}/task/{pid}/wchan").read_text()
+            blocked = blocked + 1 if waits else 0
+        hang_up(seat)
+        gone(study, 8)
+    with Store(study) as store:
+        assert store.verify() == []
+
+
+def test_told_to_end_by_the_terminal_it_frees_what_it_held(study: Path) -> None:
+    with in_pty(words(study), VARIABLES, 80, 24) as seat, Store(study) as store:
+        seat.shows("0 done")
+        assert store.reading.counts()["open_assignments"] >= 1
+        os.kill(seat.pid, signal.SIGHUP)
+        assert seat.wait() == 129
+        assert store.reading.counts()["open_assignments"] == 0
