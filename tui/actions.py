@@ -230,7 +230,7 @@ ANNOTATE: Sequence[Action] = (
         "undo",
         ("u",),
         "undo",
-        "Take back the last vote or skip, as often as you like.",
+        "Take back what you did last, as often as you like.",
         PAIR,
     ),
     Action(
@@ -240,6 +240,7 @@ ANNOTATE: Sequence[Action] = (
         "can't judge",
         "Say why you cannot judge the pair; it goes to somebody else.",
         PAIR,
+        "can't",
     ),
     Action(
         "history",
@@ -248,6 +249,7 @@ ANNOTATE: Sequence[Action] = (
         "history",
         "Search your own votes, reopen a pair, change its vote.",
         PAIR,
+        "own",
     ),
     Action("pause", "pause", ("p",), "pause", "Stop the clock and hide the pair.", REST),
     Action("theme", "app.next_theme", ("comma",), "", "Take the next theme.", REST),
