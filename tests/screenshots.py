@@ -69,6 +69,7 @@ PICTURES = (
     Picture("cannot-judge", ("c",), size=NARROW),
     Picture("help", ("question_mark", "space"), size=NARROW),
     Picture("lead", screen="lead"),
+    Picture("floor", ("j",), screen="floor"),
     Picture("practice", ("escape", "4"), lessons=LessonUse.PRACTICE),
     Picture("not-passed", ("escape", "escape", *"44444"), NARROW, lessons=LessonUse.QUALIFICATION),
 )
@@ -106,7 +107,7 @@ async def take(study: Path, picture: Picture) -> str:
     if picture.asks:
         with Store(study) as store:
             store.set(ASKED)
-    who = Who("ann", "local", is_lead=picture.screen == "lead")
+    who = Who("ann", "local", is_lead=picture.screen in ("lead", "floor"))
     if picture.lessons is not None:
         teach(study, picture.lessons)
     onboards = picture.lessons is not None

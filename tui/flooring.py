@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import TiebreakError
-from db.store import Store
+from db.store import Clock, Store
 from tui.background import Background
 from tui.live import LOOK_EVERY
 
@@ -24,11 +24,15 @@ class LiveFloor(Background):
 
     Args:
         tell: called in this thread with the floor, or with the refusal that ended it.
+        clock: tells the time from which today and "ago" are counted.
     """
 
-    def __init__(self, study: Path, tell: Callable[[Floor | TiebreakError], None]) -> None:
+    def __init__(
+        self, study: Path, tell: Callable[[Floor | TiebreakError], None], clock: Clock
+    ) -> None:
         super().__init__(study, "live floor")
         self._tell = tell
+        self._clock = clock
 
     def run(self) -> None:
         super().run()
@@ -39,6 +43,7 @@ class LiveFloor(Background):
         """Look, then look again until :meth:`end`."""
         from db.floor import FloorFeed
 
+        store.clock = self._clock
         feed = FloorFeed(store)
         try:
             while not self.ended.is_set():

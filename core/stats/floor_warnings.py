@@ -43,8 +43,9 @@ QUICK_SHARE = 0.25
 SIDE_SHARE = 0.60
 """Of the pairs with a winner, the share that may go to one side."""
 SELF_MARGIN = 0.10
+"""How much less often than the others somebody may say the same again."""
 OTHERS_MARGIN = 0.05
-"""How much less often than the others somebody may agree, with themselves and with them."""
+"""How much less often than the others among each other somebody may agree with them."""
 
 _CHOSEN = ("", "A", "B", "tie", "both bad")
 _INTERVAL = 0.95
@@ -197,7 +198,8 @@ def _quick(one: Counts, words_per_minute: float) -> Warned | None:
     says = (
         f"{k} of {n} pairs, {k / n:.0%}, in less time than both answers take at "
         f"{words_per_minute:,.0f} words a minute; {QUICK_SHARE:.0%} is let pass, where one need "
-        f"not read to the end; half of the pairs above {min(one.speed, _FASTEST_SAID):,.0f} words a minute"
+        "not read to the end; half of the pairs above "
+        f"{min(one.speed, _FASTEST_SAID):,.0f} words a minute"
     )
     p = at_least(k, n, QUICK_SHARE)
     return Warned(QUICK, n, k / n, 0.0, QUICK_SHARE, *wilson(k, n, _INTERVAL), p, says)

@@ -82,7 +82,7 @@ class FloorScreen(Screen[None]):
     def on_mount(self) -> None:
         self._say("Looking …")
         app: TiebreakApp = self.app  # type: ignore[assignment]
-        self._live = LiveFloor(app.study, self._tell)
+        self._live = LiveFloor(app.study, self._tell, app.store.clock)
         self._live.start()
 
     def on_unmount(self) -> None:
@@ -124,7 +124,7 @@ class FloorScreen(Screen[None]):
         to_look_at = sum(bool(person.warnings) for person in floor.people)
         parts = [
             "Floor",
-            f"{floor.on:,} of {many(len(floor.people), 'person')} on",
+            f"{floor.on:,} of {len(floor.people):,} here",
             f"{to_look_at:,} to look at",
         ]
         if self._banner:
