@@ -75,7 +75,7 @@ def _columns(floor: Floor, width: int) -> list[_Column]:
         _Column("skip", 4, lambda person: _some(person.skipped), is_number=True),
         _Column("can't", 5, lambda person: _some(person.cannot_judge), is_number=True),
         _Column("flag", 4, lambda person: _some(person.flags), is_number=True),
-        _Column("state", 10, lambda person: _state(floor, person)),
+        _Column("state", 11, lambda person: _state(floor, person)),
         _Column("seen", 11, lambda person: _seen(floor, person)),
         _Column("look at", 0, _kinds) if is_wide else _Column("⚠", 1, _how_many),
     ]
@@ -94,7 +94,7 @@ def _columns(floor: Floor, width: int) -> list[_Column]:
 def _state(floor: Floor, person: OnFloor) -> str:
     said = standing(person, needs_qualification=floor.needs_qualification)
     if person.simulated:
-        return said or "SIMULATED"
+        return f"{said} SIM" if said else "SIMULATED"
     return said or ("lead" if person.role == "lead" else "")
 
 
