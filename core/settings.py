@@ -171,6 +171,11 @@ KNOWN: Mapping[str, Known] = {
     "qualification_tries": Known(
         2, "how often somebody may try to qualify before a lead has to let them in", _whole(1, 99)
     ),
+    "fastest_reading": Known(
+        600,
+        "words a minute above which leads are told that nobody reads so fast",
+        _whole(100, 9999),
+    ),
 }
 
 

@@ -78,6 +78,7 @@ PICTURES = (
     Picture("cannot-judge", ("c",)),
     Picture("help", ("question_mark", "space")),
     Picture("lead", screen="lead"),
+    Picture("floor", ("j",), screen="floor"),
     Picture("practice", ("escape", "4"), lessons=LessonUse.PRACTICE),
     Picture("not-passed", ("escape", "escape", *"44444"), lessons=LessonUse.QUALIFICATION),
 )
@@ -115,7 +116,7 @@ async def take(study: Path, picture: Picture, size: tuple[int, int]) -> str:
     if picture.asks:
         with Store(study) as store:
             store.set(ASKED)
-    who = Who("ann", "local", is_lead=picture.screen == "lead")
+    who = Who("ann", "local", is_lead=picture.screen in ("lead", "floor"))
     if picture.lessons is not None:
         teach(study, picture.lessons)
     onboards = picture.lessons is not None

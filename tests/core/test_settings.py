@@ -39,6 +39,7 @@ TAKEN: dict[str, list[tuple[Any, Any]]] = {
     "practice": [(True, True), ("no", False)],
     "qualification_pass": [(0, 0.0), ("0.8", 0.8), (1, 1.0), (" 1 ", 1.0)],
     "qualification_tries": [(1, 1), ("99", 99)],
+    "fastest_reading": [(100, 100), ("9999", 9999)],
 }
 REFUSED: dict[str, list[Any]] = {
     "name": [5, None, [], {}, True, "\ud800"],
@@ -72,6 +73,7 @@ REFUSED: dict[str, list[Any]] = {
     "practice": ["maybe", None, 1, []],
     "qualification_pass": [-0.1, 1.01, "nan", "inf", "80%", "", None, True, [0.5], 10**400],
     "qualification_tries": [0, 100, "some", None, 0.5],
+    "fastest_reading": [99, 10000, "fast", None, 600.5],
 }
 
 
