@@ -72,7 +72,7 @@ def test_a_vote_is_for_the_answer_that_was_seen(
         assert cast.choice is not None
         assert chosen.startswith(models.get(cast.choice, ""))
         assert (cast.choice == "tie") is (on_left is None)
-        assert how.policy == "least-voted/1"
+        assert how.policy == "least-voted/2"
 
 
 def test_the_fewest_voted_come_first_each_with_its_probability(tmp_path: Path) -> None:
