@@ -66,8 +66,7 @@ def test_a_quota_gives_each_annotator_the_shares_that_were_set() -> None:
     had: Counter[str | None] = Counter()
     order = []
     for _ in range(90):
-        likely = likelihood("category-quota", Situation(sizes, {}, had, {"maths": 2, "writing": 1})
-        )
+        likely = likelihood("category-quota", Situation(sizes, {}, had, {"maths": 2, "writing": 1}))
         chosen = draw(likely, sizes, Random(len(order))).stratum
         sizes[chosen] -= 1
         sizes = {one: size for one, size in sizes.items() if size}
@@ -77,14 +76,14 @@ def test_a_quota_gives_each_annotator_the_shares_that_were_set() -> None:
     assert had == {"maths": 60, "writing": 30}
     # … and what has no share comes when nothing else is left.
     rest = {Stratum(0, "law", 1, 0): 60}
-    assert likelihood("category-quota", Situation(rest, {}, had, {"maths": 2})
-    ) == {Stratum(0, "law", 1, 0): 1 / 60}
+    assert likelihood("category-quota", Situation(rest, {}, had, {"maths": 2})) == {
+        Stratum(0, "law", 1, 0): 1 / 60
+    }
 
 
 def test_a_disputed_pair_is_likelier_and_none_is_left_out() -> None:
     quiet, loud = Stratum(0, None, 1, 0), Stratum(1, None, 1, 1)
-    likely = likelihood("disagreement-first", Situation({quiet: 16, loud: 4}, floor=0.2)
-    )
+    likely = likelihood("disagreement-first", Situation({quiet: 16, loud: 4}, floor=0.2))
     assert likely == {quiet: pytest.approx(0.2 / 20), loud: pytest.approx(0.8 / 4 + 0.2 / 20)}
 
 
