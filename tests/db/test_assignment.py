@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_no_question_follows_itself_and_all_comes_once(tmp_path: Path, policy: s
         for name in ("ann", "bob"):
             draws = go_through(store, name)
             assert len({draw[0] for draw in draws}) == len(draws) == 18
-            for number, (draw, after) in enumerate(zip(draws, draws[1:], strict=False)):
+            for number, (draw, after) in enumerate(pairwise(draws)):
                 others = {one[1] for one in draws[number + 1 :]} - {draw[1]}
                 assert after[1] != draw[1] or not others
             assert {draw[5] for draw in draws} == {f"{policy}/{POLICIES[policy].version}"}

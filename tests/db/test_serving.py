@@ -286,6 +286,25 @@ def test_eight_processes_vote_at_once_and_nothing_is_lost_or_doubled(tmp_path: P
         assert store.verify() == []
 
 
+@pytest.mark.slow
+def test_fifty_processes_race_for_pairs_and_none_is_given_out_too_often(tmp_path: Path) -> None:
+    study = make_study(
+        tmp_path / "study.db", questions=40, models=("ant", "bee", "cow"), overlap=3
+    )  # fmt: skip
+    acknowledged = at_once(50, vote_all, study, 0.05, patience=300)
+    assert all(isinstance(one, list) for one in acknowledged), "\n".join(map(str, acknowledged))
+    assert sum(map(len, acknowledged)) == 40 * 3 * 3
+    assert sum(bool(one) for one in acknowledged) > 10, "hardly anybody raced"
+    served = rows(study, "SELECT pair_id, annotator_id, left FROM assignment")
+    assert len({row[:2] for row in served}) == len(served)
+    assert {state for (state,) in rows(study, "SELECT state FROM assignment")} == {"done"}
+    orders = Counter((pair, left) for pair, _, left in served)
+    for pair in {pair for pair, _, _ in served}:
+        assert sorted((orders[pair, 1], orders[pair, 2])) == [1, 2]
+    with Store(study) as store:
+        assert store.verify() == []
+
+
 def test_a_thread_of_its_own_needs_a_store_of_its_own(store: Store) -> None:
     import threading
 
