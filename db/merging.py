@@ -25,6 +25,7 @@ from core.errors import Conflict, StudyUnavailable, Where
 from core.records import Annotator, Answer, Judge, Question, Record, Setting
 from db import chain
 from db.copying import back_up
+from db.drawing import settle_disputes
 from db.ingest import File
 from db.merging_rows import Rows
 from db.store import Store
@@ -122,9 +123,11 @@ class _Merging:
             self._log(connection, log, rows)
         self._trials(connection, rows)
         connection.execute(
-            "UPDATE queue SET load = (SELECT count(*) FROM assignment a WHERE a.repeat = 0 "
-            "AND a.pair_id = queue.pair_id AND a.state IN ('open', 'done'))"
+            "UPDATE queue SET (load, load_1) = "
+            "(SELECT count(*), count(iif(a.left = 1, 1, NULL)) FROM assignment a "
+            "WHERE a.repeat = 0 AND a.pair_id = queue.pair_id AND a.state IN ('open', 'done'))"
         )
+        settle_disputes(connection)
 
     # ── what votes are about ────────────────────────────────────────────────
 
