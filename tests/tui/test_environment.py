@@ -14,9 +14,8 @@ from textual.geometry import Size
 from core.ssh_keys import read_keys
 from db.store import Store
 from tests.core.test_ssh_keys import GOOD
-from tests.real_sshd import in_pty
 from tests.studies import make_study
-from tests.terminal import ROOT, Terminal
+from tests.terminal import ROOT, Terminal, in_pty
 from tui.driver import LARGEST, bounded
 from tui.environment import clean
 
