@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from pwd import getpwuid
@@ -267,13 +267,14 @@ class Relay:
     much is under way.
     """
 
-    def __init__(self, port: int, round_trip: float) -> None:
+    def __init__(self, port: int, round_trip: float = 0.0) -> None:
         self.port = 0
         self._target = port
         self._delay = round_trip / 2
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._stop: asyncio.Event | None = None
+        self._lines: list[_Line] = []
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
@@ -291,6 +292,21 @@ class Relay:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(5)
 
+    def cut(self) -> None:
+        """Reset every connection there is, on both sides; new ones are carried."""
+        self._on_each(_Line.cut)
+
+    def freeze(self) -> None:
+        """Read nothing more from any connection there is, and close none; new ones are carried."""
+        self._on_each(_Line.freeze)
+
+    def _on_each(self, act: Callable[[_Line], None]) -> None:
+        def act_in_the_loop() -> None:
+            for line in self._lines:
+                act(line)
+
+        self._loop.call_soon_threadsafe(act_in_the_loop)
+
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._serve())
@@ -305,12 +321,18 @@ class Relay:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        line = _Line((writer, back))
+        self._lines.append(line)
         with contextlib.suppress(ConnectionError, asyncio.CancelledError):
-            await asyncio.gather(self._one_way(reader, back), self._one_way(there, writer))
-        for end in (writer, back):
+            await asyncio.gather(
+                self._one_way(line, reader, back), self._one_way(line, there, writer)
+            )
+        for end in line.ends:
             end.close()
 
-    async def _one_way(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _one_way(
+        self, line: _Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
         async def arrive() -> None:
@@ -327,8 +349,25 @@ class Relay:
         data = b" "
         while data:
             data = await reader.read(1 << 16)
+            await line.flows.wait()
             under_way.put_nowait((self._loop.time() + self._delay, data))
         await arriving
+
+
+class _Line:
+    """One connection through a :class:`Relay`."""
+
+    def __init__(self, ends: tuple[asyncio.StreamWriter, asyncio.StreamWriter]) -> None:
+        self.ends = ends
+        self.flows = asyncio.Event()
+        self.flows.set()
+
+    def cut(self) -> None:
+        for end in self.ends:
+            end.transport.abort()
+
+    def freeze(self) -> None:
+        self.flows.clear()
 
 
 def free_port() -> int:

@@ -207,3 +207,20 @@ def test_told_to_end_by_the_terminal_it_frees_what_it_held(study: Path) -> None:
         os.kill(seat.pid, signal.SIGHUP)
         assert seat.wait() == 129
         assert store.reading.counts()["open_assignments"] == 0
+
+
+def test_an_open_note_sends_nothing_while_nobody_types(study: Path) -> None:
+    """What is sent all the time keeps sshd from asking whether the client is still there."""
+    with in_pty(words(study), VARIABLES, 80, 24) as seat:
+        seat.shows("0 done")
+        seat.send("n")
+        seat.shows("Note on this pair")
+        seat.send("half a thought")
+        seat.shows("half a thought")
+        time.sleep(1)
+        seat.drain()
+        before = len(seat.raw)
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            seat.read()
+        assert seat.raw[before:] == b""
