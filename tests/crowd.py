@@ -152,7 +152,11 @@ class Member:
 
         while True:
             self.press()
-            yield from wait(is_answered, f"{self.name} hears nothing about a vote")
+            try:
+                yield from wait(is_answered, f"{self.name} hears nothing about a vote")
+            except AssertionError as error:
+                error.add_note(f"but: {bytes(self.heard[-2000:])!r}")
+                raise
             if self.presses[-1].acknowledged or not self.is_here:
                 return
             self.refused += 1

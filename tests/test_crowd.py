@@ -128,8 +128,8 @@ class Mishaps:
     def _returns_to(self, member: Member, note: str) -> Script:
         assert member.hears("✎ note"), f"{note!r} is not there at return"
         member.send("n")
-        yield from wait(lambda: member.hears(note), f"{note!r} is another")
-        member.send("\x1b")
+        yield from wait(lambda: member.hears(note) and member.is_quiet, f"{note!r} is another")
+        member.send("\x1b")  # alone: a key right behind it would make it Alt and that key
         yield from wait(lambda: member.hears("A is better"), "the note does not close")
 
     def _kinds(self) -> list[tuple[str, Callable[[Member], Script]]]:
