@@ -53,7 +53,7 @@ def test_backup_and_restore_end_where_verify_does(tiebreak: Tiebreak, study: Pat
     assert tiebreak("verify") == (0, heads, "intact\n")
     code, restored, said = tiebreak("restore", copy, db=again)
     assert (code, restored) == (0, heads)
-    assert f"{again}: 0.2 MiB, restored from {copy}, verified" in said
+    assert f"{again}: 0.3 MiB, restored from {copy}, verified" in said
     assert dump(again) == dump(study)
 
 
