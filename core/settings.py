@@ -136,7 +136,7 @@ KNOWN: Mapping[str, Known] = {
     ),
     "show_reference": Known(True, "whether annotators can open the reference answer", _yes_or_no),
     "dwell_ms": Known(
-        300, "a vote sooner than this after a pair appears asks again (0: never)", _whole(0, 10000)
+        500, "a vote sooner than this after a pair appears asks again (0: never)", _whole(0, 10000)
     ),
     "criteria": Known(
         [], "what is voted on one by one after the overall outcome; none asks nothing", _options()
