@@ -21,12 +21,12 @@ from hypothesis.stateful import (
 )
 
 from core.asked import Details
-from core.records import Seen
+from core.records import Annotator, Seen
 from db.serving import Served
 from db.store import Store
 from db.undoing import Undone
 from db.voting import Cast, Declined
-from tests.studies import FakeClock, make_study
+from tests.studies import FakeClock, make_study, rows
 
 PEOPLE = ("ann", "bob", "cat")
 WHO = st.sampled_from(PEOPLE)
@@ -90,7 +90,7 @@ class Annotating(RuleBasedStateMachine):
             self.open(name)
 
     def open(self, name: str) -> None:
-        self.stores[name] = Store(self.path, clock=self.clock)
+        self.stores[name] = Store(self.path, clock=self.clock, blind_for=Annotator(name))
         self.ids[name] = self.stores[name].annotator(name)
 
     def teardown(self) -> None:
@@ -105,7 +105,7 @@ class Annotating(RuleBasedStateMachine):
     # ── what the study says ─────────────────────────────────────────────────
 
     def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        return self.stores["ann"].connection.execute(query, values).fetchall()
+        return rows(self.path, query, *values)
 
     def state_of(self, assignment: int) -> tuple[str, int]:
         ((state, pair),) = self.ask(
