@@ -365,7 +365,7 @@ _PACE = """
     )
     SELECT sum(v.active_seconds)
     FROM recent r JOIN assignment a ON a.id = r.id AND a.state = 'done'
-    -- The plus: by assignment, SQLite would read a whole log that it has no statistics of.
+    -- The plus has it look by pair: a view, which vote may be, takes no INDEXED BY.
     JOIN vote v ON v.pair_id = a.pair_id AND +v.assignment_id = a.id
     WHERE v.choice IS NOT NULL AND NOT EXISTS (SELECT 1 FROM vote w WHERE w.supersedes = v.id)
     GROUP BY a.id HAVING count(v.active_seconds) = count(*)

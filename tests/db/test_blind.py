@@ -52,7 +52,7 @@ SEEN_OF_OWN = {
 }  # fmt: skip
 
 REFUSED = (
-    "prohibited|not authorized|no such (column|function)|because it is a view"
+    "prohibited|authoriz|no such (column|function)|because it is a view"
     "|(view|table) \\w+ may not be|views may not be"
 )
 """How SQLite says that something is not to be had; any other error fails a test."""

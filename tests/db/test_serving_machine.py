@@ -385,7 +385,7 @@ class Annotating(RuleBasedStateMachine):
             "SELECT n.name, a.id, a.state FROM assignment a "
             "JOIN annotator n ON n.id = a.annotator_id"
         ):
-            turns, _ = self.stores["ann"].serving.turns(self.stores["ann"].connection, assignment)
+            turns, _ = self.stores[name].serving.turns(self.stores[name].connection, assignment)
             has_all = all((name, assignment, turn) in self.standing for turn in turns)
             # A word not to judge on another turn leaves all the votes of a closed pair standing.
             assert state in ("done", "declined") if has_all else state != "done"
