@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests wait for terminals, disks and other processes more than they compute.
+JOBS ?= 4
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help setup demo test proofs bench check format lock clean
@@ -29,10 +32,10 @@ demo: $(VENV)/runtime ## the main job on the sample study, no model or server ne
 	@$(BIN)/tiebreak demo
 
 test: $(VENV)/dev ## the tests
-	$(BIN)/python -m pytest -m "not slow and not bench"
+	$(PYTEST) -m "not slow and not bench"
 
 proofs: $(VENV)/dev ## the longer proofs
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 bench: $(VENV)/dev ## timings against baselines in the same run, as a table
 	$(BIN)/python -m tests.benchmarks

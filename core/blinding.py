@@ -18,8 +18,8 @@ _SEEN = {(choice, left): seen for (seen, left), choice in _MEANT.items()}
 def left_side(seed: str, pair_key: str, annotator: str, repeat: int = 0) -> int:
     """Which model of a pair stands left for this annotator: 1 or 2, each with probability ½.
 
-    The side follows from the study's seed alone, so a pair served again after a crash stands
-    as it stood before. A marked repeat of a pair stands the other way round.
+    The side follows from the study's seed alone. A marked repeat of a pair stands the other way
+    round.
 
     Args:
         seed: the study's secret seed; an annotator never sees it.
@@ -29,6 +29,17 @@ def left_side(seed: str, pair_key: str, annotator: str, repeat: int = 0) -> int:
     material = "\x1f".join((seed, pair_key, annotator)).encode("utf-8", "surrogatepass")
     coin = hashlib.sha256(material).digest()[0] & 1
     return 1 + (coin ^ (repeat & 1))
+
+
+def balanced_side(first: int, second: int, coin: int) -> int:
+    """Which model of a pair stands left next, so that both orders are shown equally often.
+
+    Args:
+        first: to how many people model 1 is shown on the left.
+        second: to how many model 2 is.
+        coin: decides where the two are equal; :func:`left_side` tosses it.
+    """
+    return coin if first == second else 1 if first < second else 2
 
 
 def meant(seen: Seen, left: int) -> Choice:

@@ -1,59 +1,26 @@
-"""Which pair an annotator gets next, with the probability it was chosen with."""
+"""Chance that follows from a study's seed: for draws, hidden repeats and samples of pairs."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
 from random import Random
 from struct import unpack
 
-POLICY = "least-voted"
-POLICY_VERSION = 1
 REPEAT_POLICY = "hidden-repeat"
-REPEAT_POLICY_VERSION = 1
+REPEAT_POLICY_VERSION = 2
 
 _COINS = 256
 """Draws whose coins are made at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A place in one tier of the queue.
-
-    Attributes:
-        tier: which tier was drawn from.
-        index: the place among the tier's eligible pairs, from 0, in the order of their ids.
-        probability: of drawing this pair, given the queue as it stood.
-    """
-
-    tier: int
-    index: int
-    probability: float
 
 
 def chance(seed: str, annotator: str, nth: int) -> Random:
     """The generator for an annotator's nth draw; the same arguments give the same draw."""
     material = "\x1f".join((seed, annotator, str(nth))).encode("utf-8", "surrogatepass")
     return Random(hashlib.sha256(material).digest())
-
-
-def least_voted(eligible: Sequence[int], random: Random) -> Drawn | None:
-    """Draw uniformly among the pairs with the fewest votes.
-
-    Args:
-        eligible: how many pairs this annotator may get in each tier, fewest votes first.
-
-    Returns:
-        The draw, or None where no tier has a pair left.
-    """
-    for tier, size in enumerate(eligible):
-        if size > 0:
-            return Drawn(tier, random.randrange(size), 1.0 / size)
-    return None
 
 
 def repeats_wanted(seed: str, annotator: str, nth: int, percent: int) -> Iterator[bool]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from reprlib import repr as shortened
 from typing import Any
 
+from core.assignment_settings import limited_to, shares
 from core.errors import UsageError
+from core.policies import DEFAULT_POLICY, POLICIES
 from core.text import name_problem
 
 PER_TURN = "turn"
@@ -95,14 +97,17 @@ def _whole(low: int, high: int) -> Callable[[Any], Any]:
     return check
 
 
-def _share(value: Any) -> float:
-    try:
-        share = float(str(value))
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise ValueError("takes a share from 0 to 1, such as 0.8")
-    return share
+def _share(least: float, such_as: float) -> Callable[[Any], Any]:
+    def check(value: Any) -> float:
+        try:
+            share = float(str(value))
+        except ValueError:
+            share = -1.0
+        if not least <= share <= 1:
+            raise ValueError(f"takes a share from {least:g} to 1, such as {such_as}")
+        return share
+
+    return check
 
 
 def _yes_or_no(value: Any) -> bool:
@@ -166,10 +171,37 @@ KNOWN: Mapping[str, Known] = {
         _yes_or_no,
     ),
     "qualification_pass": Known(
-        0.0, "share of the qualification lessons to get right before voting (0: none)", _share
+        0.0,
+        "share of the qualification lessons to get right before voting (0: none)",
+        _share(0, 0.8),
     ),
     "qualification_tries": Known(
         2, "how often somebody may try to qualify before a lead has to let them in", _whole(1, 99)
+    ),
+    "fastest_reading": Known(
+        600,
+        "words a minute above which leads are told that nobody reads so fast",
+        _whole(100, 9999),
+    ),
+    "policy": Known(
+        DEFAULT_POLICY, "which of the pairs left an annotator gets next", _one_of(*POLICIES)
+    ),
+    "category_quota": Known(
+        {}, "parts of each category in what an annotator gets, for policy category-quota", shares
+    ),
+    "uniform_floor": Known(
+        0.2,
+        "share of draws that policy disagreement-first makes among all pairs alike",
+        _share(0.01, 0.2),
+    ),
+    "overlap_by_category": Known(
+        {}, "votes wanted per pair of a category, where not `overlap`; for `pairs make`", shares
+    ),
+    "overlap_by_group": Known(
+        {}, "votes wanted per pair from each group of annotators; none: from anybody", shares
+    ),
+    "only_for": Known(
+        {}, "categories that only annotators with certain attributes get", limited_to
     ),
 }
 

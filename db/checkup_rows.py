@@ -29,12 +29,23 @@ _LATE = "SELECT count(*), min(lease_until) FROM assignment WHERE state = 'open' 
 
 _OUT_OF_STEP = """
     WITH held AS (
-        SELECT pair_id, count(*) AS number FROM assignment WHERE state IN ('open', 'done')
-        GROUP BY pair_id
+        SELECT pair_id, count(*) AS number, count(iif(left = 1, 1, NULL)) AS number_1
+        FROM assignment WHERE state IN ('open', 'done') AND repeat = 0 GROUP BY pair_id
     )
-    SELECT q.pair_id, coalesce(h.number, 0) FROM queue q LEFT JOIN held h ON h.pair_id = q.pair_id
-    WHERE q.load != coalesce(h.number, 0)
+    SELECT q.pair_id, coalesce(h.number, 0), coalesce(h.number_1, 0)
+    FROM queue q LEFT JOIN held h ON h.pair_id = q.pair_id
+    WHERE (q.load, q.load_1) != (coalesce(h.number, 0), coalesce(h.number_1, 0))
 """
+
+_STRATA = (
+    "SELECT load, category, block, disputed, count(*), sum(load < overlap) "
+    "FROM queue GROUP BY load, category, block, disputed"
+)
+_KEPT = "SELECT load, category, block, disputed, pairs, wanting FROM stratum WHERE pairs > 0"
+_MISCOUNTED = (
+    f"SELECT (SELECT count(*) FROM ({_STRATA} EXCEPT {_KEPT})) "
+    f"+ (SELECT count(*) FROM ({_KEPT} EXCEPT {_STRATA}))"
+)
 
 _WITHOUT_TEXTS = f"""
     SELECT v.here, sum(v.number) FROM (
@@ -78,10 +89,14 @@ def mend(store: Store) -> dict[str, str]:
     with store.write() as connection:
         wrong = connection.execute(_OUT_OF_STEP).fetchall()
         connection.executemany(
-            "UPDATE queue SET load = ?2 WHERE pair_id = ?1",
+            "UPDATE queue SET load = ?2, load_1 = ?3 WHERE pair_id = ?1",
             wrong,
         )
-    if wrong:
+        (miscounted,) = connection.execute(_MISCOUNTED).fetchone()
+        if miscounted:
+            connection.execute("DELETE FROM stratum")
+            connection.execute(f"INSERT INTO stratum {_STRATA}")
+    if wrong or miscounted:
         done["queue"] = f"{many(len(wrong), 'pair')} counted anew"
     if _journal(store).state is not State.OK:
         write_ahead(store.connection)
@@ -176,6 +191,14 @@ def _leases(connection: sqlite3.Connection, now: str) -> Check:
 
 def _queue(connection: sqlite3.Connection) -> Check:
     wrong = len(connection.execute(_OUT_OF_STEP).fetchall())
+    (miscounted,) = connection.execute(_MISCOUNTED).fetchone()
+    if miscounted and not wrong:
+        return Check(
+            "queue",
+            State.PROBLEM,
+            "what draws count on is not what is in the queue",
+            "--mend counts anew; otherwise some pairs may never be served",
+        )
     if not wrong:
         return Check("queue", State.OK, "slots taken and assignments agree")
     return Check(

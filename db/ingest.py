@@ -27,6 +27,7 @@ from core.records import (
 )
 from db import chain
 from db.details import stored_criteria, stored_tags
+from db.drawing import settle_disputes
 from db.judging import add_judge, as_float, verdict_row
 from db.lessons import add_lesson
 from db.log_batches import LogBatches
@@ -170,6 +171,8 @@ class _Run:
 
     def finish(self) -> None:
         self._logs.flush()
+        if self.summary.new["votes"] or self.summary.new["verdicts"]:
+            settle_disputes(self.connection)
 
     def _count(self, kind: str, is_new: bool) -> None:
         (self.summary.new if is_new else self.summary.unchanged)[kind] += 1

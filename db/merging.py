@@ -14,7 +14,7 @@ import json
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -25,7 +25,9 @@ from core.errors import Conflict, StudyUnavailable, Where
 from core.records import Annotator, Answer, Judge, Question, Record, Setting
 from db import chain
 from db.copying import back_up
+from db.drawing import settle_disputes
 from db.ingest import File
+from db.merging_rows import Rows
 from db.store import Store
 
 _BATCH = 2000
@@ -114,16 +116,18 @@ class _Merging:
         """Merge all that fits; within a write transaction."""
         self._settings()
         self._what_it_is_about(connection)
-        rows = _Rows(connection, self.theirs.connection)
+        rows = Rows(connection, self.theirs.connection)
         self._queue(connection, rows)
         self._assignments(connection, rows)
         for log in chain.LOGS:
             self._log(connection, log, rows)
         self._trials(connection, rows)
         connection.execute(
-            "UPDATE queue SET load = (SELECT count(*) FROM assignment a WHERE a.repeat = 0 "
-            "AND a.pair_id = queue.pair_id AND a.state IN ('open', 'done'))"
+            "UPDATE queue SET (load, load_1) = "
+            "(SELECT count(*), count(iif(a.left = 1, 1, NULL)) FROM assignment a "
+            "WHERE a.repeat = 0 AND a.pair_id = queue.pair_id AND a.state IN ('open', 'done'))"
         )
+        settle_disputes(connection)
 
     # ── what votes are about ────────────────────────────────────────────────
 
@@ -158,7 +162,7 @@ class _Merging:
             if kind:
                 self._refused[kind].add(key)
 
-    def _queue(self, connection: sqlite3.Connection, rows: _Rows) -> None:
+    def _queue(self, connection: sqlite3.Connection, rows: Rows) -> None:
         """Queue what only the other had queued, by the design it was drawn with."""
         designs: dict[int, int] = {}
         queued = self.theirs.connection.execute(
@@ -179,7 +183,7 @@ class _Merging:
             ).rowcount
             (self.merged.new if added else self.merged.unchanged)["queued pairs"] += 1
 
-    def _assignments(self, connection: sqlite3.Connection, rows: _Rows) -> None:
+    def _assignments(self, connection: sqlite3.Connection, rows: Rows) -> None:
         """Take how each pair was served; a pair that waits for its vote there keeps no slot."""
         columns = (
             "s.uid, p.key, a.name, s.repeat, s.left, s.policy, s.policy_version, s.seed, "
@@ -211,7 +215,7 @@ class _Merging:
 
     # ── the three logs ──────────────────────────────────────────────────────
 
-    def _log(self, connection: sqlite3.Connection, log: str, rows: _Rows) -> None:
+    def _log(self, connection: sqlite3.Connection, log: str, rows: Rows) -> None:
         superseded = dict(
             connection.execute(
                 f"SELECT supersedes, id FROM {log} WHERE supersedes IS NOT NULL"
@@ -251,7 +255,7 @@ class _Merging:
             self.merged.conflicts.append(f"{log} {theirs['id']!r} says {told}")
 
     def _is_taken(
-        self, log: str, row: dict[str, Any], superseded: dict[str, str], rows: _Rows
+        self, log: str, row: dict[str, Any], superseded: dict[str, str], rows: Rows
     ) -> bool:
         who = row.get("annotator") or row.get("lead")
         if (
@@ -289,7 +293,7 @@ class _Merging:
             )
         return clashing
 
-    def _trials(self, connection: sqlite3.Connection, rows: _Rows) -> None:
+    def _trials(self, connection: sqlite3.Connection, rows: Rows) -> None:
         lessons = {
             (key, turn, use): number
             for number, key, turn, use in connection.execute(
@@ -312,81 +316,6 @@ class _Merging:
                 (lesson, rows.annotators[name], *rest),
             ).rowcount
             (self.merged.new if added else self.merged.unchanged)["trials"] += 1
-
-
-class _Rows:
-    """This study's row numbers by natural keys, which events name things by."""
-
-    def __init__(self, connection: sqlite3.Connection, theirs: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._theirs = theirs
-        self.pairs = self._by_key("SELECT key, id FROM pair")
-        self.annotators = self._by_key("SELECT name, id FROM annotator")
-        self.assignments = self._by_key("SELECT uid, id FROM assignment")
-        # A pair that both hosts served to one person was drawn twice: what stands here counts.
-        self._drawn = {
-            uid: {"policy": policy, "probability": probability}
-            for uid, policy, probability in connection.execute(
-                f"SELECT s.uid, {chain.POLICY}, s.probability FROM assignment s"
-            )
-        }
-        self.questions: dict[str, str] = dict(
-            connection.execute(
-                "SELECT p.key, q.key FROM pair p JOIN question q ON q.id = p.question_id"
-            ).fetchall()
-        )
-        self.taken: dict[str, set[str]] = {log: set() for log in chain.LOGS}
-        self._judges = self._by_key(f"SELECT {chain.JUDGE}, j.id FROM judge j")
-        self._sources = self._by_key(f"SELECT {chain.SOURCE}, o.id FROM source o")
-
-    def _by_key(self, query: str) -> dict[str, int]:
-        return dict(self._connection.execute(query).fetchall())
-
-    def has(self, log: str, key: str) -> bool:
-        """Whether an event is in this study's log."""
-        query = f"SELECT 1 FROM {log} WHERE id = ?"
-        return self._connection.execute(query, (key,)).fetchone() is not None
-
-    def resolved(self, log: str, row: dict[str, Any]) -> dict[str, Any]:
-        """An event with this study's row numbers, as :func:`db.chain.append` takes it."""
-        numbers: dict[str, Any] = {
-            "pair_id": self.pairs[row["pair"]],
-            "source_id": self._source(row["source"]),
-        }
-        if log == "vote":
-            uid = row["assignment"]
-            numbers["annotator_id"] = self.annotators[row["annotator"]]
-            numbers["assignment_id"] = None if uid is None else self.assignments[uid]
-            numbers |= self._drawn.get(uid, {})
-        elif log == "ruling":
-            numbers["lead_id"] = self.annotators[row["lead"]]
-        else:
-            numbers["judge_id"] = self._judges[row["judge"]]
-        return {**row, **numbers, "repeat": row.get("repeat") or 0}
-
-    def _source(self, covered: str | None) -> int | None:
-        if covered is None:
-            return None
-        if covered not in self._sources:
-            file = self._theirs.execute(
-                f"SELECT name, format, sha256, imported_at FROM source o WHERE {chain.SOURCE} = ?",
-                (covered,),
-            ).fetchone()
-            self._sources[covered] = self._connection.execute(
-                "INSERT INTO source (name, format, sha256, imported_at) VALUES (?, ?, ?, ?) "
-                "RETURNING id",
-                file,
-            ).fetchone()[0]
-        return self._sources[covered]
-
-    def store_texts(self, log: str, rows: Iterable[dict[str, Any]]) -> None:
-        """Bring the replies that verdicts name by their hashes."""
-        if log != "verdict":
-            return
-        hashes = {row[name] for row in rows for name in ("raw_hash", "reasoning_hash")} - {None}
-        for digest in sorted(hashes):
-            found = self._theirs.execute("SELECT hash, body FROM text WHERE hash = ?", (digest,))
-            self._connection.execute("INSERT OR IGNORE INTO text VALUES (?, ?)", found.fetchone())
 
 
 def _owner(record: Record) -> tuple[str, str]:

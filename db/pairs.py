@@ -46,13 +46,17 @@ def make(
     Args:
         against: only pairs with this baseline model; all pairs otherwise.
         sample: this many of them, drawn uniformly without replacement by the study's seed.
-        overlap: votes wanted per pair; the study's setting otherwise. A pair that is in the
-            queue already keeps the larger of the two, and so with its probability.
+        overlap: votes wanted per pair; otherwise what the study's settings say: for its category,
+            from all groups together, or for all pairs. A pair that is in the queue already keeps
+            the larger of the two, and so with its probability.
 
     Raises:
         TiebreakError: if there is nothing to pair, no such model, or too few for the sample.
     """
-    wanted = int(store.settings()["overlap"]) if overlap is None else overlap
+    settings = store.settings()
+    of_groups = sum(settings["overlap_by_group"].values())
+    wanted = (of_groups or int(settings["overlap"])) if overlap is None else overlap
+    by_category = settings["overlap_by_category"] if overlap is None else {}
     if wanted < 1 or (sample is not None and sample < 1):
         raise TiebreakError("a sample and its overlap are whole numbers from 1")
     method = "sample" if sample is not None else "baseline" if against else "all"
@@ -60,7 +64,8 @@ def make(
         _check_model(connection, against)
         _make_rows(connection, against)
         rows = connection.execute(
-            f"SELECT p.id FROM pair p WHERE {TURNS_OF_PAIR} > 0 "
+            "SELECT p.id, q.category FROM pair p JOIN question q ON q.id = p.question_id "
+            f"WHERE {TURNS_OF_PAIR} > 0 "
             "AND (?1 IS NULL OR ?1 IN (p.model_1, p.model_2)) ORDER BY p.key",
             (against,),
         ).fetchall()
@@ -95,7 +100,10 @@ def make(
             "ON CONFLICT (pair_id) DO UPDATE SET overlap = max(overlap, excluded.overlap), "
             "design_id = iif(excluded.probability > probability, excluded.design_id, design_id), "
             "probability = max(probability, excluded.probability)",
-            [(rows[place][0], design, probability, wanted) for place in chosen],
+            [
+                (pair_id, design, probability, by_category.get(category, wanted))
+                for pair_id, category in (rows[place] for place in chosen)
+            ],
         )
         queued = connection.execute("SELECT count(*) FROM queue").fetchone()[0] - before
     return Made(len(rows), queued, len(chosen) - queued, wanted, probability)

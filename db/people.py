@@ -188,14 +188,23 @@ class People:
                 "UPDATE annotator SET retired_at = coalesce(retired_at, ?) WHERE id = ?",
                 (now, number),
             )
-            freed = connection.execute(
-                "UPDATE assignment SET state = 'released', closed_at = ? "
-                "WHERE annotator_id = ? AND state = 'open' RETURNING id",
-                (now, number),
-            ).fetchall()
-            for (assignment,) in freed:
-                change_load(connection, assignment, -1)
-        return len(freed)
+            freed = _free_open(connection, number, now)
+        return freed
+
+    def reassign(self, name: str) -> int:
+        """Give a person's open pairs back to the others; the person may go on voting.
+
+        What they put aside has given its slot back already. A vote that they cast on a pair
+        after all counts, and takes its slot again; what they typed is kept.
+
+        Returns:
+            How many pairs were given back.
+
+        Raises:
+            Conflict: if there is no such person.
+        """
+        with self.store.write() as connection:
+            return _free_open(connection, _number(connection, name), self.store.now())
 
     def listed(self) -> list[Person]:
         """Everybody, in the order they were added."""
@@ -291,6 +300,22 @@ class People:
             row = connection.execute("SELECT id FROM annotator WHERE name = ?", (name,)).fetchone()
             if row is not None:
                 admit(connection, row[0])
+
+
+def _free_open(connection: sqlite3.Connection, annotator_id: int, now: str) -> int:
+    """Release what waits for somebody's vote; within the caller's transaction.
+
+    Returns:
+        How many pairs that were.
+    """
+    freed = connection.execute(
+        "UPDATE assignment SET state = 'released', closed_at = ? "
+        "WHERE annotator_id = ? AND state = 'open' RETURNING id",
+        (now, annotator_id),
+    ).fetchall()
+    for (assignment,) in freed:
+        change_load(connection, assignment, -1)
+    return len(freed)
 
 
 def _number(connection: sqlite3.Connection, name: str) -> int:

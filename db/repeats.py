@@ -7,39 +7,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.sampling import (
     REPEAT_POLICY,
     REPEAT_POLICY_VERSION,
     chance,
-    least_voted,
     repeats_ahead,
     repeats_wanted,
 )
+from db.drawing import Chosen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from db.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A pair that was drawn for an annotator.
-
-    Attributes:
-        probability: of this pair among those of its kind, fresh pairs or repeats.
-        repeat: 1 for a hidden repeat, 0 for a fresh pair.
-    """
-
-    pair_id: int
-    key: str
-    probability: float
-    policy: str
-    version: int
-    repeat: int
 
 
 class Repeats:
@@ -61,9 +43,18 @@ class Repeats:
         self.due = _DUE.format(gap=gap)
 
     def draw(
-        self, connection: sqlite3.Connection, annotator_id: int, name: str, nth: int
+        self,
+        connection: sqlite3.Connection,
+        annotator_id: int,
+        name: str,
+        nth: int,
+        question: int | None,
     ) -> Chosen | None:
         """The pair to repeat at an annotator's nth draw.
+
+        Args:
+            question: the row of the question that they see now: its pairs come only where no pair
+                of another may be repeated.
 
         Returns:
             None where this draw is to be a fresh pair, or no pair may be repeated yet.
@@ -71,20 +62,21 @@ class Repeats:
         if not self._percent or not next(self._wanted(name, nth)):
             return None
         recent = json.dumps([number for number, _ in self._recent(connection, annotator_id)])
-        (eligible,) = connection.execute(
-            f"SELECT count(*) {_ELIGIBLE}", (annotator_id, recent)
-        ).fetchone()
-        drawn = least_voted([eligible], chance(self._store.seed, name, nth))
-        if drawn is None:
-            return None
-        pair_id, key = connection.execute(
-            "SELECT p.id, p.key FROM pair p WHERE p.id = "
-            f"(SELECT a.pair_id {_ELIGIBLE} ORDER BY a.pair_id LIMIT 1 OFFSET ?3)",
-            (annotator_id, recent, drawn.index),
-        ).fetchone()
-        return Chosen(
-            pair_id, key, drawn.probability, REPEAT_POLICY, REPEAT_POLICY_VERSION, repeat=1
-        )
+        for put_off in (question, None):
+            (eligible,) = connection.execute(
+                f"SELECT count(*) {_ELIGIBLE} {_OTHER}", (annotator_id, recent, put_off)
+            ).fetchone()
+            if eligible:
+                index = chance(self._store.seed, name, nth).randrange(eligible)
+                pair_id, key = connection.execute(
+                    "SELECT p.id, p.key FROM pair p WHERE p.id = (SELECT a.pair_id "
+                    f"{_ELIGIBLE} {_OTHER} ORDER BY a.pair_id LIMIT 1 OFFSET ?4)",
+                    (annotator_id, recent, put_off, index),
+                ).fetchone()
+                return Chosen(
+                    pair_id, key, 1 / eligible, REPEAT_POLICY, REPEAT_POLICY_VERSION, repeat=1
+                )
+        return None
 
     def ahead(self, connection: sqlite3.Connection, annotator_id: int, fresh: int) -> int:
         """How many repeats this annotator will get before the last of so many fresh pairs."""
@@ -140,6 +132,8 @@ _ELIGIBLE = (
     "FROM assignment a WHERE a.annotator_id = ?1 AND a.state = 'done' "
     f"AND a.id NOT IN (SELECT value FROM json_each(?2)) AND {_UNREPEATED}"
 )
+
+_OTHER = "AND NOT EXISTS (SELECT 1 FROM pair o WHERE o.id = a.pair_id AND o.question_id IS ?3)"
 
 _DUE = """EXISTS (
     SELECT 1 FROM assignment f WHERE f.annotator_id = a.annotator_id AND f.pair_id = a.pair_id

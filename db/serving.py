@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING
 
 from core import sampling
 from core.asked import Details
-from core.blinding import left_side
+from core.blinding import balanced_side, left_side
 from core.records import WHOLE_CONVERSATION, Seen
 from core.settings import PER_TURN
 from core.times import stamp
 from db.admission import admit
 from db.details import said_in
-from db.repeats import Chosen, Repeats
+from db.drawing import HAS_ROOM, Chosen, Drawing, question_of
+from db.repeats import Repeats
 from db.texts import TURNS_OF_PAIR, shown
 
 if TYPE_CHECKING:
-    from random import Random
-
     from db.store import Store
 
 
@@ -93,6 +92,9 @@ class Serving:
         self._per_turn = settings["vote_per"] == PER_TURN
         percent, gap = int(settings["repeat_percent"]), int(settings["repeat_gap"])
         self._repeats = Repeats(store, percent, gap)
+        self._drawing = Drawing(settings)
+        # Whether a closed ``assignment a`` of a pair in ``queue q`` may be opened again.
+        self._may_return = f"CASE WHEN a.repeat = 0 THEN {HAS_ROOM} ELSE {self._repeats.due} END"
 
     def serve(self, annotator_id: int, *, beyond: int | None = None) -> Served | None:
         """The pair to vote on now: the one left open, or a newly drawn one.
@@ -113,7 +115,7 @@ class Serving:
             assignment = (
                 self._open(connection, annotator_id, beyond)
                 or self._reopen(connection, annotator_id, beyond, "expired", "released")
-                or self._draw(connection, annotator_id)
+                or self._draw(connection, annotator_id, beyond)
             )
             return None if assignment is None else self.served(connection, assignment)
 
@@ -160,15 +162,18 @@ class Serving:
         """
         now = self.store.now()
         lapsed = connection.execute(
-            "SELECT id, pair_id FROM lapsed WHERE lease_until < ? AND annotator_id != ?",
+            "SELECT id, pair_id, left = 1 FROM lapsed WHERE lease_until < ? AND annotator_id != ?",
             (now, annotator_id),
         ).fetchall()
-        for assignment, pair_id in lapsed:
+        for assignment, pair_id, is_1 in lapsed:
             connection.execute(
                 "UPDATE main.assignment SET state = 'expired', closed_at = ? WHERE id = ?",
                 (now, assignment),
             )
-            connection.execute("UPDATE queue SET load = load - 1 WHERE pair_id = ?", (pair_id,))
+            connection.execute(
+                "UPDATE queue SET load = load - 1, load_1 = load_1 - ? WHERE pair_id = ?",
+                (is_1, pair_id),
+            )
 
     def _open(
         self, connection: sqlite3.Connection, annotator_id: int, beyond: int | None
@@ -189,9 +194,17 @@ class Serving:
     ) -> int | None:
         row = connection.execute(
             "SELECT a.id FROM assignment a JOIN queue q ON q.pair_id = a.pair_id "
-            "WHERE a.annotator_id = ? AND a.state IN (SELECT value FROM json_each(?)) "
-            f"AND {self._may_return()} AND a.id IS NOT ? ORDER BY a.id LIMIT 1",
-            (annotator_id, json.dumps(states), beyond),
+            "WHERE a.annotator_id = :annotator "
+            "AND a.state IN (SELECT value FROM json_each(:states)) "
+            f"AND {self._may_return} AND a.id IS NOT :beyond "
+            "ORDER BY q.question_id IS :question, a.id LIMIT 1",
+            {
+                **self._drawing.access(connection, annotator_id).values(),
+                "annotator": annotator_id,
+                "states": json.dumps(states),
+                "beyond": beyond,
+                "question": question_of(connection, annotator_id, beyond),
+            },
         ).fetchone()
         if row is None:
             return None
@@ -199,21 +212,21 @@ class Serving:
         change_load(connection, row[0], 1)
         return int(row[0])
 
-    def _may_return(self) -> str:
-        """SQL: whether a closed ``assignment a`` in ``queue q`` may be opened again."""
-        return f"CASE WHEN a.repeat = 0 THEN q.load < q.overlap ELSE {self._repeats.due} END"
-
-    def _draw(self, connection: sqlite3.Connection, annotator_id: int) -> int | None:
+    def _draw(
+        self, connection: sqlite3.Connection, annotator_id: int, beyond: int | None
+    ) -> int | None:
         name, nth = connection.execute(
             "SELECT name, (SELECT count(*) FROM assignment WHERE annotator_id = a.id) "
             "FROM annotator a WHERE id = ?",
             (annotator_id,),
         ).fetchone()
+        question = question_of(connection, annotator_id, beyond)
         # A repeat has its place among fresh pairs: where none is left, none comes by itself.
-        fresh = self._fresh(connection, annotator_id, sampling.chance(self.store.seed, name, nth))
-        chosen = fresh and (self._repeats.draw(connection, annotator_id, name, nth) or fresh)
-        if chosen is None:
+        random = sampling.chance(self.store.seed, name, nth)
+        fresh = self._drawing.fresh(connection, annotator_id, question, random)
+        if fresh is None:
             return None
+        chosen = self._repeats.draw(connection, annotator_id, name, nth, question) or fresh
         material = "\x1f".join((self.store.seed, chosen.key, name, str(chosen.repeat)))
         (assignment,) = connection.execute(
             "INSERT INTO main.assignment (uid, pair_id, annotator_id, repeat, left, policy, "
@@ -224,7 +237,7 @@ class Serving:
                 chosen.pair_id,
                 annotator_id,
                 chosen.repeat,
-                left_side(self.store.seed, chosen.key, name, chosen.repeat),
+                self._left(connection, annotator_id, name, chosen),
                 chosen.policy,
                 chosen.version,
                 f"{self.store.seed}:{nth}",
@@ -236,26 +249,21 @@ class Serving:
         change_load(connection, assignment, 1)
         return int(assignment)
 
-    def _fresh(
-        self, connection: sqlite3.Connection, annotator_id: int, random: Random
-    ) -> Chosen | None:
-        """A pair that this annotator has not had; None where there is none left."""
-        tiers = _tiers(connection, annotator_id)
-        drawn = sampling.least_voted([size for _, size in tiers], random)
-        if drawn is None:
-            return None
-        pair_id, key = connection.execute(
-            "SELECT p.id, p.key FROM queue q JOIN pair p ON p.id = q.pair_id "
-            "WHERE q.load = ?1 AND q.load < q.overlap AND NOT EXISTS "
-            "(SELECT 1 FROM assignment a WHERE a.annotator_id = ?2 AND a.pair_id = q.pair_id) "
-            "AND NOT EXISTS (SELECT 1 FROM lesson l JOIN trial t ON t.lesson_id = l.id "
-            "WHERE l.pair_id = q.pair_id AND t.annotator_id = ?2) "
-            "ORDER BY q.pair_id LIMIT 1 OFFSET ?3",
-            (tiers[drawn.tier][0], annotator_id, drawn.index),
+    def _left(
+        self, connection: sqlite3.Connection, annotator_id: int, name: str, chosen: Chosen
+    ) -> int:
+        """Which model stands left: in a repeat the other one, else whichever did so less often."""
+        if chosen.repeat:
+            (first,) = connection.execute(
+                "SELECT left FROM assignment WHERE annotator_id = ? AND pair_id = ? AND repeat = 0",
+                (annotator_id, chosen.pair_id),
+            ).fetchone()
+            return 3 - int(first)
+        load, load_1 = connection.execute(
+            "SELECT load, load_1 FROM queue WHERE pair_id = ?", (chosen.pair_id,)
         ).fetchone()
-        return Chosen(
-            pair_id, key, drawn.probability, sampling.POLICY, sampling.POLICY_VERSION, repeat=0
-        )
+        coin = left_side(self.store.seed, chosen.key, name)
+        return balanced_side(load_1, load - load_1, coin)
 
     def served(self, connection: sqlite3.Connection, assignment: int) -> Served:
         """What an assignment shows, and what has been done on it; in the caller's transaction."""
@@ -330,12 +338,15 @@ class Serving:
                     (annotator_id,),
                 ).fetchall()
             )
-            fresh = sum(size for _, size in _tiers(connection, annotator_id))
+            fresh = self._drawing.left(connection, annotator_id)
             (returning,) = connection.execute(
                 "SELECT count(*) FROM assignment a JOIN queue q ON q.pair_id = a.pair_id "
-                "WHERE a.annotator_id = ? AND a.state IN ('expired', 'released') "
-                f"AND {self._may_return()}",
-                (annotator_id,),
+                "WHERE a.annotator_id = :annotator AND a.state IN ('expired', 'released') "
+                f"AND {self._may_return}",
+                {
+                    **self._drawing.access(connection, annotator_id).values(),
+                    "annotator": annotator_id,
+                },
             ).fetchone()
             # Counted in, so that no pair is told by what it does to the progress.
             repeats = self._repeats.ahead(connection, annotator_id, fresh)
@@ -387,8 +398,9 @@ def change_load(connection: sqlite3.Connection, assignment: int, change: int) ->
     A hidden repeat is no further vote on its pair: it takes no slot and frees none.
     """
     connection.execute(
-        "UPDATE queue SET load = load + ? WHERE pair_id = "
-        "(SELECT pair_id FROM assignment WHERE id = ? AND repeat = 0)",
+        "UPDATE queue SET load = load + ?1, load_1 = load_1 + iif(a.left = 1, ?1, 0) "
+        "FROM (SELECT pair_id, left FROM assignment WHERE id = ?2 AND repeat = 0) a "
+        "WHERE queue.pair_id = a.pair_id",
         (change, assignment),
     )
 
@@ -409,26 +421,3 @@ def store_draft(connection: sqlite3.Connection, assignment: int, turn: int, draf
 def storable(typed: str) -> str:
     """Typed or pasted text as UTF-8 can hold it: half a surrogate pair becomes U+FFFD."""
     return typed.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _tiers(connection: sqlite3.Connection, annotator_id: int) -> list[tuple[int, int]]:
-    """For each number of votes so far: how many pairs with it this annotator may get."""
-    open_tiers: dict[int, int] = dict(
-        connection.execute(
-            "SELECT load, count(*) FROM queue WHERE load < overlap GROUP BY load"
-        ).fetchall()
-    )
-    mine = connection.execute(
-        "SELECT q.load, count(DISTINCT a.pair_id) FROM assignment a "
-        "JOIN queue q ON q.pair_id = a.pair_id "
-        "WHERE a.annotator_id = ?1 AND q.load < q.overlap GROUP BY q.load "
-        # Pairs met as lessons are none of these, but in two windows at once they may be.
-        "UNION ALL SELECT q.load, count(DISTINCT q.pair_id) FROM trial t "
-        "JOIN lesson l ON l.id = t.lesson_id JOIN queue q ON q.pair_id = l.pair_id "
-        "WHERE t.annotator_id = ?1 AND q.load < q.overlap AND NOT EXISTS (SELECT 1 "
-        "FROM assignment a WHERE a.annotator_id = ?1 AND a.pair_id = q.pair_id) GROUP BY q.load",
-        (annotator_id,),
-    )
-    for load, count in mine:
-        open_tiers[load] -= count
-    return sorted(open_tiers.items())

@@ -1,18 +1,21 @@
 """Takes the pictures in ``docs/images`` anew: ``python -m tests.screenshots``.
 
 Each is the real app on the sample study, driven by its own keys. The votes in them are cast by
-simulated annotators, whose draws are seeded, so the same code gives the same pictures.
+simulated annotators, whose draws are seeded, so the same code gives the same pictures. Every state
+is taken at three sizes; ``docs/screens.md`` shows them all.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 
 from textual.widgets import Static
@@ -28,7 +31,7 @@ from tui.widgets.reader import Reader
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 SAMPLE = IMAGES.parent.parent / "sample_data"
-NARROW, WIDE = (80, 24), (120, 40)
+SIZES = ((80, 24), (120, 40), (200, 50))
 FONTS = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 
 MOMENT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -45,7 +48,7 @@ CELL = 12.2
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture: what is pressed on which screen, and at what size.
+    """One state of a screen: what is pressed on which.
 
     Attributes:
         asks: whether the study asks for more than a vote.
@@ -53,7 +56,6 @@ class Picture:
 
     name: str
     keys: Sequence[str] = ()
-    size: tuple[int, int] = WIDE
     screen: str = "annotate"
     asks: bool = False
     lessons: LessonUse | None = None
@@ -61,16 +63,24 @@ class Picture:
 
 PICTURES = (
     Picture("vote"),
-    Picture("vote-narrow", size=NARROW),
     Picture("saved", ("2",)),
-    Picture("history", (*"123413", "h", *"jj"), size=NARROW),
+    Picture("taken-back", ("2", "u")),
+    Picture("differences", ("d",)),
+    Picture("find", ("slash", *"the", "enter")),
+    Picture("zoom", ("z",)),
+    Picture("stacked", ("y",)),
+    Picture("reference", ("v",)),
+    Picture("note", ("n", *"Both are right.")),
+    Picture("pause", ("p",)),
+    Picture("history", (*"123413", "h", *"jj")),
     Picture("reopened", (*"12", "h", "enter")),
-    Picture("asked", ("1", "2"), size=NARROW, asks=True),
-    Picture("cannot-judge", ("c",), size=NARROW),
-    Picture("help", ("question_mark", "space"), size=NARROW),
+    Picture("asked", ("1", "2"), asks=True),
+    Picture("cannot-judge", ("c",)),
+    Picture("help", ("question_mark", "space")),
     Picture("lead", screen="lead"),
+    Picture("floor", ("j",), screen="floor"),
     Picture("practice", ("escape", "4"), lessons=LessonUse.PRACTICE),
-    Picture("not-passed", ("escape", "escape", *"44444"), NARROW, lessons=LessonUse.QUALIFICATION),
+    Picture("not-passed", ("escape", "escape", *"44444"), lessons=LessonUse.QUALIFICATION),
 )
 
 
@@ -101,18 +111,18 @@ def teach(study: Path, use: LessonUse) -> None:
         store.set({"qualification_pass": 0.8, "qualification_tries": 1})
 
 
-async def take(study: Path, picture: Picture) -> str:
+async def take(study: Path, picture: Picture, size: tuple[int, int]) -> str:
     """The picture as SVG."""
     if picture.asks:
         with Store(study) as store:
             store.set(ASKED)
-    who = Who("ann", "local", is_lead=picture.screen == "lead")
+    who = Who("ann", "local", is_lead=picture.screen in ("lead", "floor"))
     if picture.lessons is not None:
         teach(study, picture.lessons)
     onboards = picture.lessons is not None
     app = TiebreakApp(study, who, first=picture.screen, onboards=onboards)
     app.store.clock = lambda: MOMENT
-    async with app.run_test(size=picture.size) as pilot:
+    async with app.run_test(size=size) as pilot:
         await _painted(app)
         for key in picture.keys:
             await pilot.press(key)
@@ -167,11 +177,17 @@ def _placed(match: re.Match[str]) -> str:
 def main(folder: Path = IMAGES) -> None:
     """Write every picture."""
     folder.mkdir(parents=True, exist_ok=True)
-    for picture in PICTURES:
-        with tempfile.TemporaryDirectory() as scratch:
-            svg = asyncio.run(take(voted_study(Path(scratch)), picture))
-        (folder / f"{picture.name}.svg").write_text(svg, "utf-8")
-        print(f"{picture.name}.svg  {len(svg) / 1000:.0f} kB", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as scratch:
+        voted = voted_study(Path(scratch))
+        for picture, (width, height) in product(PICTURES, SIZES):
+            study = Path(scratch) / "shown" / voted.name
+            shutil.rmtree(study.parent, ignore_errors=True)
+            study.parent.mkdir()
+            shutil.copy(voted, study)
+            svg = asyncio.run(take(study, picture, (width, height)))
+            name = f"{picture.name}-{width}x{height}.svg"
+            (folder / name).write_text(svg, "utf-8")
+            print(f"{name}  {len(svg) / 1000:.0f} kB", file=sys.stderr)
 
 
 if __name__ == "__main__":

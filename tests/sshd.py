@@ -8,20 +8,49 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
+import sysconfig
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from pwd import getpwuid
 from types import TracebackType
 from typing import Self
 
-from tests.terminal import Terminal, terminal
+from tests.processes import children, processes
+from tests.terminal import ROOT, Terminal, terminal
 
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where sshd may lie though nobody but root has it on the path."""
 
 _STARTS_WITHIN = 10.0
+
+PERMISSIVE = """
+AcceptEnv *
+AllowTcpForwarding yes
+AllowStreamLocalForwarding yes
+AllowAgentForwarding yes
+X11Forwarding yes
+PermitTunnel yes
+GatewayPorts yes
+Subsystem sftp internal-sftp
+LogLevel VERBOSE
+"""
+"""As much as an sshd can let through: what is refused then, something else refuses."""
+
+MINDFUL = """
+MaxStartups 200
+ClientAliveInterval 1
+ClientAliveCountMax 2
+UnusedConnectionTimeout 2
+"""
+"""Lets many in at a time, and soon ends what is dead or unused."""
+
+
+class CannotStart(RuntimeError):
+    """There is no sshd here that takes this configuration."""
 
 
 def missing() -> str:
@@ -43,12 +72,18 @@ class Sshd:
     Args:
         folder: for its keys and files; nothing is written anywhere else.
         config: further lines of its configuration, which win over those here.
+
+    The account that logs in is the one that the tests run as; no test makes accounts. So this shows
+    nothing about a home that cannot be written, nor about the rights of an unprivileged account.
+
+    Attributes:
+        python: an interpreter that finds this checkout even when isolated.
     """
 
     def __init__(self, folder: Path, *, config: str = "") -> None:
         self.folder = folder
         self.port = free_port()
-        self.user = os.environ.get("USER") or _user()
+        self.user = getpwuid(os.geteuid()).pw_name
         self._config = config
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -59,8 +94,9 @@ class Sshd:
 
     def __enter__(self) -> Self:
         if reason := missing():
-            raise RuntimeError(reason)
+            raise CannotStart(reason)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.python = interpreter(self.folder / "venv")
         host = self.new_key("host")
         (self.folder / "known_hosts").write_text(
             f"[127.0.0.1]:* {host.with_suffix('.pub').read_text()}"
@@ -75,9 +111,13 @@ class Sshd:
             "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPrintMotd no\n"
             "PermitRootLogin prohibit-password\nPrintLastLog no\n"
         )
+        sshd = _found("sshd")
+        tried = subprocess.run([sshd, "-t", "-f", config], capture_output=True, text=True)
+        if tried.returncode:
+            raise CannotStart(f"sshd does not start here: {tried.stderr.strip()[:200]}")
         with (self.folder / "sshd.log").open("wb") as log:
             self._process = subprocess.Popen(
-                [_found("sshd"), "-D", "-e", "-f", str(config)],
+                [sshd, "-D", "-e", "-f", str(config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -95,6 +135,25 @@ class Sshd:
         self._process.terminate()
         self._process.wait(10)
 
+    @property
+    def host(self) -> str:
+        """Whom to log in as, and where, as clients take it."""
+        return f"{self.user}@127.0.0.1"
+
+    def sessions(self) -> dict[int, str]:
+        """The voting processes that logins have started here and that still run, by their keys."""
+        found = {}
+        for pid, line in processes():
+            words = line.decode("utf-8", "replace").split("\0")
+            if "session" in words and "--key" in words and words[0].startswith(str(self.folder)):
+                found[pid] = words[words.index("--key") + 1]
+        return found
+
+    def connections(self) -> list[int]:
+        """The processes of this sshd's that each serve a connection."""
+        assert self._process is not None
+        return children(self._process.pid)
+
     def new_key(self, name: str) -> Path:
         """Make a key pair; the path of the private one, beside which lies ``.pub``."""
         path = self.folder / name
@@ -111,6 +170,29 @@ class Sshd:
         path.write_text("".join(f"{line.rstrip()}\n" for line in lines))
         path.chmod(0o600)
 
+    def client(
+        self, key: Path, *options: str, program: str = "ssh", port: int | None = None
+    ) -> list[str]:
+        """The words of a client's command line, up to the host.
+
+        Args:
+            program: ssh, or sftp or scp, which take the same options.
+            port: of a :class:`Relay`, instead of this sshd's own.
+        """
+        settings = {
+            "Port": port or self.port,
+            "BatchMode": "yes",
+            "IdentitiesOnly": "yes",
+            "IdentityFile": key,
+            "UserKnownHostsFile": self.folder / "known_hosts",
+            "GlobalKnownHostsFile": "none",
+            "StrictHostKeyChecking": "yes",
+            "HostKeyAlgorithms": "ssh-ed25519",
+            "LogLevel": "ERROR",
+        }
+        said = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
+        return [_found(program), "-F", "none", *said, *options]
+
     def command(
         self,
         key: Path,
@@ -126,20 +208,26 @@ class Sshd:
             port: of a :class:`Relay`, instead of this sshd's own.
             options: further options, such as ``-o SendEnv=COLORTERM``.
         """
-        settings = {
-            "BatchMode": "yes",
-            "IdentitiesOnly": "yes",
-            "IdentityFile": key,
-            "UserKnownHostsFile": self.folder / "known_hosts",
-            "GlobalKnownHostsFile": "none",
-            "StrictHostKeyChecking": "yes",
-            "HostKeyAlgorithms": "ssh-ed25519",
-            "LogLevel": "ERROR",
-        }
-        said = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
-        where = ["-p", str(port or self.port), "-l", self.user, "127.0.0.1"]
-        how = "-tt" if pty else "-T"
-        return [_found("ssh"), "-F", "none", how, *options, *said, *where, *words]
+        how = ["-tt"] if pty else []
+        return [*self.client(key, *how, *options, port=port), self.host, *words]
+
+    def run(
+        self,
+        key: Path,
+        *words: str,
+        options: Sequence[str] = (),
+        seconds: float = 20,
+    ) -> subprocess.CompletedProcess[str]:
+        """A client without a terminal: what it said, and its exit code."""
+        return subprocess.run(
+            self.command(key, *words, pty=False, options=options),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.folder)},
+        )
 
     def connect(
         self,
@@ -169,7 +257,7 @@ class Sshd:
             time.sleep(0.02)
         self._process.kill()
         self._process.wait()
-        raise RuntimeError(f"sshd did not start:\n{self.log}")
+        raise CannotStart(f"sshd did not start:\n{self.log}")
 
 
 class Relay:
@@ -179,13 +267,14 @@ class Relay:
     much is under way.
     """
 
-    def __init__(self, port: int, round_trip: float) -> None:
+    def __init__(self, port: int, round_trip: float = 0.0) -> None:
         self.port = 0
         self._target = port
         self._delay = round_trip / 2
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._stop: asyncio.Event | None = None
+        self._lines: list[_Line] = []
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
@@ -203,6 +292,21 @@ class Relay:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(5)
 
+    def cut(self) -> None:
+        """Reset every connection there is, on both sides; new ones are carried."""
+        self._on_each(_Line.cut)
+
+    def freeze(self) -> None:
+        """Read nothing more from any connection there is, and close none; new ones are carried."""
+        self._on_each(_Line.freeze)
+
+    def _on_each(self, act: Callable[[_Line], None]) -> None:
+        def act_in_the_loop() -> None:
+            for line in self._lines:
+                act(line)
+
+        self._loop.call_soon_threadsafe(act_in_the_loop)
+
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._serve())
@@ -217,12 +321,18 @@ class Relay:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        line = _Line((writer, back))
+        self._lines.append(line)
         with contextlib.suppress(ConnectionError, asyncio.CancelledError):
-            await asyncio.gather(self._one_way(reader, back), self._one_way(there, writer))
-        for end in (writer, back):
+            await asyncio.gather(
+                self._one_way(line, reader, back), self._one_way(line, there, writer)
+            )
+        for end in line.ends:
             end.close()
 
-    async def _one_way(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _one_way(
+        self, line: _Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
         async def arrive() -> None:
@@ -239,8 +349,25 @@ class Relay:
         data = b" "
         while data:
             data = await reader.read(1 << 16)
+            await line.flows.wait()
             under_way.put_nowait((self._loop.time() + self._delay, data))
         await arriving
+
+
+class _Line:
+    """One connection through a :class:`Relay`."""
+
+    def __init__(self, ends: tuple[asyncio.StreamWriter, asyncio.StreamWriter]) -> None:
+        self.ends = ends
+        self.flows = asyncio.Event()
+        self.flows.set()
+
+    def cut(self) -> None:
+        for end in self.ends:
+            end.transport.abort()
+
+    def freeze(self) -> None:
+        self.flows.clear()
 
 
 def free_port() -> int:
@@ -260,13 +387,21 @@ def _found(name: str) -> str:
     return path
 
 
-def _user() -> str:
-    import pwd
-
-    return pwd.getpwuid(os.geteuid()).pw_name
-
-
 def authorized(key: Path, *options: str) -> str:
     """A line for :meth:`Sshd.authorize`: a public key and what it may do, such as ``restrict``."""
     public = key.with_suffix(".pub").read_text().strip()
     return " ".join(filter(None, (",".join(options), public)))
+
+
+def interpreter(folder: Path) -> Path:
+    """A virtual environment that holds this checkout before what is installed."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = folder / "lib" / version / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "checkout.pth").write_text(f"{ROOT}\n{sysconfig.get_paths()['purelib']}\n")
+    (folder / "bin").mkdir()
+    python = folder / "bin" / "python"
+    real = Path(sys.executable).resolve()
+    python.symlink_to(real)
+    (folder / "pyvenv.cfg").write_text(f"home = {real.parent}\n")
+    return python

@@ -21,6 +21,9 @@ import pyte
 
 ROOT = Path(__file__).parent.parent
 
+_WIDEST, _TALLEST = 300, 100
+"""What the screen follows of a larger window."""
+
 
 class Reader(Protocol):
     """What is fed with the bytes that a process sends."""
@@ -117,24 +120,33 @@ def terminal(
         command: another program and its arguments.
         environment: variables to add.
     """
+    variables = {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ.get("HOME", "/"),
+        "TERM": term,
+        "COLUMNS": "",
+        "LINES": "",
+        "LANG": "C.UTF-8",
+        "XDG_CONFIG_HOME": os.devnull,  # nobody's own settings
+        **(environment or {}),
+    }
+    ours = [sys.executable, *(python or ["-m", "tui", *arguments])]
+    with in_pty(command or ours, variables, columns, rows) as one:
+        yield one
+
+
+@contextmanager
+def in_pty(
+    command: Sequence[str], environment: Mapping[str, str], columns: int, rows: int
+) -> Iterator[Terminal]:
+    """Run a command in a pty of that size, with these variables and no others."""
     pid, master = pty.fork()
     if pid == 0:
-        variables = {
-            "PATH": os.environ["PATH"],
-            "HOME": os.environ.get("HOME", "/"),
-            "TERM": term,
-            "COLUMNS": "",
-            "LINES": "",
-            "LANG": "C.UTF-8",
-            "XDG_CONFIG_HOME": os.devnull,  # nobody's own settings
-            **(environment or {}),
-        }
+        # Here and not from outside, so that it is there before anybody asks for it.
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         os.chdir(ROOT)
-        ours = [sys.executable, *(python or ["-m", "tui", *arguments])]
-        program = command or ours
-        os.execvpe(program[0], program, variables)
-    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    one = Terminal(pid, master, columns, rows)
+        os.execvpe(command[0], list(command), dict(environment))
+    one = Terminal(pid, master, min(columns, _WIDEST), min(rows, _TALLEST))
     try:
         yield one
     finally:

@@ -1,6 +1,6 @@
 """Every way out that docs/security.md lists is tried: real keys, a real sshd, real terminals.
 
-The sshd of these tests lets everything through (:mod:`tests.real_sshd`), so what is refused here
+The sshd of these tests lets everything through (``PERMISSIVE``), so what is refused here
 is refused by the key's line and by what it runs. The account is the one that the tests run as, root
 perhaps: that an unprivileged account cannot write its home, and that sshd runs no rc file of a
 home, is not shown.
@@ -13,7 +13,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,8 @@ from core.ssh_keys import read_keys
 from db.pairs import make
 from db.store import Store
 from tests.docs import ROOT
-from tests.real_sshd import Sshd, children
+from tests.processes import children
+from tests.sshd import MINDFUL, PERMISSIVE, CannotStart, Sshd, free_port
 from tests.terminal import Terminal
 
 LEFT_HAND = 'layout = "left-hand"\n'
@@ -33,18 +35,38 @@ LEFT_HAND = 'layout = "left-hand"\n'
 class House:
     """A study, its people's keys, and an sshd that knows them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.sshd = Sshd(folder)
-        self.sshd.start()
+    def __init__(self, sshd: Sshd) -> None:
+        self.sshd = sshd
+        folder = sshd.folder
         self.study = _study(folder / "study" / "study.db")
-        self.keys = {name: self.sshd.make_key(name) for name in ("ann", "lea", "pat", "rita")}
-        self.stranger = self.sshd.make_key("stranger")
+        self.keys = {name: sshd.new_key(name) for name in ("ann", "lea", "pat", "rita")}
+        self.stranger = sshd.new_key("stranger")
         for name, key in self.keys.items():
             role = "lead" if name == "lea" else "annotator"
             self.tiebreak("annotator", "add", name, "--key", f"{key}.pub", "--role", role)
         self.authorize()
         self.mark = folder / "somebody was here"
-        self._seat: Terminal | None = None
+
+    def login(
+        self,
+        name: str,
+        *words: str,
+        options: Sequence[str] = (),
+        columns: int = 120,
+        rows: int = 40,
+        term: str = "xterm-256color",
+        environment: Mapping[str, str] | None = None,
+    ) -> AbstractContextManager[Terminal]:
+        """Log in with somebody's key from a terminal of that size."""
+        return self.sshd.connect(
+            self.keys[name],
+            *words,
+            options=options,
+            columns=columns,
+            rows=rows,
+            term=term,
+            environment=environment,
+        )
 
     def tiebreak(self, *words: str) -> str:
         command = [str(self.sshd.python), "-I", "-m", "tui", "--db", str(self.study), *words]
@@ -100,11 +122,15 @@ def _study(path: Path) -> Path:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("house")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("TIEBREAK_DB", raising=False)
-        house = House(folder)
-    yield house
-    house.sshd.stop()
+    with ExitStack() as stack:
+        try:
+            sshd = stack.enter_context(Sshd(folder, config=PERMISSIVE + MINDFUL))
+        except CannotStart as error:
+            pytest.skip(str(error))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("TIEBREAK_DB", raising=False)
+            house = House(sshd)
+        yield house
 
 
 # ── the attempts, by the names that docs/security.md gives them ──────────────
@@ -146,7 +172,7 @@ def _(house: House) -> None:
 @attempt("a command, with a terminal")
 def _(house: House) -> None:
     words = ["annotate", "--as", "lea", ";", "touch", f"'{house.mark}'"]
-    with house.sshd.login(house.keys["ann"], *words) as seat:
+    with house.login("ann", *words) as seat:
         seat.shows("0 done")
         assert "Escape study" in seat.text()
         seat.send("\x11")
@@ -160,7 +186,7 @@ def _(house: House) -> None:
 
 @attempt("sftp")
 def _(house: House) -> None:
-    command = house.sshd.ssh(house.keys["ann"], program="sftp")
+    command = house.sshd.client(house.keys["ann"], program="sftp")
     done = subprocess.run(
         [*command, house.sshd.host], input="ls\n", capture_output=True, text=True, timeout=20
     )
@@ -170,7 +196,7 @@ def _(house: House) -> None:
 
 @attempt("scp, there and back", is_long=True)
 def _(house: House) -> None:
-    scp = house.sshd.ssh(house.keys["ann"], program="scp")
+    scp = house.sshd.client(house.keys["ann"], program="scp")
     there = f"{house.sshd.host}:{house.mark}"
     back = f"{house.sshd.host}:{house.study}"
     taken = house.sshd.folder / "taken.db"
@@ -181,12 +207,6 @@ def _(house: House) -> None:
             )
             assert done.returncode != 0
     assert not taken.exists()
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def _through(port: int, sent: bytes) -> bytes:
@@ -217,9 +237,9 @@ def _forward(house: House, inside: int) -> None:
     target = f"127.0.0.1:{inside}"
     done = house.sshd.run(house.keys["ann"], options=["-W", target])
     assert done.returncode != 0
-    ports = [_free_port(), _free_port()]
+    ports = [free_port(), free_port()]
     forwards = ["-L", f"{ports[0]}:{target}", "-D", str(ports[1])]
-    command = house.sshd.ssh(house.keys["ann"], "-N", *forwards)
+    command = house.sshd.client(house.keys["ann"], "-N", *forwards)
     with subprocess.Popen([*command, house.sshd.host], stderr=subprocess.DEVNULL) as client:
         try:
             assert _through(ports[0], b"hello") == b""
@@ -246,9 +266,7 @@ def _(house: House) -> None:
     with subprocess.Popen(["ssh-agent", "-D", "-a", agent], stdout=subprocess.DEVNULL) as running:
         try:
             environment = {"SSH_AUTH_SOCK": str(agent), "DISPLAY": ":9"}
-            with house.sshd.login(
-                house.keys["ann"], options=["-A", "-X"], environment=environment
-            ) as seat:
+            with house.login("ann", options=["-A", "-X"], environment=environment) as seat:
                 seat.shows("0 done")
                 given = Path(f"/proc/{house.pid()}/environ").read_bytes()
                 assert b"SSH_CONNECTION=" in given
@@ -299,8 +317,8 @@ def _(house: House) -> None:
         "SSH_ORIGINAL_COMMAND": touch,
     }
     before = house.files()
-    with house.sshd.login(
-        house.keys["ann"], options=["-o", f"SendEnv={' '.join(variables)}"], environment=variables
+    with house.login(
+        "ann", options=["-o", f"SendEnv={' '.join(variables)}"], environment=variables
     ) as seat:
         seat.shows("1 A is better")
         given = Path(f"/proc/{house.pid()}/environ").read_bytes()
@@ -320,7 +338,7 @@ def _(house: House) -> None:
 @attempt("an odd TERM", is_long=True)
 def _(house: House) -> None:
     for term in ("dumb", f"x;touch '{house.mark}'", "../../etc/passwd"):
-        with house.sshd.login(house.keys["ann"], term=term) as seat:
+        with house.login("ann", term=term) as seat:
             assert seat.wait() == 1
             seat.drain()
             assert "a terminal that can place text" in seat.text()
@@ -328,7 +346,7 @@ def _(house: House) -> None:
 
 @attempt("a window of 2000 × 2000", is_long=True)
 def _(house: House) -> None:
-    with house.sshd.login(house.keys["ann"], size=(2000, 2000)) as seat:
+    with house.login("ann", columns=2000, rows=2000) as seat:
         seat.until(lambda: b"Ctrl+Q" in seat.raw)
         # And the same claimed by the terminal itself, as newer ones report their size.
         for claim in ("", "\x1b[48;3000;3000;3000;3000t"):
@@ -342,7 +360,7 @@ def _(house: House) -> None:
 
 @attempt("a terminal that answers nonsense")
 def _(house: House) -> None:
-    with house.sshd.login(house.keys["ann"]) as seat:
+    with house.login("ann") as seat:
         seat.shows("0 done")
         # It claims to have no size, and then a click in the middle of it.
         seat.send("\x1b[?2048;1$y\x1b[48;0;0;0;0t")
@@ -358,7 +376,7 @@ def _(house: House) -> None:
 
 @attempt("Ctrl+Z, Ctrl+C and Ctrl+\\, also while it starts")
 def _(house: House) -> None:
-    with house.sshd.login(house.keys["ann"]) as seat:
+    with house.login("ann") as seat:
         seat.until(lambda: bool(house.sshd.sessions()))
         for _ in range(10):
             seat.send("\x1a")
@@ -371,7 +389,7 @@ def _(house: House) -> None:
         seat.send("?")
         seat.shows("Help")
     house.gone(5)
-    with house.sshd.login(house.keys["ann"]) as seat:
+    with house.login("ann") as seat:
         seat.until(lambda: bool(house.sshd.sessions()))
         for _ in range(10):
             seat.send("\x1c\x03")
@@ -388,7 +406,7 @@ def _state(pid: int) -> str:
 @attempt("the command palette, a screenshot, a link in an answer")
 def _(house: House) -> None:
     before = house.files()
-    with house.sshd.login(house.keys["ann"]) as seat:
+    with house.login("ann") as seat:
         seat.shows("press here")
         for keys in ("\x10", "\x1bOS", "\x1b[24~"):  # Ctrl+P, F4, F12
             seat.send(keys)
@@ -409,7 +427,7 @@ def _(house: House) -> None:
 
 @attempt("an annotator at the lead's screen", is_long=True)
 def _(house: House) -> None:
-    with house.sshd.login(house.keys["ann"]) as seat:
+    with house.login("ann") as seat:
         seat.shows("0 done")
         seat.send("\x1bOR")
         time.sleep(0.5)
@@ -420,7 +438,7 @@ def _(house: House) -> None:
         seat.shows("Help")
         assert "Watch the numbers" not in seat.text()
     house.gone(5)
-    with house.sshd.login(house.keys["lea"]) as seat:
+    with house.login("lea") as seat:
         seat.shows("Lead  │")
         seat.send("\x1bOQ")
         seat.shows("0 done")
@@ -430,7 +448,7 @@ def _(house: House) -> None:
 def _(house: House) -> None:
     assert house.sshd.run(house.stranger).returncode == 255
     house.tiebreak("annotator", "remove-key", "rita", house.fingerprint("rita"))
-    with house.sshd.login(house.keys["rita"]) as seat:  # sshd has its line from before
+    with house.login("rita") as seat:  # sshd has its line from before
         assert seat.wait() == 1
         seat.drain()
         assert "this key opens nothing here any more" in seat.text()
@@ -442,7 +460,7 @@ def _(house: House) -> None:
 def _(house: House) -> None:
     for word, why in (("pause", "paused your voting"), ("retire", "your part in this study")):
         house.tiebreak("annotator", word, "pat")
-        with house.sshd.login(house.keys["pat"]) as seat:
+        with house.login("pat") as seat:
             assert seat.wait() == 1
             seat.drain()
             assert why in seat.text()
@@ -454,12 +472,12 @@ def _(house: House) -> None:
 @attempt("a line that drops, and one that freezes", is_long=True)
 def _(house: House) -> None:
     for number, stops in ((signal.SIGKILL, 3), (signal.SIGSTOP, 12)):
-        with house.sshd.login(house.keys["ann"]) as seat:
+        with house.login("ann") as seat:
             seat.shows("0 done")
             seat.kill(number)
             house.gone(stops)
             assert "open" not in house.assignments("ann")
-    with house.sshd.login(house.keys["ann"]) as seat:
+    with house.login("ann") as seat:
         seat.shows("0 done")
         seat.send("n")
         seat.shows("Note on this pair")
@@ -468,7 +486,7 @@ def _(house: House) -> None:
         seat.kill(signal.SIGKILL)
         house.gone(5)
     assert house.assignments("ann").count("open") == 1
-    with house.sshd.login(house.keys["ann"]) as seat:
+    with house.login("ann") as seat:
         seat.shows("✎ note")
         seat.send("1")
         seat.shows("1 done")

@@ -64,3 +64,54 @@ def test_a_relay_takes_its_time_and_keeps_the_order(round_trip: float) -> None:
             while len(got) < len(sent):
                 got += line.recv(1 << 16)
             assert got == sent
+
+
+def _exchange(relay: Relay, server: socket.socket) -> tuple[socket.socket, socket.socket]:
+    """Both ends of a connection through a relay that carries what is sent."""
+    ours = socket.create_connection(("127.0.0.1", relay.port), timeout=1)
+    theirs, _ = server.accept()
+    theirs.settimeout(1)
+    ours.sendall(b"hello")
+    assert theirs.recv(5) == b"hello"
+    theirs.sendall(b"there")
+    assert ours.recv(5) == b"there"
+    return ours, theirs
+
+
+def test_a_relay_cuts_what_it_carries_and_nothing_later() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        Relay(server.getsockname()[1]) as relay,
+    ):
+        ours, theirs = _exchange(relay, server)
+        relay.cut()
+        for end in (ours, theirs):
+            with end:
+                assert _is_over(end)
+        for end in _exchange(relay, server):
+            end.close()
+
+
+def _is_over(end: socket.socket) -> bool:
+    try:
+        return end.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_a_frozen_relay_is_half_open() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        Relay(server.getsockname()[1]) as relay,
+    ):
+        ours, theirs = _exchange(relay, server)
+        relay.freeze()
+        ours.sendall(b"lost")
+        with pytest.raises(TimeoutError):
+            theirs.recv(1)
+        ours.close()
+        with pytest.raises(TimeoutError):
+            theirs.recv(1)
+        theirs.close()
+        for end in _exchange(relay, server):
+            end.close()

@@ -79,6 +79,7 @@ class Action:
 
 
 VOTE, READ, PAIR, REST = "Vote", "Read", "This pair", "Everything else"
+PEOPLE = "This person"
 
 ANNOTATE: Sequence[Action] = (
     Action(
@@ -230,7 +231,7 @@ ANNOTATE: Sequence[Action] = (
         "undo",
         ("u",),
         "undo",
-        "Take back the last vote or skip, as often as you like.",
+        "Take back what you did last, as often as you like.",
         PAIR,
     ),
     Action(
@@ -240,6 +241,7 @@ ANNOTATE: Sequence[Action] = (
         "can't judge",
         "Say why you cannot judge the pair; it goes to somebody else.",
         PAIR,
+        "can't",
     ),
     Action(
         "history",
@@ -248,6 +250,7 @@ ANNOTATE: Sequence[Action] = (
         "history",
         "Search your own votes, reopen a pair, change its vote.",
         PAIR,
+        "own",
     ),
     Action("pause", "pause", ("p",), "pause", "Stop the clock and hide the pair.", REST),
     Action("theme", "app.next_theme", ("comma",), "", "Take the next theme.", REST),
@@ -318,10 +321,62 @@ HISTORY: Sequence[Action] = (
     ),
 )
 
+FLOOR: Sequence[Action] = (
+    Action(
+        "floor.open", "open", ("enter",), "open", "Show what this person's numbers rest on.", READ
+    ),
+    Action(
+        "floor.pause",
+        "ask('pause')",
+        ("p",),
+        "pause",
+        "Let this person have no pairs until they are resumed.",
+        PEOPLE,
+    ),
+    Action(
+        "floor.resume",
+        "ask('resume')",
+        ("r",),
+        "resume",
+        "Let a paused or retired person vote again.",
+        PEOPLE,
+    ),
+    Action(
+        "floor.reassign",
+        "ask('reassign')",
+        ("b",),
+        "reassign",
+        "Give this person's open pairs back to the others.",
+        PEOPLE,
+    ),
+    Action(
+        "floor.retire",
+        "ask('retire')",
+        ("x",),
+        "retire",
+        "Let this person go; their votes stay, their open pairs go to others.",
+        PEOPLE,
+    ),
+    Action("read.line_down", "scroll(1)", ("j", "down"), "", "Go to the next person.", READ),
+    Action("read.line_up", "scroll(-1)", ("k", "up"), "", "Go to the person before.", READ),
+    Action("read.page_down", "page(1)", ("space", "pagedown"), "page", "Go one page down.", READ),
+    Action("read.page_up", "page(-1)", ("w", "pageup"), "", "Go one page up.", READ),
+    Action("theme", "app.next_theme", ("comma",), "", "Take the next theme.", REST),
+    Action("help", "help", ("question_mark", "f1"), "help", "Show this help.", REST),
+    Action("quit", "app.quit", ("ctrl+q",), "quit", "Leave.", REST),
+)
+
+CONFIRM: Sequence[Action] = (
+    Action("confirm.yes", "answer(True)", ("y",), "yes", "Do what was asked.", REST),
+    Action("confirm.no", "answer(False)", ("n", "escape"), "no", "Leave it as it is.", REST),
+)
+
 TABLES: Mapping[str, Sequence[Action]] = {
     "annotate": ANNOTATE,
     "lead": LEAD,
     "reader": MODAL,
     "history": HISTORY,
+    "floor": FLOOR,
+    "confirm": CONFIRM,
 }
 """Every table, by the screen that has its keys."""

@@ -22,6 +22,7 @@ from textual.widgets import Static
 from core.errors import NotAdmitted, StudyUnavailable, TiebreakError
 from core.records import Annotator, Role
 from core.text import one_line
+from db.seats import Seat
 from db.store import Store
 from tui import collector
 from tui.hangup import end_with_terminal
@@ -127,6 +128,7 @@ class TiebreakApp(App[None]):
         self.practises = practises
         blind_for = None if who.is_lead else Annotator(who.annotator, simulated=who.simulated)
         self.store = Store(study, blind_for=blind_for)
+        self.seat: Seat | None = None  # what leads see while this person is at the voting screen
         self.before_leaving: list[Callable[[], None]] = []
         self.before_quitting: list[Callable[[], bool]] = []
         self.unsaved_note = ""
@@ -137,9 +139,15 @@ class TiebreakApp(App[None]):
 
     @cached_property
     def annotator_id(self) -> int:
-        """This person's row in the study, added when they first vote."""
+        """This person's row in the study, added when they first vote; asking for it sits down."""
         role = Role.LEAD if self.who.is_lead else Role.ANNOTATOR
-        return self.store.annotator(self.who.annotator, role=role, simulated=self.who.simulated)
+        row = self.store.annotator(self.who.annotator, role=role, simulated=self.who.simulated)
+        self.seat = Seat(self.study, row)
+        return row
+
+    def on_unmount(self) -> None:
+        if self.seat is not None:
+            self.seat.leave()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Ours first: what comes out of it is safe for every other filter and the terminal."""

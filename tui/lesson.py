@@ -17,9 +17,10 @@ from db.standing import Attempt, needed_of
 from db.store import Store
 from db.undoing import Undone
 from tui.asking import Asking
+from tui.attention import Attentive
 from tui.reopening import Reopened
 from tui.seat import KeyOf, Page, Seat
-from tui.session import Attentive, Session, new_id
+from tui.session import Session, new_id
 
 _AS_IN_VOTING = ("name", "guidelines", "show_reference", "dwell_ms", "vote_per")
 """Settings that hold for lessons too; what else a study asks for belongs to votes."""

@@ -10,7 +10,7 @@ from db.history import Past
 from db.serving import Draft, Served
 
 if TYPE_CHECKING:
-    from tui.session import ActiveTime
+    from tui.attention import ActiveTime
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from db.store import Store
     from db.undoing import Undone
     from tui.asking import Asking
+    from tui.attention import ActiveTime
     from tui.reopening import Reopened
-    from tui.session import ActiveTime, Saved
+    from tui.session import Saved
 
 KeyOf = Callable[[str], str]
 """Names the key that does an action, by the action's id."""

@@ -164,6 +164,21 @@ def _pair_estimate(view: View, pairs: KappaPairs, error: float, place: int) -> E
     if error == 0 or n < 2:
         method = "κ from the confusion table; no interval, no item departs from it"
         return Estimate(labels, value, n=n, k=k, unit="coefficient", method=method)
+    method = f"κ from the confusion table; delta method over {n} items"
+    return kappa_estimate(view, labels, value, error, n=n, k=k, method=method)
+
+
+def kappa_estimate(
+    view: View,
+    labels: dict[str, Label],
+    value: float,
+    error: float,
+    *,
+    n: int,
+    k: int,
+    method: str,
+) -> Estimate:
+    """A κ with the normal interval of its standard error, within [-1, 1]."""
     half = normal_quantile(view.options.level) * error
     return Estimate(
         labels,
@@ -174,7 +189,7 @@ def _pair_estimate(view: View, pairs: KappaPairs, error: float, place: int) -> E
         n=n,
         k=k,
         unit="coefficient",
-        method=f"κ from the confusion table; delta method over {n} items",
+        method=method,
     )
 
 

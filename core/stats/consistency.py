@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.stats.cohen import kappas
-from core.stats.intervals import clustered_wilson, normal_quantile
+from core.stats.cohen import kappa_estimate, kappas
+from core.stats.intervals import clustered_wilson
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import BOTH_BAD, CHOICES, MODEL_2, TIE
@@ -148,18 +148,8 @@ def _kappa(view: View, labels: dict[str, Label], data: Repeated) -> Estimate:
     if error == 0:
         method += "; no interval, no repeat departs from it"
         return Estimate(labels, value, n=n, k=k, unit="coefficient", method=method)
-    half = normal_quantile(view.options.level) * error
-    return Estimate(
-        labels,
-        value,
-        max(-1.0, value - half),
-        min(1.0, value + half),
-        view.options.level,
-        n=n,
-        k=k,
-        unit="coefficient",
-        method=f"{method}; delta method, clustered by question",
-    )
+    method += "; delta method, clustered by question"
+    return kappa_estimate(view, labels, value, error, n=n, k=k, method=method)
 
 
 def _rows(view: View, about: dict[str, Label], data: Repeated) -> list[Estimate]:

@@ -15,8 +15,9 @@ def migrations() -> Migrations:
     from db.migrations.m001_first import m001_first
     from db.migrations.m002_asked import m002_asked
     from db.migrations.m003_people import m003_people
+    from db.migrations.m004_assignment import m004_assignment
 
     ordered = Migrations("tiebreak")
-    for migration in (m001_first, m002_asked, m003_people):
+    for migration in (m001_first, m002_asked, m003_people, m004_assignment):
         ordered()(migration)
     return ordered

@@ -1,27 +1,35 @@
-"""``python -m tests.benchmarks [PART]...`` prints the table; without a part, all of it."""
+"""``python -m tests.benchmarks [PART]...`` prints the table; without a part, all but the crowd."""
 
 from __future__ import annotations
 
+import argparse
 import importlib
-import sys
 from collections.abc import Iterator
 
 from tests.benchmarks.measure import Row
 
 PARTS = ("screen", "ssh", "storage", "history")
+ALONE = ("crowd",)
+"""Those that take minutes and want the machine for themselves: only when they are named."""
 
 
-def _rows(parts: list[str]) -> Iterator[Row]:
+def _rows(parts: list[str], full: bool) -> Iterator[Row]:
     for part in parts:
-        yield from importlib.import_module(f"tests.benchmarks.{part}").rows()
+        module = importlib.import_module(f"tests.benchmarks.{part}")
+        yield from module.rows(full=full) if part in ALONE else module.rows()
 
 
 def main() -> None:
-    parts = sys.argv[1:] or list(PARTS)
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join((*PARTS, *ALONE)))
+    parser.add_argument("--full", action="store_true", help="crowd: votes for five minutes")
+    said = parser.parse_args()
+    if unknown := set(said.parts) - {*PARTS, *ALONE}:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
     header = f"{'what':50}{'ours':>12}{'baseline':>12}  {'unit':8}{'ratio':>7}  baseline"
     print(header)
     print("─" * len(header))
-    for row in _rows(parts):
+    for row in _rows(said.parts or list(PARTS), said.full):
         print(
             f"{row.what:50}{row.ours:>12,.1f}{row.baseline:>12,.1f}  {row.unit:8}"
             f"{row.ratio:>7.2f}  {row.baseline_name}",

@@ -113,11 +113,13 @@ def make_study(
     answer_size: int,
     *,
     body: Callable[[Random, int], str] | None = None,
+    overlap: int = 1,
 ) -> Path:
     """Questions with four answers of about ``answer_size`` characters each.
 
     Args:
         body: makes an answer of a length; prose if not given.
+        overlap: how many people vote on a pair.
     """
     records: list[Record] = [Setting("dwell_ms", 0)]
     for number in range(questions):
@@ -128,7 +130,7 @@ def make_study(
             records.append(Answer(f"q{number}", model, (text,)))
     with Store(path, create=True) as store:
         store.ingest.take((Where("bench", n), record) for n, record in enumerate(records))
-        make(store)
+        make(store, overlap=overlap)
     return path
 
 

@@ -1,28 +1,14 @@
-"""Draws are uniform in the tier they come from, and say with which probability."""
+"""What follows from a seed is uniform, and the same again."""
 
 from __future__ import annotations
 
 from collections import Counter
-from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.sampling import Drawn, chance, least_voted, simple_sample
-
-
-@given(eligible=st.lists(st.integers(0, 5), max_size=5), seed=st.integers())
-def test_the_first_tier_that_has_a_pair_is_drawn_from(eligible: list[int], seed: int) -> None:
-    drawn = least_voted(eligible, Random(seed))
-    filled = [tier for tier, size in enumerate(eligible) if size]
-    if not filled:
-        assert drawn is None
-    else:
-        assert drawn is not None
-        assert drawn.tier == filled[0]
-        assert 0 <= drawn.index < eligible[drawn.tier]
-        assert drawn.probability == 1 / eligible[drawn.tier]
+from core.sampling import chance, simple_sample
 
 
 @pytest.mark.parametrize(("size", "limit"), [(2, 10.8), (7, 22.5), (12, 31.3)])
@@ -33,21 +19,17 @@ def test_draws_are_uniform_over_seeds_and_over_draws(size: int, limit: float) ->
         [chance("seed", "ann", nth) for nth in range(3000)],
         [chance("seed", f"person {n}", 0) for n in range(3000)],
     ):
-        counts = Counter(
-            drawn.index for source in sources if (drawn := least_voted([0, size], source))
-        )
+        counts = Counter(source.randrange(size) for source in sources)
         expected = 3000 / size
         chi = sum((counts[place] - expected) ** 2 for place in range(size)) / expected
         assert set(counts) == set(range(size))
         assert chi < limit
 
 
-def test_the_same_arguments_give_the_same_draw() -> None:
+def test_the_same_arguments_give_the_same_chance() -> None:
     assert chance("s", "a", 1).random() == chance("s", "a", 1).random()
     of = (("s", "a", 1), ("s", "a", 2), ("s", "b", 1), ("t", "a", 1))
     assert len({chance(*arguments).random() for arguments in of}) == 4
-    assert least_voted([3], chance("s", "a", 1)) == least_voted([3], chance("s", "a", 1))
-    assert isinstance(least_voted([3], chance("s", "a", 1)), Drawn)
 
 
 @given(population=st.integers(0, 60), data=st.data())

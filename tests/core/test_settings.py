@@ -39,6 +39,29 @@ TAKEN: dict[str, list[tuple[Any, Any]]] = {
     "practice": [(True, True), ("no", False)],
     "qualification_pass": [(0, 0.0), ("0.8", 0.8), (1, 1.0), (" 1 ", 1.0)],
     "qualification_tries": [(1, 1), ("99", 99)],
+    "fastest_reading": [(100, 100), ("9999", 9999)],
+    "policy": [("least-voted", "least-voted"), ("uniform", "uniform")],
+    "category_quota": [
+        ("maths=2, writing = 1", {"maths": 2, "writing": 1}),
+        ("a=b=3", {"a=b": 3}),
+        ('{"one, two": 2}', {"one, two": 2}),
+        ({"größer": 99}, {"größer": 99}),
+        ("", {}),
+        ({}, {}),
+    ],
+    "uniform_floor": [("0.01", 0.01), (1, 1.0), (0.2, 0.2)],
+    "overlap_by_category": [("maths=3", {"maths": 3})],
+    "overlap_by_group": [("expert=2, crowd=3", {"expert": 2, "crowd": 3})],
+    "only_for": [
+        ("medicine: expertise=medicine", {"medicine": {"expertise": ["medicine"]}}),
+        (
+            "german: language=de | at, years=3; x: y=z;",
+            {"german": {"language": ["de", "at"], "years": ["3"]}, "x": {"y": ["z"]}},
+        ),
+        ('{"a: b": {"c": "d|e"}}', {"a: b": {"c": ["d", "e"]}}),
+        ({"a": {"b": ["c"]}}, {"a": {"b": ["c"]}}),
+        ("", {}),
+    ],
 }
 REFUSED: dict[str, list[Any]] = {
     "name": [5, None, [], {}, True, "\ud800"],
@@ -72,6 +95,27 @@ REFUSED: dict[str, list[Any]] = {
     "practice": ["maybe", None, 1, []],
     "qualification_pass": [-0.1, 1.01, "nan", "inf", "80%", "", None, True, [0.5], 10**400],
     "qualification_tries": [0, 100, "some", None, 0.5],
+    "fastest_reading": [99, 10000, "fast", None, 600.5],
+    "policy": ["fair", "", None, 1],
+    "category_quota": ["maths", "=2", "a=0", "a=-1", "a=1.5", "a=x", "a=1, a=2", "{", 5, None],
+    "uniform_floor": [0, 0.009, 1.1, "nan", None],
+    "overlap_by_category": ["maths=100", ["maths"], {"": 1}, {"a": True}, {"a\nb": 1}],
+    "overlap_by_group": ["expert", {" a": 1, "a ": 2}, {"a": [1]}, "{" + "x" * 500, "x" * 500],
+    "only_for": [
+        "medicine",
+        "a:",
+        "a: b",
+        "a: b=",
+        "a: b=c; a: d=e",
+        "a: =c",
+        {"a": {}},
+        [],
+        1,
+        {"a": {"b": []}},
+        {"a": {"b": [1]}},
+        {"a": 1},
+        {"\x1b": {"b": "c"}},
+    ],
 }
 
 

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from core.errors import Conflict, NotForAnnotators
 from core.records import Annotator, Choice, Lesson, Pair, Seen
-from db.blind import INSERTABLE, READABLE
+from db.blind import INSERTABLE, KEEPERS, READABLE
 from db.practising import Trial
 from db.serving import Draft
 from db.store import Store
@@ -30,14 +30,18 @@ SEEN_BY_ALL = {
     "question": {"id", "category"},
     "question_turn": {"question_id", "turn", "text_hash"},
     "answer_turn": {"answer_id", "turn", "text_hash"},
-    "queue": {"pair_id", "overlap", "load"},
+    "queue": {
+        "pair_id", "overlap", "load", "load_1", "question_id", "category", "block", "disputed",
+    },
+    "stratum": {"load", "category", "block", "disputed", "pairs", "wanting"},
+    "group_load": {"group", "pair_id", "load"},
     "chain_head": {"log", "seq", "hash"},
     "lesson": {"id", "pair_id", "turn", "use", "choice", "why"},
-}
+}  # fmt: skip
 """What may be read of tables that belong to nobody: a new column is not here."""
 
 SEEN_OF_OWN = {
-    "annotator": {"id", "name", "attributes", "paused_at", "retired_at"},
+    "annotator": {"id", "name", "group", "attributes", "paused_at", "retired_at"},
     "assignment": {
         "id", "uid", "pair_id", "annotator_id", "repeat", "left", "policy", "policy_version",
         "probability", "lease_until", "state", "closed_at", "skipped_after",
@@ -123,6 +127,10 @@ def test_each_column_is_refused_or_listed_or_ones_own(study: Path, blind: Store)
     'WITH vote AS (SELECT [{column}] AS seen FROM main.[{table}]) SELECT seen FROM vote',
     'WITH [{table}] AS (SELECT [{column}] FROM main.[{table}]) SELECT * FROM [{table}]',
     'WITH vote_no_update AS (SELECT [{column}] FROM main.[{table}]) SELECT * FROM vote_no_update',
+    'WITH standing_vote AS (SELECT [{column}] FROM main.[{table}]) SELECT * FROM standing_vote',
+    'WITH "queue_moves" AS (SELECT [{column}] FROM main.[{table}]) SELECT * FROM queue_moves',
+    'WITH vote_settles AS (SELECT [{column}] AS x FROM main.[{table}]) '
+    'UPDATE queue SET load = 1 WHERE pair_id IN (SELECT x FROM vote_settles)',
     'UPDATE queue SET load = load RETURNING (SELECT max([{column}]) FROM main.[{table}])',
     'UPDATE queue SET load = 1 FROM main.[{table}] z WHERE z.[{column}] = queue.pair_id',
     'INSERT INTO main.draft (assignment_id, turn) SELECT 1, [{column}] FROM main.[{table}]',
@@ -159,6 +167,12 @@ def test_no_kind_of_statement_reaches_what_is_hidden(study: Path, blind: Store, 
     "UPDATE main.annotator SET role = 'lead'", "UPDATE main.annotator SET paused_at = NULL",
     "UPDATE main.assignment SET left = 1", "UPDATE main.assignment SET annotator_id = 1",
     "INSERT INTO main.annotator (name, role, added_at) VALUES ('x', 'lead', '')",
+    "SELECT pair_id FROM disputed_pair", "SELECT 1 FROM Disputed_Pair",
+    "SELECT choice FROM main.standing_vote", "SELECT x.choice FROM STANDING_VERDICT x",
+    "SELECT model_1 FROM block", "UPDATE queue SET disputed = 1", "UPDATE stratum SET pairs = 0",
+    "UPDATE group_load SET load = 0", "DELETE FROM stratum",
+    "INSERT INTO group_load VALUES ('', 1, 0)", "INSERT INTO stratum VALUES (0, '', 1, 0, 0, 0)",
+    "WITH queue_moves AS (SELECT 1) UPDATE stratum SET pairs = 0",
     "INSERT INTO main.lesson (pair_id, turn, use, choice) VALUES (1, 0, 'practice', 'tie')",
 ])  # fmt: skip
 def test_everything_else_is_refused(study: Path, blind: Store, statement: str) -> None:
@@ -194,6 +208,17 @@ def test_ways_round_sql_are_refused(blind: Store, tmp_path: Path) -> None:
     ):
         with pytest.raises(sqlite3.DatabaseError, match=r"prohibited|authoriz|malformed"):
             reads()
+
+
+def test_no_cursor_passes_for_the_studys_triggers(study: Path, blind: Store) -> None:
+    forged = "WITH {0} AS (SELECT choice FROM main.verdict) SELECT * FROM {0}"
+    for keeper in KEEPERS:
+        for cursor in (blind.connection.cursor(), sqlite3.Cursor(blind.connection)):
+            with pytest.raises(sqlite3.DatabaseError, match="prohibited"):
+                cursor.execute(forged.format(keeper))
+    assert {
+        name for (name,) in rows(study, "SELECT name FROM sqlite_master WHERE type <> 'table'")
+    } >= KEEPERS
 
 
 def test_ones_own_and_nobody_elses(study: Path) -> None:
@@ -348,7 +373,7 @@ def test_a_refusal_is_told_and_rolls_back(study: Path, blind: Store) -> None:
 
     def leak() -> None:
         with blind.write() as connection:
-            connection.execute("UPDATE queue SET load = 0")
+            connection.execute("UPDATE queue SET load = 0, load_1 = 0")
             connection.execute("SELECT choice FROM verdict")
 
     with pytest.raises(NotForAnnotators, match=prohibited):

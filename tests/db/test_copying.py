@@ -220,6 +220,13 @@ with Store(Path(sys.argv[1])) as store:
 """
 
 
+def time_to_back_up(study: Path, target: Path) -> float:
+    with Store(study) as store:
+        began = time.monotonic()
+        back_up(store, target)
+        return time.monotonic() - began
+
+
 def kill_backups(tmp_path: Path, times: int, megabytes: int) -> None:
     study = large_study(tmp_path / "study.db", megabytes)
     target = tmp_path / "copy.db"
@@ -234,6 +241,8 @@ def kill_backups(tmp_path: Path, times: int, megabytes: int) -> None:
         voter.start()
     whole, unfinished = 0, 0
     try:
+        # How long one takes beside these voters, so that about every other kill comes too early.
+        takes = time_to_back_up(study, tmp_path / "timed.db")
         for _ in range(times):
             process = subprocess.Popen(
                 [sys.executable, "-c", _BACK_UP_FOR_EVER, study, target],
@@ -243,7 +252,7 @@ def kill_backups(tmp_path: Path, times: int, megabytes: int) -> None:
             with process:
                 assert process.stdout is not None
                 process.stdout.readline()
-                time.sleep(chance.uniform(0, 0.25))
+                time.sleep(chance.uniform(0, 2 * takes))
                 process.send_signal(signal.SIGKILL)
             unfinished += (tmp_path / ".copy.db.unfinished").exists()
             if target.exists():

@@ -98,11 +98,11 @@ def test_over_a_long_run_the_rate_is_the_one_that_was_set(
             assert draw.pair in may
             assert number - place[draw.pair] > gap
             assert draw.left == 3 - draws[place[draw.pair]].left
-            assert draw[4:6] == ("hidden-repeat", 1)
+            assert draw[4:6] == ("hidden-repeat", 2)
             assert draw.probability == 1 / len(may)
         else:
             assert draw.pair not in place
-            assert draw[4:6] == ("least-voted", 1)
+            assert draw[4:6] == ("least-voted", 2)
             assert draw.probability == 1 / (250 - len(place))
             place[draw.pair] = number
         assert draw.seed.endswith(f":{number}")
@@ -240,8 +240,8 @@ def test_no_count_of_votes_has_them_in_it(often: Store) -> None:
     assert after["hidden_repeats"] == 1
     assert list(often.reading.items()) == items
     marks = {cast.id: (cast.repeat, how.policy) for cast, how in often.reading.votes()}
-    assert marks.pop("the repeat") == (1, "hidden-repeat/1")
-    assert set(marks.values()) == {(0, "least-voted/1")}
+    assert marks.pop("the repeat") == (1, "hidden-repeat/2")
+    assert set(marks.values()) == {(0, "least-voted/2")}
 
 
 def test_the_feed_hands_repeats_to_their_statistic_and_to_no_other(often: Store) -> None:

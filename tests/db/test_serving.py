@@ -72,7 +72,7 @@ def test_a_vote_is_for_the_answer_that_was_seen(
         assert cast.choice is not None
         assert chosen.startswith(models.get(cast.choice, ""))
         assert (cast.choice == "tie") is (on_left is None)
-        assert how.policy == "least-voted/1"
+        assert how.policy == "least-voted/2"
 
 
 def test_the_fewest_voted_come_first_each_with_its_probability(tmp_path: Path) -> None:
@@ -282,6 +282,25 @@ def test_eight_processes_vote_at_once_and_nothing_is_lost_or_doubled(tmp_path: P
     assert rows(
         study, "SELECT pair_id FROM vote GROUP BY pair_id, annotator_id HAVING count(*) > 1"
     ) == []  # fmt: skip
+    with Store(study) as store:
+        assert store.verify() == []
+
+
+@pytest.mark.slow
+def test_fifty_processes_race_for_pairs_and_none_is_given_out_too_often(tmp_path: Path) -> None:
+    study = make_study(
+        tmp_path / "study.db", questions=40, models=("ant", "bee", "cow"), overlap=3
+    )  # fmt: skip
+    acknowledged = at_once(50, vote_all, study, 0.05, patience=300)
+    assert all(isinstance(one, list) for one in acknowledged), "\n".join(map(str, acknowledged))
+    assert sum(map(len, acknowledged)) == 40 * 3 * 3
+    assert sum(bool(one) for one in acknowledged) > 10, "hardly anybody raced"
+    served = rows(study, "SELECT pair_id, annotator_id, left FROM assignment")
+    assert len({row[:2] for row in served}) == len(served)
+    assert {state for (state,) in rows(study, "SELECT state FROM assignment")} == {"done"}
+    orders = Counter((pair, left) for pair, _, left in served)
+    for pair in {pair for pair, _, _ in served}:
+        assert sorted((orders[pair, 1], orders[pair, 2])) == [1, 2]
     with Store(study) as store:
         assert store.verify() == []
 

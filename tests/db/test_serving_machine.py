@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 )
 
 from core.asked import Details
+from core.policies import POLICIES
 from core.records import Annotator, Seen
 from db.serving import Served
 from db.store import Store
@@ -69,9 +70,16 @@ class Annotating(RuleBasedStateMachine):
         turns=st.integers(1, 2),
         percent=st.sampled_from([0, 50]),
         gap=st.integers(1, 3),
+        policy=st.sampled_from(sorted(POLICIES)),
+        groups=st.sampled_from([{}, {"crowd": 1, "expert": 1}, {"crowd": 2}]),
+        limits=st.sampled_from(["", "maths: keen=yes"]),
     )
-    def make(self, overlap: int, turns: int, percent: int, gap: int) -> None:
+    def make(
+        self, overlap: int, turns: int, percent: int, gap: int, policy: str,
+        groups: dict[str, int], limits: str,
+    ) -> None:  # fmt: skip
         self.overlap, self.percent, self.gap = overlap, percent, gap
+        self.policy, self.groups, self.limits = policy, groups, limits
         make_study(
             self.path,
             questions=2,
@@ -85,12 +93,21 @@ class Annotating(RuleBasedStateMachine):
             cannot_judge_reasons=list(REASONS),
             repeat_percent=percent,
             repeat_gap=gap,
+            policy=policy,
+            overlap_by_group=groups,
+            only_for=limits,
+            uniform_floor=0.25,
         )
         for name in PEOPLE:
             self.open(name)
 
     def open(self, name: str) -> None:
-        self.stores[name] = Store(self.path, clock=self.clock, blind_for=Annotator(name))
+        who = Annotator(
+            name,
+            group="expert" if name == "ann" else "crowd",
+            attributes={"keen": "no" if name == "cat" else "yes"},
+        )
+        self.stores[name] = Store(self.path, clock=self.clock, blind_for=who)
         self.ids[name] = self.stores[name].annotator(name)
 
     def teardown(self) -> None:
@@ -119,6 +136,85 @@ class Annotating(RuleBasedStateMachine):
         ((repeat,),) = self.ask("SELECT repeat FROM assignment WHERE id = ?", assignment)
         if state not in ("open", "done") and not repeat:
             self.beyond_wanted[pair] += 1
+
+    def chances(self, name: str, beyond: int | None) -> dict[int, float]:
+        """How likely each pair is to be drawn now, told from what the tables say, one by one."""
+        held = self.ask(
+            'SELECT s.pair_id, a."group", s.left, p.question_id, p.model_1 || p.model_2 '
+            "FROM assignment s JOIN annotator a ON a.id = s.annotator_id "
+            "JOIN pair p ON p.id = s.pair_id WHERE s.state IN ('open', 'done') AND s.repeat = 0 "
+            "AND NOT (s.state = 'open' AND s.lease_until < ? AND s.annotator_id != ?)",
+            self.stores[name].now(),
+            self.ids[name],
+        )
+        loads = Counter(row[0] for row in held)
+        blocks = Counter(row[4] for row in held)
+        mine = self.ask(
+            "SELECT s.id, s.pair_id, p.question_id FROM assignment s JOIN pair p "
+            "ON p.id = s.pair_id WHERE s.annotator_id = ? ORDER BY s.id",
+            self.ids[name],
+        )
+        group = "expert" if name == "ann" else "crowd"
+        in_group = Counter(row[0] for row in held if row[1] == group)
+        room = self.groups.get(group, 0) if self.groups else 99
+        pairs = [
+            row
+            for row in self.ask(
+                "SELECT p.id, p.question_id, p.model_1 || p.model_2, q.disputed "
+                "FROM queue q JOIN pair p ON p.id = q.pair_id"
+            )
+            if loads[row[0]] < self.overlap
+            and in_group[row[0]] < room
+            and row[0] not in {pair for _, pair, _ in mine}
+            and not (self.limits and name == "cat")
+        ]
+        last = [row[2] for row in mine if row[0] == (beyond or mine[-1][0])]
+        pairs = [row for row in pairs if row[1] not in last] or pairs
+        if not pairs:
+            return {}
+        uniform = {row[0]: 1 / len(pairs) for row in pairs}
+        if self.policy == "uniform":
+            return uniform
+        if self.policy == "round-robin":
+            return {min((loads[row[0]], row[0]) for row in pairs)[1]: 1.0}
+        if self.policy == "disagreement-first":
+            loud = [row[0] for row in pairs if row[3]]
+            return {
+                pair: 0.25 * each + 0.75 * (pair in loud) / len(loud) if loud else each
+                for pair, each in uniform.items()
+            }
+        # All pairs here are of one category, so a quota changes nothing.
+        fewest = min((loads[row[0]], blocks[row[2]]) for row in pairs)
+        first = [row[0] for row in pairs if (loads[row[0]], blocks[row[2]]) == fewest]
+        return dict.fromkeys(first, 1 / len(first))
+
+    def serve_and_compare(self, name: str, beyond: int | None = None) -> Served | None:
+        """Serve; a pair drawn for it has the probability, and stands the way round, that is due."""
+        chances = self.chances(name, beyond)
+        ((newest,),) = self.ask("SELECT coalesce(max(id), 0) FROM assignment")
+        served = self.stores[name].serving.serve(self.ids[name], beyond=beyond)
+        assert served is not None or not chances
+        if served is None or served.assignment <= newest:
+            return served
+        ((pair, repeat, left, probability, policy),) = self.ask(
+            "SELECT pair_id, repeat, left, probability, policy FROM assignment WHERE id = ?",
+            served.assignment,
+        )
+        assert sum(chances.values()) == pytest.approx(1)
+        if not repeat:
+            assert policy == self.policy
+            assert probability == pytest.approx(chances[pair])
+            sides = Counter(
+                side
+                for (side,) in self.ask(
+                    "SELECT left FROM assignment WHERE pair_id = ? AND id != ? AND repeat = 0 "
+                    "AND state IN ('open', 'done')",
+                    pair,
+                    served.assignment,
+                )
+            )
+            assert sides[left] <= sides[3 - left]
+        return served
 
     def comes_late_enough(self, name: str, served: Served | None) -> None:
         """What is handed out is no repeat, or lies far enough behind the vote it repeats."""
@@ -162,7 +258,7 @@ class Annotating(RuleBasedStateMachine):
     def next_pair(self, name: str) -> None:
         store = self.stores[name]
         left = store.serving.progress(self.ids[name]).left
-        served = store.serving.serve(self.ids[name])
+        served = self.serve_and_compare(name)
         assert served is not None or left == 0
         if served is not None:
             assert self.state_of(served.assignment)[0] == "open"
@@ -175,7 +271,7 @@ class Annotating(RuleBasedStateMachine):
     def prepare(self, name: str) -> None:
         screen = self.screen[name]
         if screen is not None:
-            ahead = self.stores[name].serving.serve(self.ids[name], beyond=screen.assignment)
+            ahead = self.serve_and_compare(name, screen.assignment)
             if ahead is not None:
                 assert ahead.assignment != screen.assignment
                 self.comes_late_enough(name, ahead)
@@ -326,6 +422,46 @@ class Annotating(RuleBasedStateMachine):
             assert load <= self.overlap + self.beyond_wanted[pair]
 
     @invariant()
+    def what_draws_count_on_is_right(self) -> None:
+        if not self.stores:
+            return
+        held = self.ask(
+            'SELECT a."group", s.pair_id, s.left FROM assignment s JOIN annotator a '
+            "ON a.id = s.annotator_id WHERE s.state IN ('open', 'done') AND s.repeat = 0"
+        )
+        counted = Counter((group, pair) for group, pair, _ in held)
+        kept = {row[:2]: row[2] for row in self.ask("SELECT * FROM group_load WHERE load > 0")}
+        assert kept == counted
+        for (group, pair), load in counted.items() if self.groups else ():
+            assert load <= self.groups.get(group, 0) + self.beyond_wanted[pair]
+        firsts = Counter(pair for _, pair, left in held if left == 1)
+        outcomes: dict[tuple[int, int], set[str]] = {}
+        for pair, turn, choice in self.ask(
+            "SELECT pair_id, turn, choice FROM vote v WHERE choice IS NOT NULL AND repeat = 0 "
+            "AND NOT EXISTS (SELECT 1 FROM vote w WHERE w.supersedes = v.id)"
+        ):
+            outcomes.setdefault((pair, turn), set()).add(choice)
+        split = {pair for (pair, _), choices in outcomes.items() if len(choices) > 1}
+        strata: Counter[tuple[object, ...]] = Counter()
+        for pair, load_1, disputed, *stratum, wanting in self.ask(
+            "SELECT pair_id, load_1, disputed, load, category, block, load < overlap FROM queue"
+        ):
+            assert (load_1, bool(disputed)) == (firsts[pair], pair in split)
+            strata[disputed, *stratum, "pairs"] += 1
+            strata[disputed, *stratum, "wanting"] += wanting
+        for *stratum, pairs, wanting in self.ask(
+            "SELECT disputed, load, category, block, pairs, wanting FROM stratum WHERE pairs > 0"
+        ):
+            assert strata.pop((*stratum, "pairs")) == pairs
+            assert strata.pop((*stratum, "wanting")) == wanting
+        assert not strata
+
+    @invariant()
+    def who_may_not_have_a_category_never_has(self) -> None:
+        if self.stores and self.limits:
+            assert not self.ask("SELECT 1 FROM assignment WHERE annotator_id = ?", self.ids["cat"])
+
+    @invariant()
     def every_acknowledged_vote_stands_and_no_other(self) -> None:
         if not self.stores:
             return
@@ -351,7 +487,7 @@ class Annotating(RuleBasedStateMachine):
             times[repeat] = tuple(rest)
         for times in had.values():
             assert set(times) in ({0}, {0, 1})
-            assert times[0][1] == "least-voted"
+            assert times[0][1] == self.policy
             if 1 in times:
                 left, policy, state = times[1]
                 assert self.percent
@@ -409,4 +545,4 @@ def test_nothing_that_annotators_do_breaks_a_study() -> None:
 
 @pytest.mark.slow
 def test_nothing_that_annotators_do_breaks_a_study_however_long() -> None:
-    check(examples=400, steps=60)
+    check(examples=1000, steps=60)

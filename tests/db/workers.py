@@ -22,14 +22,19 @@ _PATIENCE = 30.0
 """Seconds after which a process that does not answer has hung."""
 
 
-def at_once(count: int, work: Callable[..., Any], *arguments: object) -> list[Any]:
+def at_once(
+    count: int, work: Callable[..., Any], *arguments: object, patience: float = _PATIENCE
+) -> list[Any]:
     """Run ``work(n, *arguments)`` in so many processes at the same moment.
+
+    Args:
+        patience: seconds after which a process that does not answer has hung.
 
     Returns:
         What each returned; a traceback where it raised.
     """
     context = multiprocessing.get_context("spawn")
-    barrier, answers = context.Barrier(count, timeout=_PATIENCE), context.Queue()
+    barrier, answers = context.Barrier(count, timeout=patience), context.Queue()
     running = [
         context.Process(target=_answer, args=(barrier, answers, work, number, arguments))
         for number in range(count)
@@ -37,7 +42,7 @@ def at_once(count: int, work: Callable[..., Any], *arguments: object) -> list[An
     for process in running:
         process.start()
     try:
-        return [answers.get(timeout=_PATIENCE) for _ in running]
+        return [answers.get(timeout=patience) for _ in running]
     finally:
         for process in running:
             process.join(timeout=_PATIENCE)
@@ -70,8 +75,11 @@ def open_new(number: int, barrier: Barrier, folder: Path, rounds: int) -> list[s
     return seeds
 
 
-def vote_all(number: int, barrier: Barrier, study: Path) -> list[str]:
+def vote_all(number: int, barrier: Barrier, study: Path, pause: float = 0.0) -> list[str]:
     """Vote until there is nothing left.
+
+    Args:
+        pause: seconds before each vote, in which others get their turn.
 
     Returns:
         The ids of the votes that were acknowledged.
@@ -81,6 +89,7 @@ def vote_all(number: int, barrier: Barrier, study: Path) -> list[str]:
         me = store.annotator(f"annotator {number}")
         barrier.wait()
         while (served := store.serving.serve(me)) is not None:
+            time.sleep(pause)
             key = f"{number}.{len(acknowledged)}"
             cast = Cast(key, served.assignment, served.turns[0], Seen.LEFT)
             assert store.voting.cast(me, "local:me", cast)

@@ -90,7 +90,7 @@ ON_A_PAIR: Sequence[Surface] = (
     ),
     Surface("differences", "d", "nderlined, +", ANSWERS, "d", "no longer marked", answers=_AIMS),
     Surface(
-        "matches", "/begin\r", "1 of 2", ANSWERS, "\x1b", "Back where you were.",
+        "matches", "/begin\r", "1 of 3", ANSWERS, "\x1b", "Back where you were.",
         answers=_AIMS,
     ),
     Surface("reference", "v", "Reference answer", ("reference",), "\x1b", "4 both bad"),

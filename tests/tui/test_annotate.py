@@ -138,7 +138,7 @@ async def test_a_vote_is_one_key_and_means_what_was_seen(
         assert vote.choice is not None
         assert initials.get(vote.choice.value, vote.choice.value) == (said or seen.value)
         assert vote.turn == 1
-        assert how.policy == "least-voted/1"
+        assert how.policy == "least-voted/2"
         assert how.probability == pytest.approx(1 / 6)
         assert "✓ Saved" in seat.text("said")
 

@@ -283,7 +283,7 @@ def test_gold_hides_names_and_notes_unless_asked(tiebreak: Any, study: Path) -> 
         assert word not in plain.out
     trail = rows[0]["votes"][0]
     assert trail["annotator"].startswith("annotator-")
-    assert trail["policy"] == "least-voted/1"
+    assert trail["policy"] == "least-voted/2"
     assert 0 < trail["probability"] <= 1
     assert trail["left"] in ("model_1", "model_2")
     assert "bob" in tiebreak("export", "gold", "--names").out

@@ -14,9 +14,8 @@ from textual.geometry import Size
 from core.ssh_keys import read_keys
 from db.store import Store
 from tests.core.test_ssh_keys import GOOD
-from tests.real_sshd import in_pty
 from tests.studies import make_study
-from tests.terminal import ROOT, Terminal
+from tests.terminal import ROOT, Terminal, in_pty
 from tui.driver import LARGEST, bounded
 from tui.environment import clean
 
@@ -208,3 +207,20 @@ def test_told_to_end_by_the_terminal_it_frees_what_it_held(study: Path) -> None:
         os.kill(seat.pid, signal.SIGHUP)
         assert seat.wait() == 129
         assert store.reading.counts()["open_assignments"] == 0
+
+
+def test_an_open_note_sends_nothing_while_nobody_types(study: Path) -> None:
+    """What is sent all the time keeps sshd from asking whether the client is still there."""
+    with in_pty(words(study), VARIABLES, 80, 24) as seat:
+        seat.shows("0 done")
+        seat.send("n")
+        seat.shows("Note on this pair")
+        seat.send("half a thought")
+        seat.shows("half a thought")
+        time.sleep(1)
+        seat.drain()
+        before = len(seat.raw)
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            seat.read()
+        assert seat.raw[before:] == b""

@@ -161,7 +161,7 @@ def test_gold_says_what_it_rests_on(store: Store) -> None:
     assert first["counts"]["both_bad"] == 2
     assert first["why"] == "2 of 3 votes"
     for cast in first["votes"]:
-        assert cast["policy"] == "least-voted/1"
+        assert cast["policy"] == "least-voted/2"
         assert 0 < cast["probability"] <= 1
         assert cast["left"] in ("model_1", "model_2")
         assert (cast["confidence"], cast["active_seconds"]) == (2, 2.5)

@@ -16,7 +16,7 @@ import pytest
 from core.ssh_keys import read_keys
 from db.store import Store, local_identity
 from tests.core.test_ssh_keys import GOOD
-from tests.real_sshd import interpreter
+from tests.sshd import interpreter
 from tests.studies import make_study, rows, serve, vote
 from tests.terminal import terminal
 from tests.tui.test_cli import Done

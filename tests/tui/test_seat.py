@@ -22,10 +22,10 @@ from tests.studies import rows
 from tests.tui.test_annotate import LONG, SIZES, Seat, make_study
 from tui.actions import ANNOTATE
 from tui.app import TiebreakApp, Who
+from tui.attention import IDLE_AFTER
 from tui.keymap import LAYOUTS
 from tui.preferences import load
 from tui.rendering import STYLES
-from tui.session import IDLE_AFTER
 from tui.status import fitted, forms_of
 from tui.themes import THEMES
 from tui.widgets.find_line import FindLine

@@ -14,7 +14,8 @@ from db.serving import Draft, Served
 from db.store import Store
 from db.undoing import Undone
 from tests.studies import FakeClock, make_study, rows
-from tui.session import IDLE_AFTER, ActiveTime, Saved, Session, new_id
+from tui.attention import IDLE_AFTER, ActiveTime
+from tui.session import Saved, Session, new_id
 
 
 class Seconds:

@@ -49,11 +49,11 @@ def test_backup_and_restore_end_where_verify_does(tiebreak: Tiebreak, study: Pat
     copy, again = study.with_name("copy.db"), study.with_name("again.db")
     code, heads, said = tiebreak("backup", copy)
     assert code == 0
-    assert said.startswith(f"{copy}: 0.2 MiB, verified")
+    assert said.startswith(f"{copy}: 0.3 MiB, verified")
     assert tiebreak("verify") == (0, heads, "intact\n")
     code, restored, said = tiebreak("restore", copy, db=again)
     assert (code, restored) == (0, heads)
-    assert f"{again}: 0.2 MiB, restored from {copy}, verified" in said
+    assert f"{again}: 0.3 MiB, restored from {copy}, verified" in said
     assert dump(again) == dump(study)
 
 

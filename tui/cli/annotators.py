@@ -27,7 +27,7 @@ _name = click.argument("name", callback=as_name)
     epilog=example("tiebreak --db study.db annotator add ann --key ann.pub"),
 )
 def annotator_command() -> None:
-    """Add people with their SSH keys; pause, resume and retire them."""
+    """Add people with their SSH keys; pause, resume, retire them; reassign their pairs."""
 
 
 @annotator_command.command(
@@ -167,6 +167,20 @@ def annotator_retire(settings: Settings, name: str) -> None:
     with Store(settings.study()) as store:
         freed = store.people.retire(name)
     say(f"{one_line(name, 60)}: retired, {many(freed, 'open pair')} given back")
+
+
+@annotator_command.command(
+    "reassign", epilog=example("tiebreak --db study.db annotator reassign ann")
+)
+@_name
+@click.pass_obj
+def annotator_reassign(settings: Settings, name: str) -> None:
+    """Give a person's open pairs to others at once. What they type or vote on is still kept."""
+    from db.store import Store
+
+    with Store(settings.study()) as store:
+        freed = store.people.reassign(name)
+    say(f"{one_line(name, 60)}: {many(freed, 'open pair')} given back")
 
 
 @annotator_command.command("list", epilog=example("tiebreak --db study.db annotator list --json"))

@@ -18,7 +18,7 @@ from core.text import one_line
 from db.serving import Served
 from db.undoing import Undone
 from tui import collector
-from tui.actions import ANNOTATE, READ, REST, VOTE, Action
+from tui.actions import ANNOTATE, PAIR, READ, VOTE, Action
 from tui.asking import Asking
 from tui.lesson import seat_for
 from tui.screens import ScreenSpec, take_keys
@@ -81,12 +81,13 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
     def _footers(self) -> Iterator[list[Action]]:
         """What else the keys do, the fullest line first; what is left out is in the help."""
         shown = [a for a in self._table if a.label and a.group != VOTE]
-        reading = [a for a in shown if a.group == READ]
+        # What one can do without goes first: reading by hand, then what is rarely wanted.
+        dispensable = [a for a in shown if a.group == PAIR and a.id != "pair.undo"]
+        dispensable += [a for a in shown if a.group == READ]
         yield list(shown)
-        while reading:
-            shown.remove(reading.pop())
+        while dispensable:
+            shown.remove(dispensable.pop())
             yield list(shown)
-        yield [a for a in shown if a.group == REST]
 
     def _key(self, action: str) -> str:
         """The key that does something, as messages name it."""

@@ -19,6 +19,7 @@ class Reader(ModalScreen[None]):
 
     Args:
         leads_on: whether something new comes after it, which its footer then says.
+        is_raw: whether the text stands as it is; Markdown otherwise.
     """
 
     DEFAULT_CSS = """
@@ -30,8 +31,11 @@ class Reader(ModalScreen[None]):
     }
     """
 
-    def __init__(self, title: str, text: str, *, leads_on: bool = False) -> None:
+    def __init__(
+        self, title: str, text: str, *, leads_on: bool = False, is_raw: bool = False
+    ) -> None:
         super().__init__()
+        self._is_raw = is_raw
         self._leads_on = leads_on
         self._title = title
         self._text = text
@@ -45,6 +49,7 @@ class Reader(ModalScreen[None]):
         yield KeyBar(table)
 
     def on_mount(self) -> None:
+        self._view().raw = self._is_raw
         self.call_after_refresh(self._view().show, self._text)
 
     def _view(self) -> AnswerView:

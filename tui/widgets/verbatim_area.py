@@ -29,6 +29,9 @@ class VerbatimArea(TextArea):
         self._outside: dict[int, str] = {}
         self._shown: dict[int, str] = {}
         super().__init__(self._taken(text), id=id, show_line_numbers=False, soft_wrap=True)
+        # A line that is busy all the time is never asked by sshd whether anybody is there, so a
+        # blinking cursor would keep the session of a client that is gone.
+        self.cursor_blink = False
 
     @property
     def verbatim(self) -> str:

@@ -1,0 +1,58 @@
+"""A floor that keeps up with a study, read where it holds nobody up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import TiebreakError
+from db.store import Clock, Store
+from tui.background import Background
+from tui.live import LOOK_EVERY
+
+if TYPE_CHECKING:
+    from db.floor import Floor
+
+_AT_LEAST_EVERY = 10.0
+"""Seconds after which the floor is told again though nothing happened: time goes on."""
+
+
+class LiveFloor(Background):
+    """Follows a study on a connection of its own and hands over the floor as it changes.
+
+    Args:
+        tell: called in this thread with the floor, or with the refusal that ended it.
+        clock: tells the time from which today and "ago" are counted.
+    """
+
+    def __init__(
+        self, study: Path, tell: Callable[[Floor | TiebreakError], None], clock: Clock
+    ) -> None:
+        super().__init__(study, "live floor")
+        self._tell = tell
+        self._clock = clock
+
+    def run(self) -> None:
+        super().run()
+        if self.refusal is not None:
+            self._tell(self.refusal)
+
+    def work(self, store: Store) -> None:
+        """Look, then look again until :meth:`end`."""
+        from db.floor import FloorFeed
+
+        store.clock = self._clock
+        feed = FloorFeed(store)
+        try:
+            while not self.ended.is_set():
+                self._tell(feed.look())
+                told = time.monotonic()
+                while not (feed.stale() or time.monotonic() - told > _AT_LEAST_EVERY):
+                    if self.ended.wait(LOOK_EVERY):
+                        return
+                # However fast votes come: nobody reads faster than this.
+                self.ended.wait(max(0.0, told + LOOK_EVERY - time.monotonic()))
+        finally:
+            feed.close()
