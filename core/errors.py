@@ -5,7 +5,8 @@
     ├── Conflict           the study already holds something that contradicts this
     ├── StudyBroken        the database is damaged, tampered with, or of a newer version
     ├── StudyUnavailable   the database cannot be opened, written or locked right now
-    │   └── NotAdmitted    the study is there, but not for this person at this moment
+    │   ├── NotAdmitted    the study is there, but not for this person at this moment
+    │   └── NotForAnnotators  a screen asked for what an annotator must not see; a mistake of ours
     └── UsageError         exit 2: the command itself was wrong
 
 Each carries one clear line: what is wrong and where, and a hint: how to mend it.
@@ -70,6 +71,10 @@ class StudyUnavailable(TiebreakError):
 
 class NotAdmitted(StudyUnavailable):
     """This person is not known here, or may not vote at this moment."""
+
+
+class NotForAnnotators(StudyUnavailable):
+    """An annotator's connection was asked for what it must not see or do."""
 
 
 class UsageError(TiebreakError):

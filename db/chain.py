@@ -74,7 +74,7 @@ class _Log:
         """The statement that adds a row given by name."""
         names = ", ".join(f'"{name}"' for name in self.stores)
         values = ", ".join(f":{name}" for name in self.stores)
-        return f"INSERT INTO {log} ({names}) VALUES ({values})"
+        return f"INSERT INTO main.{log} ({names}) VALUES ({values})"
 
 
 def _log(own: str, named: dict[str, str], joins: str, unhashed: str, later: str = "") -> _Log:
@@ -179,7 +179,9 @@ def append(connection: sqlite3.Connection, log: str, rows: Sequence[dict[str, An
         said = [row[name] for name in (*shape.covers, *shape.later)]
         digest = row["hash"] = link(digest, shape.content(said))
     connection.executemany(shape.insert(log), rows)
-    connection.execute("UPDATE chain_head SET seq = ?, hash = ? WHERE log = ?", (seq, digest, log))
+    connection.execute(
+        "UPDATE main.chain_head SET seq = ?, hash = ? WHERE log = ?", (seq, digest, log)
+    )
 
 
 def read(connection: sqlite3.Connection, log: str) -> Iterator[dict[str, Any]]:

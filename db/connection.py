@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import StudyBroken, StudyUnavailable, TiebreakError
+from db.blind import GUARDED, BlindConnection, refuse
 from db.schema import APPLICATION_ID, LATEST, upgrade
 
 BUSY_SECONDS = 5.0
@@ -78,6 +79,10 @@ def in_words(path: str) -> Iterator[None]:
                 "keep a copy of the file, and restore the last backup",
             ) from error
         code = getattr(error, "sqlite_errorcode", None)
+        said = str(error)
+        # A function that is not allowed has no code of its own.
+        if code == sqlite3.SQLITE_AUTH or said == GUARDED or said.startswith("not authorized"):
+            refuse(said)
         if code == sqlite3.SQLITE_CANTOPEN and _lacks_its_folder(Path(path)):
             code = sqlite3.SQLITE_READONLY
         refusal = _REFUSALS.get(code & 0xFF) if code is not None else None
@@ -92,7 +97,7 @@ def _lacks_its_folder(path: Path) -> bool:
     return os.access(path, os.R_OK) and not os.access(path.absolute().parent, os.W_OK)
 
 
-def connect(path: Path, *, create: bool) -> sqlite3.Connection:
+def connect(path: Path, *, create: bool) -> BlindConnection:
     """Open a study: write-ahead log, full synchronisation, foreign keys, migrated to now.
 
     Args:
@@ -105,7 +110,9 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     if not create:
         refuse_missing(path)
     with in_words(str(path)):
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(
+            path, timeout=BUSY_SECONDS, isolation_level=None, factory=BlindConnection
+        )
         try:
             _prepare(connection, path)
         except BaseException:

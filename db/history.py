@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from core.records import Seen
 from core.saying import said_of
 from core.seeking import Wanted
-from db.connection import in_words
 from db.serving import Draft
 
 if TYPE_CHECKING:
@@ -78,6 +77,16 @@ class Deed:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A turn of a question or of an answer, by the hash of what it says."""
+
+    hash: str
+    of: str
+    owner: int
+    turn: int
+
+
 class History:
     """One's own votes in one store."""
 
@@ -109,15 +118,15 @@ class History:
         known: dict[str, int] = {}
         before = 1 << 62
         while page := self._page(annotator_id, before, every):
-            hashes = self._texts([row[0] for row in page]) if wanted else {}
+            texts = self._texts([row[0] for row in page]) if wanted else {}
             for seq, *said in page:
                 found = wanted.found_in(_said(*said)) if wanted else 0
-                for digest in hashes.get(seq, ()):
+                for text in texts.get(seq, ()):
                     if found == wanted.all or is_ended():
                         break
-                    if digest not in known:
-                        known[digest] = wanted.found_in(self._body(digest))
-                    found |= known[digest]
+                    if text.hash not in known:
+                        known[text.hash] = wanted.found_in(self._body(text))
+                    found |= known[text.hash]
                 if is_ended():
                     return
                 yield seq, found == wanted.all
@@ -154,18 +163,18 @@ class History:
         with self.store.read() as connection:
             return connection.execute(_OWN, (annotator_id, before, every, _PAGE)).fetchall()
 
-    def _texts(self, seqs: Sequence[int]) -> dict[int, list[str]]:
-        """The hashes of the texts that each vote was cast on, the question's first."""
-        found: dict[int, list[str]] = {}
+    def _texts(self, seqs: Sequence[int]) -> dict[int, list[_Text]]:
+        """The texts that each vote was cast on, the question's first."""
+        found: dict[int, list[_Text]] = {}
         with self.store.read() as connection:
-            for seq, digest in connection.execute(_TEXTS, (json.dumps(list(seqs)),)):
-                found.setdefault(seq, []).append(digest)
+            for seq, *text in connection.execute(_TEXTS, (json.dumps(list(seqs)),)):
+                found.setdefault(seq, []).append(_Text(*text))
         return found
 
-    def _body(self, digest: str) -> str:
-        with in_words(str(self.store.path)):
+    def _body(self, text: _Text) -> str:
+        with self.store.in_words():
             row = self.store.connection.execute(
-                "SELECT body FROM text WHERE hash = ?", (digest,)
+                _BODIES[text.of], (text.owner, text.turn)
             ).fetchone()
         return str(row[0])
 
@@ -241,8 +250,8 @@ _OWN = f"""
 _LOOK_UP = f"""
     SELECT v.seq, v.id, v.assignment_id, v.turn, v.seen, v.cannot_judge, v.note, v.flag, v.at,
            q.category, (SELECT count(*) FROM question_turn t WHERE t.question_id = q.id),
-           (SELECT substr(x.body, 1, {_HEAD}) FROM question_turn t JOIN text x
-            ON x.hash = t.text_hash WHERE t.question_id = q.id AND t.turn = max(v.turn, 1)),
+           (SELECT substr(t.body, 1, {_HEAD}) FROM question_text t
+            WHERE t.question_id = q.id AND t.turn = max(v.turn, 1)),
            w.seq, w.choice IS NOT NULL OR w.cannot_judge IS NOT NULL
     FROM json_each(?1) j CROSS JOIN vote v ON v.seq = j.value
     CROSS JOIN pair p ON p.id = v.pair_id CROSS JOIN question q ON q.id = p.question_id
@@ -256,7 +265,8 @@ _STANDING = f"""
 """
 
 _TURNS_OF = """
-    SELECT v.seq, t.text_hash FROM json_each(?1) j CROSS JOIN vote v ON v.seq = j.value
+    SELECT v.seq, t.text_hash, '{of}', t.{of}, t.turn
+    FROM json_each(?1) j CROSS JOIN vote v ON v.seq = j.value
     CROSS JOIN pair p ON p.id = v.pair_id CROSS JOIN {turns} t ON t.{of} = p.{which}
     WHERE v.turn = 0 OR t.turn <= v.turn
 """
@@ -268,3 +278,7 @@ _TEXTS = " UNION ALL ".join(
         ("answer_turn", "answer_id", "answer_2"),
     )
 )
+_BODIES = {
+    "question_id": "SELECT body FROM question_text WHERE question_id = ? AND turn = ?",
+    "answer_id": "SELECT body FROM answer_text WHERE answer_id = ? AND turn = ?",
+}

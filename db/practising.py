@@ -163,13 +163,13 @@ class Practising:
         """
         with self.store.write() as connection:
             lesson = connection.execute(
-                "SELECT l.use, l.choice, l.why, p.key, a.name FROM lesson l "
+                "SELECT l.use, p.key, a.name FROM lesson l "
                 "JOIN pair p ON p.id = l.pair_id JOIN annotator a ON a.id = ? WHERE l.id = ?",
                 (annotator_id, trial.lesson),
             ).fetchone()
             if lesson is None:
                 raise Conflict("a lead has taken this pair away meanwhile", "the next one is there")
-            use, choice, why, key, name = lesson
+            use, key, name = lesson
             left = self._left_side(key, name, use, trial.round)
             known = connection.execute(
                 "SELECT lesson_id, annotator_id, round, seen FROM trial WHERE id = ?", (trial.id,)
@@ -180,6 +180,10 @@ class Practising:
                 self._settle(connection, annotator_id)
             elif known != (trial.lesson, annotator_id, trial.round, trial.seen):
                 raise Conflict(f"trial {trial.id!r} is already in the study and says otherwise")
+            # An annotator may read what is right from here on: the trial is there.
+            choice, why = connection.execute(
+                "SELECT choice, why FROM lesson WHERE id = ?", (trial.lesson,)
+            ).fetchone()
         if use == LessonUse.QUALIFICATION:
             return None
         return Feedback(trial.seen, as_seen(Choice(choice), left), why)
@@ -237,7 +241,6 @@ class Practising:
         name = _name(connection, annotator_id)
         left = self._left_side(row.key, name, row.use, round_)
         texts = shown(connection, row.question_id, (row.answer_1, row.answer_2), left)
-        question, left_turns, right_turns = texts
         return Served(
             assignment=row.id,
             turns=tuple(lesson.turn for lesson in lessons if lesson.key == row.key),
@@ -247,11 +250,11 @@ class Practising:
                 if lesson.key == row.key and lesson.trial
             },
             drafts={},
-            category=question.category,
-            question=question.turns,
-            references=question.references,
-            left=left_turns,
-            right=right_turns,
+            category=texts.category,
+            question=texts.question,
+            references=texts.references,
+            left=texts.left,
+            right=texts.right,
         )
 
     def _insert(
@@ -269,8 +272,8 @@ class Practising:
             others = connection.execute(_OTHER_TURNS, (trial.lesson, annotator_id, trial.round))
             lessons.update({f"{trial.id}/{turn}": lesson for lesson, turn in others})
         connection.executemany(
-            "INSERT INTO trial (id, lesson_id, annotator_id, identity, round, left, seen, choice, "
-            "active_seconds, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO main.trial (id, lesson_id, annotator_id, identity, round, left, seen, "
+            "choice, active_seconds, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     *(key, lesson, annotator_id, identity, trial.round, left),

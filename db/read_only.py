@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import StudyBroken, StudyUnavailable
+from db.blind import BlindConnection
 from db.connection import BUSY_SECONDS, check_is_study, in_words, refuse_missing
 from db.schema import LATEST
 
@@ -69,7 +70,7 @@ def is_writable(path: Path) -> bool:
 
 def connect_read_only(
     path: Path, *, older: bool = False
-) -> tuple[sqlite3.Connection, Unchanged | None]:
+) -> tuple[BlindConnection, Unchanged | None]:
     """Open a study without writing anything, neither to it nor beside it.
 
     Args:
@@ -101,10 +102,12 @@ def connect_read_only(
         ) from error
 
 
-def _open(path: Path, how: str, older: bool) -> sqlite3.Connection:
+def _open(path: Path, how: str, older: bool) -> BlindConnection:
     address = f"{path.absolute().as_uri()}?{how}"
     with in_words(str(path)):
-        connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(
+            address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, factory=BlindConnection
+        )
         try:
             version = check_is_study(connection, path)
             if not version:

@@ -130,10 +130,10 @@ class Serving:
         """Give back a pair that was prepared but never seen, so that it keeps no slot."""
         with self.store.write() as connection:
             freed = connection.execute(
-                "UPDATE assignment SET state = 'released', closed_at = ? "
-                "WHERE id = ? AND annotator_id = ? AND state = 'open' "
-                "AND NOT EXISTS (SELECT 1 FROM vote v WHERE v.assignment_id = assignment.id) "
-                "AND NOT EXISTS (SELECT 1 FROM draft d WHERE d.assignment_id = assignment.id) "
+                "UPDATE main.assignment SET state = 'released', closed_at = ? WHERE id IN ("
+                "SELECT id FROM assignment a WHERE id = ? AND annotator_id = ? AND state = 'open' "
+                "AND NOT EXISTS (SELECT 1 FROM vote v WHERE v.assignment_id = a.id) "
+                "AND NOT EXISTS (SELECT 1 FROM draft d WHERE d.assignment_id = a.id)) "
                 "RETURNING id",
                 (self.store.now(), assignment, annotator_id),
             ).fetchall()
@@ -160,13 +160,20 @@ class Serving:
 
         A hidden repeat keeps nobody waiting, and stays open.
         """
-        freed = connection.execute(
-            "UPDATE assignment SET state = 'expired', closed_at = ?1 WHERE state = 'open' "
-            "AND lease_until < ?1 AND annotator_id != ?2 AND repeat = 0 RETURNING id",
-            (self.store.now(), annotator_id),
+        now = self.store.now()
+        lapsed = connection.execute(
+            "SELECT id, pair_id, left = 1 FROM lapsed WHERE lease_until < ? AND annotator_id != ?",
+            (now, annotator_id),
         ).fetchall()
-        for (expired,) in freed:
-            change_load(connection, expired, -1)
+        for assignment, pair_id, is_1 in lapsed:
+            connection.execute(
+                "UPDATE main.assignment SET state = 'expired', closed_at = ? WHERE id = ?",
+                (now, assignment),
+            )
+            connection.execute(
+                "UPDATE queue SET load = load - 1, load_1 = load_1 - ? WHERE pair_id = ?",
+                (is_1, pair_id),
+            )
 
     def _open(
         self, connection: sqlite3.Connection, annotator_id: int, beyond: int | None
@@ -178,7 +185,7 @@ class Serving:
         ).fetchone()
         if row is not None:
             connection.execute(
-                "UPDATE assignment SET lease_until = ? WHERE id = ?", (self.lease(), row[0])
+                "UPDATE main.assignment SET lease_until = ? WHERE id = ?", (self.lease(), row[0])
             )
         return row[0] if row else None
 
@@ -222,7 +229,7 @@ class Serving:
         chosen = self._repeats.draw(connection, annotator_id, name, nth, question) or fresh
         material = "\x1f".join((self.store.seed, chosen.key, name, str(chosen.repeat)))
         (assignment,) = connection.execute(
-            "INSERT INTO assignment (uid, pair_id, annotator_id, repeat, left, policy, "
+            "INSERT INTO main.assignment (uid, pair_id, annotator_id, repeat, left, policy, "
             "policy_version, seed, probability, served_at, lease_until, state) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open') RETURNING id",
             (
@@ -265,7 +272,7 @@ class Serving:
             "FROM assignment a JOIN pair p ON p.id = a.pair_id WHERE a.id = ?",
             (assignment,),
         ).fetchone()
-        question, left_turns, right_turns = shown(connection, question_id, (first, second), left)
+        texts = shown(connection, question_id, (first, second), left)
         turns, voted = self.turns(connection, assignment)
         drafts = connection.execute(
             "SELECT turn, note, flag FROM draft WHERE assignment_id = ?", (assignment,)
@@ -275,11 +282,11 @@ class Serving:
             turns,
             voted,
             {turn: Draft(note, flag) for turn, note, flag in drafts},
-            question.category,
-            question.turns,
-            question.references,
-            left_turns,
-            right_turns,
+            texts.category,
+            texts.question,
+            texts.references,
+            texts.left,
+            texts.right,
             said_in(connection, assignment),
         )
 
@@ -369,7 +376,8 @@ _PACE = """
     )
     SELECT sum(v.active_seconds)
     FROM recent r JOIN assignment a ON a.id = r.id AND a.state = 'done'
-    JOIN vote v INDEXED BY vote_by_pair ON v.pair_id = a.pair_id AND v.assignment_id = a.id
+    -- The plus has it look by pair: a view, which vote may be, takes no INDEXED BY.
+    JOIN vote v ON v.pair_id = a.pair_id AND +v.assignment_id = a.id
     WHERE v.choice IS NOT NULL AND NOT EXISTS (SELECT 1 FROM vote w WHERE w.supersedes = v.id)
     GROUP BY a.id HAVING count(v.active_seconds) = count(*)
 """
@@ -378,7 +386,7 @@ _PACE = """
 def set_open(connection: sqlite3.Connection, assignment: int, lease_until: str) -> None:
     """Open an assignment again; the caller keeps the queue's load right."""
     connection.execute(
-        "UPDATE assignment SET state = 'open', closed_at = NULL, reason = '', lease_until = ? "
+        "UPDATE main.assignment SET state = 'open', closed_at = NULL, reason = '', lease_until = ? "
         "WHERE id = ?",
         (lease_until, assignment),
     )
@@ -401,11 +409,11 @@ def store_draft(connection: sqlite3.Connection, assignment: int, turn: int, draf
     """Keep a draft, or forget it where it is empty; within the caller's transaction."""
     if draft == Draft():
         connection.execute(
-            "DELETE FROM draft WHERE assignment_id = ? AND turn = ?", (assignment, turn)
+            "DELETE FROM main.draft WHERE assignment_id = ? AND turn = ?", (assignment, turn)
         )
         return
     connection.execute(
-        "INSERT OR REPLACE INTO draft VALUES (?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO main.draft VALUES (?, ?, ?, ?)",
         (assignment, turn, storable(draft.note), storable(draft.flag)),
     )
 

@@ -118,6 +118,6 @@ def note(connection: sqlite3.Connection, annotator_id: int, noted: Mapping[str, 
     before = attributes.get(ONBOARDING)
     attributes[ONBOARDING] = {**(before if isinstance(before, dict) else {}), **noted}
     connection.execute(
-        "UPDATE annotator SET attributes = ? WHERE id = ?",
+        "UPDATE main.annotator SET attributes = ? WHERE id = ?",
         (json.dumps(attributes), annotator_id),
     )

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import settings
-from core.errors import Conflict, StudyUnavailable
+from core.errors import Conflict, NotForAnnotators, StudyUnavailable
 from core.records import Annotator
 from core.times import stamp
 from db import chain
+from db.blind import open_doors
 from db.connection import connect, in_words
 from db.read_only import Unchanged, beside, connect_read_only, is_writable
 from db.schema import altered
@@ -59,6 +60,8 @@ class Store:
         reading: for reading alone. A study that this user cannot write is then opened
             read-only, see :mod:`db.read_only`; one that can be written is opened as ever.
         untouched: for reading alone, read-only in any case, and of an older version too.
+        blind_for: whose screen this is for, added if there is no such annotator: from here on
+            nothing can be read or written but what :mod:`db.blind` allows them.
         clock: tells the time; tests hand in their own.
 
     Raises:
@@ -73,6 +76,7 @@ class Store:
         create: bool = False,
         reading: bool = False,
         untouched: bool = False,
+        blind_for: Annotator | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self.path = Path(path)
@@ -84,12 +88,17 @@ class Store:
             self.connection, self._unchanged = connect_read_only(self.path, older=untouched)
         else:
             self.connection = connect(self.path, create=create)
+        self.on_refusal: Callable[[NotForAnnotators], None] = lambda refusal: None
         opened = self.path.stat()
         self._file = (opened.st_dev, opened.st_ino)
         try:
-            with in_words(str(self.path)):
+            with self.in_words():
                 if not self.is_read_only:
                     self._ensure_seed()
+                if blind_for is None:
+                    open_doors(self.connection)
+                else:
+                    self.connection.blind(self._row_of(blind_for))
         except BaseException:
             self.connection.close()
             raise
@@ -171,13 +180,26 @@ class Store:
         return Reading(self)
 
     @contextmanager
+    def in_words(self) -> Iterator[None]:
+        """Say in words what SQLite refuses, see :func:`db.connection.in_words`.
+
+        What was refused to an annotator is handed to :attr:`on_refusal` first.
+        """
+        try:
+            with in_words(str(self.path)):
+                yield
+        except NotForAnnotators as refusal:
+            self.on_refusal(refusal)
+            raise
+
+    @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """One write transaction: all of it is committed when the block ends, or none of it.
 
         Raises:
             StudyUnavailable: if the file is locked for too long, read-only, or the disk is full.
         """
-        with in_words(str(self.path)):
+        with self.in_words():
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
@@ -209,7 +231,7 @@ class Store:
             StudyUnavailable: if that cannot be had.
         """
         try:
-            with in_words(str(self.path)):
+            with self.in_words():
                 self.connection.execute("BEGIN")
                 try:
                     yield self.connection
@@ -227,12 +249,12 @@ class Store:
 
     def data_version(self) -> int:
         """A number that changes whenever another process has committed; costs microseconds."""
-        with in_words(str(self.path)):
+        with self.in_words():
             return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
 
     def settings(self) -> dict[str, Any]:
         """Every setting of the study, the defaults filled in."""
-        with in_words(str(self.path)):
+        with self.in_words():
             rows = self.connection.execute("SELECT key, value FROM study").fetchall()
         stored = {key: json.loads(value) for key, value in rows}
         return {key: stored.get(key, known.default) for key, known in settings.KNOWN.items()}
@@ -258,7 +280,7 @@ class Store:
     @cached_property
     def seed(self) -> str:
         """The study's secret seed: sides and draws follow from it."""
-        with in_words(str(self.path)):
+        with self.in_words():
             row = self.connection.execute("SELECT value FROM study WHERE key = 'seed'").fetchone()
         return str(json.loads(row[0]))
 
@@ -289,15 +311,18 @@ class Store:
         Args:
             attributes: fields of :class:`core.records.Annotator`.
         """
+        return self._row_of(Annotator(name, **attributes))
+
+    def _row_of(self, annotator: Annotator) -> int:
         find = "SELECT id FROM annotator WHERE name = ?"
-        with in_words(str(self.path)):
-            row = self.connection.execute(find, (name,)).fetchone()
+        with self.in_words():
+            row = self.connection.execute(find, (annotator.name,)).fetchone()
         if row is None:
             with self.write() as connection:
                 # Another process may have added this one since.
-                row = connection.execute(find, (name,)).fetchone()
+                row = connection.execute(find, (annotator.name,)).fetchone()
                 if row is None:
-                    return add_annotator(connection, Annotator(name, **attributes), self.now())
+                    return add_annotator(connection, annotator, self.now())
         return int(row[0])
 
     def verify(self, heads: Mapping[str, str] | None = None) -> list[chain.Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 
 from core.records import Question
 from db.chain import text_hash
@@ -12,6 +13,17 @@ TURNS_OF_PAIR = """min(
     (SELECT count(*) FROM answer_turn t WHERE t.answer_id = p.answer_1),
     (SELECT count(*) FROM answer_turn t WHERE t.answer_id = p.answer_2))"""
 """SQL: how many turns of ``pair p`` have all their texts; 0 where one of them is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A pair's texts in the order to be shown; ``references`` holds a text or None for each."""
+
+    category: str | None
+    question: tuple[str, ...]
+    references: tuple[str | None, ...]
+    left: tuple[str, ...]
+    right: tuple[str, ...]
 
 
 def store_text(connection: sqlite3.Connection, body: str) -> str:
@@ -28,9 +40,7 @@ def store_text(connection: sqlite3.Connection, body: str) -> str:
 def answer_turns(connection: sqlite3.Connection, answer_id: int) -> tuple[str, ...]:
     """The turns of an answer, oldest first; none where its text is unknown."""
     rows = connection.execute(
-        "SELECT x.body FROM answer_turn t JOIN text x ON x.hash = t.text_hash "
-        "WHERE t.answer_id = ? ORDER BY t.turn",
-        (answer_id,),
+        "SELECT body FROM answer_text WHERE answer_id = ? ORDER BY turn", (answer_id,)
     )
     return tuple(row[0] for row in rows)
 
@@ -42,40 +52,45 @@ def question_of(connection: sqlite3.Connection, question_id: int) -> Question:
         "LEFT JOIN source s ON s.id = q.source_id WHERE q.id = ?",
         (question_id,),
     ).fetchone()
+    turns, references = _asked(connection, question_id)
+    return Question(key, turns, category, references, source)
+
+
+def _asked(
+    connection: sqlite3.Connection, question_id: int
+) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
+    """The turns of a question, oldest first, and for each its reference, if there is any."""
     turns = connection.execute(
-        "SELECT t.turn, x.body FROM question_turn t JOIN text x ON x.hash = t.text_hash "
-        "WHERE t.question_id = ? ORDER BY t.turn",
-        (question_id,),
+        "SELECT body FROM question_text WHERE question_id = ? ORDER BY turn", (question_id,)
     ).fetchall()
     references: dict[int, str] = dict(
         connection.execute(
-            "SELECT t.turn, x.body FROM reference_turn t JOIN text x ON x.hash = t.text_hash "
-            "WHERE t.question_id = ?",
-            (question_id,),
+            "SELECT turn, body FROM reference_text WHERE question_id = ?", (question_id,)
         ).fetchall()
     )
     length = max([len(turns), *references]) if references else 0
-    return Question(
-        key,
-        tuple(body for _, body in turns),
-        category,
+    return (
+        tuple(body for (body,) in turns),
         tuple(references.get(turn) for turn in range(1, length + 1)),
-        source,
     )
 
 
 def shown(
     connection: sqlite3.Connection, question_id: int, answers: tuple[int, int], left: int
-) -> tuple[Question, tuple[str, ...], tuple[str, ...]]:
-    """A pair's texts in the order to be shown: the question, the left answer, the right one.
+) -> Shown:
+    """What an annotator sees of a pair.
 
     Args:
         answers: the rows of the pair's answers, in canonical order.
         left: 1 or 2, which of them stands left.
     """
+    (category,) = connection.execute(
+        "SELECT category FROM question WHERE id = ?", (question_id,)
+    ).fetchone()
     first, second = answers if left == 1 else answers[::-1]
-    return (
-        question_of(connection, question_id),
+    return Shown(
+        category,
+        *_asked(connection, question_id),
         answer_turns(connection, first),
         answer_turns(connection, second),
     )

@@ -148,7 +148,7 @@ class Voting:
             if not self._say(connection, identity, served, declined, said):
                 return False
             connection.execute(
-                "UPDATE assignment SET state = 'declined', closed_at = ? WHERE id = ?",
+                "UPDATE main.assignment SET state = 'declined', closed_at = ? WHERE id = ?",
                 (self.store.now(), declined.assignment),
             )
             if served.state in ("open", "done"):
@@ -194,7 +194,8 @@ class Voting:
             **{name: said.get(name) for name in SAID},
         )
         connection.execute(
-            "DELETE FROM draft WHERE assignment_id = ? AND turn = ?", (one.assignment, one.turn)
+            "DELETE FROM main.draft WHERE assignment_id = ? AND turn = ?",
+            (one.assignment, one.turn),
         )
         return True
 
@@ -210,7 +211,7 @@ class Voting:
             change_load(connection, assignment, 1)
         if is_done:
             connection.execute(
-                "UPDATE assignment SET state = 'done', closed_at = ? WHERE id = ?",
+                "UPDATE main.assignment SET state = 'done', closed_at = ? WHERE id = ?",
                 (self.store.now(), assignment),
             )
         else:
@@ -223,9 +224,10 @@ class Voting:
         """
         with self.store.write() as connection:
             freed = connection.execute(
-                "UPDATE assignment SET state = 'skipped', closed_at = ?, reason = ?, "
+                "UPDATE main.assignment SET state = 'skipped', closed_at = ?, reason = ?, "
                 "skipped_after = (SELECT seq FROM chain_head WHERE log = 'vote') "
-                "WHERE id = ? AND annotator_id = ? AND state = 'open' RETURNING id",
+                "WHERE id IN (SELECT id FROM assignment WHERE id = ? AND annotator_id = ? "
+                "AND state = 'open') RETURNING id",
                 (self.store.now(), storable(reason), assignment, annotator_id),
             ).fetchall()
             for (skipped,) in freed:

@@ -203,6 +203,13 @@ def load(store: Store, assignment: int) -> int:
     return int(store.connection.execute(query, (assignment,)).fetchone()[0])
 
 
+def allow_no_growth(connection: sqlite3.Connection) -> None:
+    """Let the file grow no more, as on a full disk. A blind connection then sees again."""
+    sqlite3.Connection.set_authorizer(connection, None)
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+
+
 def dump(path: Path) -> str:
     """Everything a study file holds, as SQL text, read from outside."""
     with closing(sqlite3.connect(path)) as connection:

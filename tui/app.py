@@ -20,7 +20,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from core.errors import NotAdmitted, StudyUnavailable, TiebreakError
-from core.records import Role
+from core.records import Annotator, Role
 from core.text import one_line
 from db.seats import Seat
 from db.store import Store
@@ -126,7 +126,8 @@ class TiebreakApp(App[None]):
         self.banner = banner
         self.onboards = onboards
         self.practises = practises
-        self.store = Store(study)
+        blind_for = None if who.is_lead else Annotator(who.annotator, simulated=who.simulated)
+        self.store = Store(study, blind_for=blind_for)
         self.seat: Seat | None = None  # what leads see while this person is at the voting screen
         self.before_leaving: list[Callable[[], None]] = []
         self.before_quitting: list[Callable[[], bool]] = []

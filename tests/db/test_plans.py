@@ -20,7 +20,7 @@ def scans(store: Store, statements: list[str]) -> list[str]:
         if not re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT|WITH)", statement):
             continue
         for row in store.connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall():
-            scanned = re.match(r"SCAN (\w+)", row[3])
+            scanned = re.match(r"SCAN (?:main\.)?(\w+)", row[3])
             if scanned and scanned.group(1) in GROWS:
                 found.append(f"{row[3]}: {statement}")
     return found

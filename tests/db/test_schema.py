@@ -13,6 +13,7 @@ import sqlite_utils
 
 from core.errors import StudyBroken, StudyUnavailable
 from core.settings import KNOWN
+from db.blind import BlindConnection
 from db.chain import LOGS
 from db.migrations import migrations
 from db.schema import APPLICATION_ID, LATEST, upgrade
@@ -153,7 +154,7 @@ def test_a_study_that_appears_while_it_is_opened_is_not_taken_for_another(
 
     interruptions: list[str] = []
 
-    class Interrupted(sqlite3.Connection):
+    class Interrupted(BlindConnection):
         def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
             if "sqlite_master" in sql and not interruptions:
                 interruptions.append(sql)
@@ -166,7 +167,7 @@ def test_a_study_that_appears_while_it_is_opened_is_not_taken_for_another(
 
     monkeypatch.setattr(
         "db.connection.sqlite3.connect",
-        lambda *given, **named: real(*given, **named, factory=Interrupted),
+        lambda *given, **named: real(*given, **{**named, "factory": Interrupted}),
     )
     with Store(path, create=True) as store:
         assert store.seed

@@ -22,12 +22,12 @@ from hypothesis.stateful import (
 
 from core.asked import Details
 from core.policies import POLICIES
-from core.records import Seen
+from core.records import Annotator, Seen
 from db.serving import Served
 from db.store import Store
 from db.undoing import Undone
 from db.voting import Cast, Declined
-from tests.studies import FakeClock, make_study
+from tests.studies import FakeClock, make_study, rows
 
 PEOPLE = ("ann", "bob", "cat")
 WHO = st.sampled_from(PEOPLE)
@@ -102,12 +102,13 @@ class Annotating(RuleBasedStateMachine):
             self.open(name)
 
     def open(self, name: str) -> None:
-        self.stores[name] = Store(self.path, clock=self.clock)
-        self.ids[name] = self.stores[name].annotator(
+        who = Annotator(
             name,
             group="expert" if name == "ann" else "crowd",
             attributes={"keen": "no" if name == "cat" else "yes"},
         )
+        self.stores[name] = Store(self.path, clock=self.clock, blind_for=who)
+        self.ids[name] = self.stores[name].annotator(name)
 
     def teardown(self) -> None:
         for store in self.stores.values():
@@ -121,7 +122,7 @@ class Annotating(RuleBasedStateMachine):
     # ── what the study says ─────────────────────────────────────────────────
 
     def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        return self.stores["ann"].connection.execute(query, values).fetchall()
+        return rows(self.path, query, *values)
 
     def state_of(self, assignment: int) -> tuple[str, int]:
         ((state, pair),) = self.ask(
@@ -520,7 +521,7 @@ class Annotating(RuleBasedStateMachine):
             "SELECT n.name, a.id, a.state FROM assignment a "
             "JOIN annotator n ON n.id = a.annotator_id"
         ):
-            turns, _ = self.stores["ann"].serving.turns(self.stores["ann"].connection, assignment)
+            turns, _ = self.stores[name].serving.turns(self.stores[name].connection, assignment)
             has_all = all((name, assignment, turn) in self.standing for turn in turns)
             # A word not to judge on another turn leaves all the votes of a closed pair standing.
             assert state in ("done", "declined") if has_all else state != "done"

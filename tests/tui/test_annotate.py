@@ -14,6 +14,7 @@ from core.errors import Where
 from core.records import Answer, Question, Record, Seen, Setting
 from db.pairs import make
 from db.store import Store
+from tests.studies import allow_no_growth
 from tui.actions import ANNOTATE
 from tui.app import TiebreakApp, Who
 from tui.screens.annotate import AnnotateScreen
@@ -397,8 +398,7 @@ async def test_a_vote_that_cannot_be_written_says_so_and_stays(study: Path) -> N
         connection = seat.app.store.connection
         before = seat.screen.session.current
         seat.screen.session.keep(note="long " * 20_000)
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        connection.execute(f"PRAGMA max_page_count = {pages}")
+        allow_no_growth(connection)
         await seat.press("1")
         assert "Not saved" in seat.text("said")
         assert "disk is full" in seat.text("said")

@@ -14,6 +14,7 @@ import pytest
 
 from core.records import Vote
 from db.store import Store
+from tests.studies import allow_no_growth
 from tests.terminal import terminal
 from tests.tui.test_annotate import SIZES, Seat
 from tests.tui.test_seat import one_turn_study, sit
@@ -203,8 +204,7 @@ async def test_a_vote_that_cannot_be_written_stays_with_its_answers(
     async with sit(study) as seat:
         connection = seat.app.store.connection
         seat.screen.session.keep(note="long " * 20_000)
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        connection.execute(f"PRAGMA max_page_count = {pages}")
+        allow_no_growth(connection)
         await seat.press(*keys.get(last, ("1", "2", "3")))
         assert "disk is full" in seat.text("said")
         assert {"tags": "✓clear", "confidence": "✓fairly", "criteria": "✓tie"}[last] in strip(seat)

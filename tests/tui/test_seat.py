@@ -18,6 +18,7 @@ from core.errors import Where
 from core.records import Answer, Question, Record, Setting
 from db.pairs import make
 from db.store import Store
+from tests.studies import rows
 from tests.tui.test_annotate import LONG, SIZES, Seat, make_study
 from tui.actions import ANNOTATE
 from tui.app import TiebreakApp, Who
@@ -285,8 +286,7 @@ async def test_a_click_on_a_vote_votes(study: Path, size: tuple[int, int]) -> No
             await seat.pilot.click("#votes", offset=place(seat, "votes", f"{number} "))
             await seat.settle()
             query = "SELECT seen FROM vote ORDER BY seq DESC"
-            (last,) = seat.app.store.connection.execute(query).fetchone()
-            assert last == seen
+            assert rows(study, query)[0] == (seen,)
         assert len(seat.standing()) == 4
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.errors import TiebreakError
+from core.errors import NotForAnnotators, TiebreakError
 from tui import collector, lean
 from tui.cli import Settings, as_name, example, say
 from tui.preferences import THEMES
@@ -67,6 +67,7 @@ def run_app(app: TiebreakApp, log: Path | None = None) -> None:
     Raises:
         TiebreakError: if the app refused or crashed.
     """
+    app.store.on_refusal = lambda refusal: _log_refusal(refusal, log)
     app.run()
     app.store.close()
     if app.unsaved_note:
@@ -87,6 +88,15 @@ def _log_crash(crash: BaseException, log: Path | None) -> str:
     Returns:
         Where the details are, in words.
     """
+    return _log(type(crash).__name__, traceback.format_tb(crash.__traceback__), log)
+
+
+def _log_refusal(refusal: NotForAnnotators, log: Path | None) -> None:
+    """Write down which column a screen was refused, and where it asked."""
+    _log(f"{type(refusal).__name__}: {refusal.message}", traceback.format_stack(), log)
+
+
+def _log(what: str, frames: list[str], log: Path | None) -> str:
     if log is not None:
         place = f"{log.name}, for your lead"  # whoever is remote need not know where that lies
     else:
@@ -94,12 +104,11 @@ def _log_crash(crash: BaseException, log: Path | None) -> str:
 
         log = user_state_path("tiebreak") / "crash.log"
         place = str(log)
-    frames = traceback.format_tb(crash.__traceback__)
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as stream:
-            stream.write(f"--- {when} UTC {type(crash).__name__}\n{''.join(frames)}")
+            stream.write(f"--- {when} UTC {what}\n{''.join(frames)}")
     except OSError as error:
         return f"the details could not be written to {place}: {error.strerror}"
     return f"the details are in {place}"
