@@ -12,6 +12,7 @@ from time import perf_counter
 
 from rich.segment import Segment
 from textual import events
+from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -115,6 +116,7 @@ class AnswerView(Inked, inherit_bindings=False):
         self._sought = ""  # the landmark that somebody is on the way down to
         self._landmark: int | None = None  # the row of the one that was jumped to last
         self._marks = Marks()
+        self._expected: int | None = None  # the width that a layout to come will give
         self._idle: Timer | None = None
 
     @property
@@ -141,9 +143,20 @@ class AnswerView(Inked, inherit_bindings=False):
         offset = self._rendered.offset_of(self.top + self.size.height)
         return f"{min(99, 100 * offset // max(1, len(self.text)))}%"
 
-    def prepare(self, text: str) -> Rendered:
-        """Make a rendering that fits this view, to be advanced ahead of time and shown later."""
-        return Rendered(text, self._room, raw=self.raw)
+    def prepare(self, text: str, width: int | None = None) -> Rendered:
+        """Make a rendering that fits this view, to be advanced ahead of time and shown later.
+
+        Args:
+            width: cells the view will have then, if not those it has now.
+        """
+        return Rendered(text, self._room if width is None else width - _MARGIN, raw=self.raw)
+
+    def expect(self, width: int) -> None:
+        """Take what is shown from now on for a view of this width, until it is resized.
+
+        A view that was hidden, or whose neighbour was, keeps its size until the next layout.
+        """
+        self._expected = width
 
     @property
     def place(self) -> int:
@@ -249,6 +262,14 @@ class AnswerView(Inked, inherit_bindings=False):
         """Lay the text out anew."""
         self._lay_out_anew()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Paint lines, of the width that the view has: a paint may overtake the resize."""
+        self._expected = None
+        coming = self._coming
+        if not self._fits(self._rendered) and (coming is None or not self._fits(coming)):
+            self._lay_out_anew()
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         """Paint one line: the edge, which every line draws anew, and the row behind it.
 
@@ -272,6 +293,7 @@ class AnswerView(Inked, inherit_bindings=False):
 
     def on_resize(self) -> None:
         """Keep the place that is being read."""
+        self._expected = None
         if self._fits(self._rendered):
             self._rendered.ensure(self.top + self.size.height + 1)
             self.top = self.validate_top(self.top)
@@ -296,7 +318,7 @@ class AnswerView(Inked, inherit_bindings=False):
     @property
     def _room(self) -> int:
         """Cells for the text."""
-        return self.size.width - _MARGIN
+        return (self._expected or self.size.width) - _MARGIN
 
     def _fits(self, rendered: Rendered) -> bool:
         return rendered.raw == self.raw and rendered.width == max(self._room, NARROWEST)
