@@ -89,15 +89,23 @@ class Rendered:
         text: the source, verbatim.
         width: cells.
         raw: whether the source is shown as it is, or as Markdown.
+        begin: the offset in the source at which the first row begins.
         blocks: how many blocks (in raw mode, lines) were laid out so far: a measure of work.
         complete: whether all of the text is laid out, so that ``height`` is final.
         landmarks: the rows at which a heading or code begins, as far as there are rows.
     """
 
     def __init__(
-        self, text: str, width: int, *, raw: bool = False, palette: Palette | None = None
+        self,
+        text: str,
+        width: int,
+        *,
+        raw: bool = False,
+        palette: Palette | None = None,
+        begin: int = 0,
     ) -> None:
         self.text = text
+        self.begin = begin
         self.width = max(width, NARROWEST)
         self.raw = raw
         self.blocks = 0
@@ -262,7 +270,7 @@ class Rendered:
         return Strip(segments)
 
     def _lay_out_raw(self) -> Iterator[Placed]:
-        for (offset, line), kind in landmarks(self.text):
+        for (offset, line), kind in landmarks(self.text, self.begin):
             self.blocks += 1
             self._begins(offset)
             if kind:
@@ -273,7 +281,7 @@ class Rendered:
     def _lay_out(self) -> Iterator[Placed]:
         apart = False  # whether the block before wants a blank row after it
         before = ""
-        for block in blocks(self.text):
+        for block in blocks(self.text, self.begin):
             self.blocks += 1
             first = block.info or (block.lines[0] if block.lines else (len(self.text), ""))
             self._begins(first[0])

@@ -124,10 +124,10 @@ class Lines:
             self._ahead.append((begin, expand_tabs(shown)))
 
 
-def landmarks(text: str) -> Iterator[tuple[Line, str]]:
+def landmarks(text: str, begin: int = 0) -> Iterator[tuple[Line, str]]:
     """Each line of a source, and what begins with it: ``heading``, ``code`` or nothing."""
     closing: re.Pattern[str] | None = None
-    for line in Lines(text):
+    for line in Lines(text, begin):
         kind = ""
         if closing is not None:
             closing = None if closing.match(line[1]) else closing
@@ -138,9 +138,9 @@ def landmarks(text: str) -> Iterator[tuple[Line, str]]:
         yield line, kind
 
 
-def blocks(text: str) -> Iterator[Block]:
+def blocks(text: str, begin: int = 0) -> Iterator[Block]:
     """Cut a text into blocks, reading only as far as the blocks that are asked for."""
-    reader = Lines(text)
+    reader = Lines(text, begin)
     gap = reader.skip_blank()
     while (line := reader.peek()) is not None:
         if fence := _FENCE.match(line[1]):

@@ -338,3 +338,84 @@ async def test_real_answers_are_shown_whole() -> None:
                 shown = "".join(rendered.line(y).text for y in range(rendered.height))
                 assert "".join(filter(str.isalnum, text)) == "".join(filter(str.isalnum, shown))
         await pilot.pause()
+
+
+STRUCTURED = "\n\n".join(
+    f"## Part {n}\n\nSome **bold** prose of part {n} with `code`, and words that go on.\n\n"
+    f"- item *one*\n- item two\n\n| a | b |\n|---|---|\n| {n} | x |\n\n"
+    f"```python\ndef f_{n}(x):\n\n    return x + {n}\n```"
+    for n in range(1200)
+)
+
+
+def whole(view: AnswerView) -> list[str]:
+    """All rows of the view's text at its width, laid out from the beginning."""
+    rendered = Rendered(view.text, view.size.width - 3)
+    rendered.ensure(10**9)
+    return [rendered.line(y).text.rstrip() for y in range(rendered.height)]
+
+
+async def test_the_end_of_a_structured_text_is_seen_at_once_and_read_back_from() -> None:
+    app = Reader()
+    async with app.run_test(size=(120, 40)) as pilot:
+        view = app.left
+        assert len(STRUCTURED) > 180_000
+        view.show(STRUCTURED)
+        rows = whole(view)
+        view.to_end()
+        assert (view.position, view.at_end) == ("end", True)
+        assert seen(view) == rows[-40:]
+        view.jump("heading", -1)
+        assert seen(view)[0].startswith("## Part 119")
+        for pages in range(1, 12):
+            view.to_end()
+            for _ in range(pages):
+                view.page(-1)
+            end = len(rows) - 38 * pages
+            assert seen(view) == rows[end - 40 : end]
+        assert view._coming is not None  # all of that before the rest was laid out
+        view._coming.ensure(10**9)
+        before = seen(view)
+        view._advance()
+        assert view._coming is None
+        assert seen(view) == before
+        assert view.top == len(rows) - 38 * 11 - 40
+        view.to_end()
+        view.to_start()
+        assert seen(view)[0] == "## Part 0"
+        await pilot.pause()
+
+
+async def test_the_start_is_a_key_away_from_the_end_of_a_text_that_is_not_laid_out() -> None:
+    app = Reader()
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.left.show(STRUCTURED)
+        first = seen(app.left)
+        app.left.to_end()
+        assert app.left._coming is not None
+        app.left.to_start()
+        assert seen(app.left) == first
+        assert app.left._coming is None
+        await pilot.pause()
+
+
+async def test_a_resize_deep_in_a_structured_text_shows_the_place_at_the_new_width(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # However fast the machine is, the whole is not laid out by then.
+    for budget in ("_AT_ONCE", "_SLICE", "_WAITED_FOR"):
+        monkeypatch.setattr(f"tui.widgets.answer_view.{budget}", 0.0)
+    app = Reader()
+    async with app.run_test(size=(160, 40)) as pilot:
+        view = app.left
+        view.show(STRUCTURED)
+        view.go_to(STRUCTURED.index("Some **bold** prose of part 1000"))
+        assert seen(view)[0].startswith("Some bold prose of part 1000")
+        await pilot.resize_terminal(90, 30)
+        await pilot.pause()
+        assert view._coming is not None
+        assert not view._coming.complete
+        assert view._rendered.width == view.size.width - 3
+        rows = whole(view)
+        at = rows.index("## Part 1000") + 2
+        assert seen(view) == rows[at : at + 30]

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual.strip import Strip
 
 from core.errors import Where
 from core.records import Answer, Question, Record, Setting
 from db.pairs import make
 from db.store import Store
 from tests.tui.test_annotate import SIZES, Seat, sit
+from tui.widgets.answer_view import AnswerView
 from tui.widgets.find_line import FindLine
 from tui.widgets.reader import Reader
 
@@ -398,3 +400,42 @@ async def test_a_megabyte_is_searched_without_holding_up_a_key(
         assert f"{numbers[-1]} of {numbers[-1]}, in B" in seat.text("said")
         await seat.press("escape")
         assert places(seat) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (121, 40)])
+@pytest.mark.parametrize("zooms", [1, 2])
+async def test_no_frame_of_the_next_pair_is_laid_out_for_the_zoomed_pane(
+    tmp_path: Path, size: tuple[int, int], zooms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records: list[Record] = [Setting("dwell_ms", 0)]
+    for number in range(3):
+        records.append(Question(f"q{number}", (f"Number {number}?",)))
+        records += [Answer(f"q{number}", m, (answer(m, "Furry " * 40),)) for m in ("z", "m")]
+    with Store(tmp_path / "study.db", create=True) as store:
+        store.ingest.take((Where("test", n), record) for n, record in enumerate(records))
+        make(store, overlap=1)
+    wrong: list[tuple[str | None, int, int]] = []
+    paint = AnswerView.render_line
+
+    def watched(view: AnswerView, y: int) -> Strip:
+        shown, fitting = view._rendered.width, view.size.width - 3
+        if shown != fitting:
+            wrong.append((view.id, shown, fitting))
+        return paint(view, y)
+
+    monkeypatch.setattr(AnswerView, "render_line", watched)
+    async with sit(tmp_path / "study.db", size) as seat:
+        await seat.press(*["z"] * zooms)
+        await idle(seat)
+        coming = dict(seat.screen._coming)
+        assert set(coming) == set(PLACES)
+        await seat.press("1")
+        await idle(seat)
+        assert len(seat.standing()) == 1
+        for name in ("left", "right"):
+            assert seat.view(name)._rendered is coming[name]
+        assert [view.size.width for view in map(seat.view, ("left", "right"))] == [
+            size[0] // 2,
+            size[0] - size[0] // 2,
+        ]
+        assert wrong == []

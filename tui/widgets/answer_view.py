@@ -12,12 +12,14 @@ from time import perf_counter
 
 from rich.segment import Segment
 from textual import events
+from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.timer import Timer
 
 from tui.finding import Match
+from tui.glimpse import glimpse
 from tui.marking import Marks
 from tui.rendering import NARROWEST, Palette, Rendered
 from tui.widgets.inked import Inked
@@ -34,6 +36,9 @@ _AT_ONCE = 0.05
 
 _AHEAD = 4
 """Screens laid out below the one that is read; the rest of a text waits for its reader."""
+
+_WAITED_FOR = 0.03
+"""Seconds of layout at a time while somebody waits for it; keys come in between."""
 
 _SLICE = 0.008
 _PAUSE = 0.016
@@ -103,13 +108,15 @@ class AnswerView(Inked, inherit_bindings=False):
     ) -> None:
         super().__init__(name=name, id=id, classes=classes, markup=False)
         self._rendered = Rendered(text, 0)
-        self._coming: Rendered | None = None  # takes over once it has reached the anchor
+        # Takes over once it has reached the anchor; until then a glimpse is shown, if it can be.
+        self._coming: Rendered | None = None
         self._anchor = 0  # the offset in the source that is being read
         self._wanted: int | None = None  # the offset that somebody is on the way to
         self._match: Match | None = None  # the match that somebody is on the way to
         self._sought = ""  # the landmark that somebody is on the way down to
         self._landmark: int | None = None  # the row of the one that was jumped to last
         self._marks = Marks()
+        self._expected: int | None = None  # the width that a layout to come will give
         self._idle: Timer | None = None
 
     @property
@@ -125,15 +132,31 @@ class AnswerView(Inked, inherit_bindings=False):
 
     @property
     def position(self) -> str:
-        """How far the text is read, for a title: ``63%``, or ``end`` with its last row in sight."""
+        """How far the text is read, for a title: ``63%``, or ``end`` with its last row in sight.
+
+        On the way to a place that is not laid out yet, it says so.
+        """
+        if self._is_waited_for:
+            return "on the way …"
         if self.at_end:
             return "end"
         offset = self._rendered.offset_of(self.top + self.size.height)
         return f"{min(99, 100 * offset // max(1, len(self.text)))}%"
 
-    def prepare(self, text: str) -> Rendered:
-        """Make a rendering that fits this view, to be advanced ahead of time and shown later."""
-        return Rendered(text, self._room, raw=self.raw)
+    def prepare(self, text: str, width: int | None = None) -> Rendered:
+        """Make a rendering that fits this view, to be advanced ahead of time and shown later.
+
+        Args:
+            width: cells the view will have then, if not those it has now.
+        """
+        return Rendered(text, self._room if width is None else width - _MARGIN, raw=self.raw)
+
+    def expect(self, width: int) -> None:
+        """Take what is shown from now on for a view of this width, until it is resized.
+
+        A view that was hidden, or whose neighbour was, keeps its size until the next layout.
+        """
+        self._expected = width
 
     @property
     def place(self) -> int:
@@ -186,6 +209,9 @@ class AnswerView(Inked, inherit_bindings=False):
 
     def to_start(self) -> None:
         """Move to the first row."""
+        if self._rendered.begin and self._coming is not None:
+            self._rendered, self._coming = self._coming, None
+            self.refresh()
         self._go_to(0)
 
     def to_end(self) -> None:
@@ -206,14 +232,21 @@ class AnswerView(Inked, inherit_bindings=False):
 
     def jump(self, kind: str, direction: int) -> None:
         """Move to the next landmark of a kind (1) or to the previous one (-1)."""
-        rows = self._rendered.landmarks[kind]
         here = self._here()
         self._stay()
         if direction > 0:
             self._landmark, self._sought = here, kind
             self._approach(_AT_ONCE)
-        elif before := bisect_left(rows, here):
-            self._go_to_landmark(rows[before - 1])
+            return
+        deadline = perf_counter() + _AT_ONCE
+        before = bisect_left(self._rendered.landmarks[kind], here)
+        while not before and perf_counter() < deadline and (more := self._reach_back()):
+            here += more
+            before = bisect_left(self._rendered.landmarks[kind], here)
+        if before:
+            self._go_to_landmark(self._rendered.landmarks[kind][before - 1])
+        elif self._rendered.begin:  # as far as there was time for: the next press goes on
+            self._go_to(0)
         else:
             self.post_message(self.NothingFurther(self, kind))
 
@@ -228,6 +261,14 @@ class AnswerView(Inked, inherit_bindings=False):
     def watch_raw(self) -> None:
         """Lay the text out anew."""
         self._lay_out_anew()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Paint lines, of the width that the view has: a paint may overtake the resize."""
+        self._expected = None
+        coming = self._coming
+        if not self._fits(self._rendered) and (coming is None or not self._fits(coming)):
+            self._lay_out_anew()
+        return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         """Paint one line: the edge, which every line draws anew, and the row behind it.
@@ -252,6 +293,7 @@ class AnswerView(Inked, inherit_bindings=False):
 
     def on_resize(self) -> None:
         """Keep the place that is being read."""
+        self._expected = None
         if self._fits(self._rendered):
             self._rendered.ensure(self.top + self.size.height + 1)
             self.top = self.validate_top(self.top)
@@ -276,7 +318,7 @@ class AnswerView(Inked, inherit_bindings=False):
     @property
     def _room(self) -> int:
         """Cells for the text."""
-        return self.size.width - _MARGIN
+        return (self._expected or self.size.width) - _MARGIN
 
     def _fits(self, rendered: Rendered) -> bool:
         return rendered.raw == self.raw and rendered.width == max(self._room, NARROWEST)
@@ -294,6 +336,8 @@ class AnswerView(Inked, inherit_bindings=False):
     def _go_to(self, top: int) -> None:
         """Scroll because somebody wants to, which moves the anchor."""
         self._stay()
+        if top < 0:
+            top += self._reach_back()
         self._rendered.ensure(top + self.size.height + 1)
         self.top = top
         self._anchor = self._rendered.offset_of(self.top)
@@ -306,12 +350,69 @@ class AnswerView(Inked, inherit_bindings=False):
 
     def _approach(self, budget: float) -> None:
         """Lay out up to where somebody wants to be, and go there if that is enough."""
-        if self._coming is None:
-            if self._sought:
-                self._seek_landmark(budget)
-            elif self._wanted is not None and self._rendered.seek(self._wanted, budget):
-                self._arrive(self._wanted, self._match)
+        if self._sought:
+            self._seek_landmark(budget)
+        elif self._wanted is not None and self._brings(self._wanted, budget):
+            self._arrive(self._wanted, self._match)
+        if self._is_waited_for:
+            self._tell()
         self._go_on()
+
+    @property
+    def _is_waited_for(self) -> bool:
+        """Whether somebody waits for a place that is not laid out yet."""
+        return self._wanted is not None or bool(self._sought)
+
+    def _brings(self, place: int, budget: float) -> bool:
+        """Have a rendering on screen that reaches a place, or be on the way to it."""
+        shown, coming = self._rendered, self._coming
+        if coming is not None and not self._fits(shown):
+            return False
+        if shown.begin <= place and shown.seek(place, budget):
+            return True
+        whole = coming or shown
+        if whole.reached(place):
+            self._rendered, self._coming = whole, None
+            return True
+        if not self._looks_at(place):
+            # Nothing can be shown before all that stands above is laid out.
+            self._rendered, self._coming = whole, None
+            return False
+        self._coming = whole
+        # Whoever arrives decides where on the screen the place stands.
+        self.set_reactive(AnswerView.top, 0)
+        self._anchor = self._rendered.offset_of(0)
+        return True
+
+    def _looks_at(self, place: int) -> bool:
+        """Show the surroundings of a place at once; whether that can be."""
+        found = glimpse(self.text, self._room, place, self.size.height, raw=self.raw)
+        if found is None:
+            return False
+        self._rendered = found
+        row = found.row_of(place)
+        found.ensure(row + self.size.height + 1)
+        self.set_reactive(AnswerView.top, self.validate_top(row))
+        self._tell()
+        self.refresh()
+        return True
+
+    def _reach_back(self) -> int:
+        """Lay out more above a glimpse; how many rows there are now before its first."""
+        shown = self._rendered
+        if not shown.begin:
+            return 0
+        until = shown.offset_of(self.top + self.size.height)
+        found = glimpse(self.text, self._room, shown.begin, self.size.height, raw=self.raw)
+        if found is None:
+            return 0
+        more = found.row_of(shown.begin)
+        while not found.reached(until):
+            found.ensure(found.height + 1)
+        self._rendered = found
+        self.set_reactive(AnswerView.top, self.validate_top(self.top + more))
+        self.refresh()
+        return more
 
     def _arrive(self, place: int, match: Match | None) -> None:
         height = self.size.height
@@ -355,12 +456,14 @@ class AnswerView(Inked, inherit_bindings=False):
     def _lay_out_anew(self) -> None:
         """Lay out for another width or form, and find the place that was being read.
 
-        What was on screen stays until the place is found, so nothing flickers.
+        Where that takes long, the surroundings of the place are laid out first.
         """
         if not self.is_attached:
             return
         self._coming = self.prepare(self.text)
         self._seek(_AT_ONCE)
+        if self._coming is not None:
+            self._looks_at(self._anchor)
         self._go_on()
 
     def _seek(self, budget: float) -> None:
@@ -372,7 +475,11 @@ class AnswerView(Inked, inherit_bindings=False):
             coming.advance(budget)
         if coming.reached(self._anchor):
             row = coming.row_of(self._anchor)
+            if self._fits(self._rendered):  # a glimpse: what is read stays where it stands
+                row += self.top - self._rendered.row_of(self._anchor)
             coming.ensure(row + self.size.height + 1)
+            if self._landmark is not None:
+                self._landmark += row - self.top
             self._rendered, self._coming = coming, None
             self.set_reactive(AnswerView.top, self.validate_top(row))
             self._tell()
@@ -381,21 +488,21 @@ class AnswerView(Inked, inherit_bindings=False):
     def _advance(self) -> None:
         """One slice of layout while nothing else happens. It paints nothing by itself."""
         if self._coming is not None:
-            self._seek(_SLICE)
+            self._seek(_SLICE if self._fits(self._rendered) else _WAITED_FOR)
+        if self._is_waited_for:
+            self._approach(_WAITED_FOR)
+        elif self._coming is not None:
             return
-        if self._wanted is not None or self._sought:
-            self._approach(_SLICE)
         else:
             self._rendered.advance(_SLICE)
-        if self._has_enough() and self._idle is not None:
+        if self._coming is None and self._has_enough() and self._idle is not None:
             self._idle.pause()
 
     def _has_enough(self) -> bool:
         """Whether nothing more needs to be laid out until somebody scrolls on."""
         rendered = self._rendered
         ahead = rendered.height - self.top - self.size.height
-        is_going = self._wanted is not None or self._sought
-        return rendered.complete or (not is_going and ahead >= _AHEAD * self.size.height)
+        return rendered.complete or (not self._is_waited_for and ahead >= _AHEAD * self.size.height)
 
     def _go_on(self) -> None:
         if self._idle is not None and (self._coming is not None or not self._has_enough()):

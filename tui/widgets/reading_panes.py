@@ -143,11 +143,12 @@ class ReadingPanes(Blank, Vertical):
         self._show(bookmark.looking, {})
 
     def prepare(self, conversation: Conversation, turn: int) -> Iterator[tuple[str, Rendered]]:
-        """Lay out the first screen of a pair that is to come."""
+        """Lay out the first screen of a pair that is to come, which is shown unzoomed."""
+        widths = self._widths(int(self._arranged == _ONE))
         for name, text in conversation.texts(turn).items():
             pane = self.pane(name)
-            rendered = pane.prepare(text)
-            rendered.ensure(pane.size.height + 1)
+            rendered = pane.prepare(text, widths.get(name))
+            rendered.ensure((pane.size.height or self.size.height) + 1)
             yield name, rendered
 
     def turn(self, step: int) -> None:
@@ -450,9 +451,18 @@ class ReadingPanes(Blank, Vertical):
         self.query_one("#answers").set_class(self._arranged == _STACKED, "-stacked")
         for name in ANSWERS:
             self.query_one(f"#{name}-side").display = name in _SHOWN[self._zoom]
+        for name, width in self._widths(self._zoom).items():
+            self.pane(name).expect(width)
         if self._zoom and self._aim not in (_LOCKED, _QUESTION):
             self._aim = self._zoom  # nobody wants to scroll what is out of sight
         self._show_titles()
+
+    def _widths(self, zoom: int) -> dict[str, int]:
+        """Cells of each answer's pane as this zoom lays them out, whether in sight or not."""
+        whole = self.size.width
+        if zoom or self._arranged != _SIDE_BY_SIDE:
+            return dict.fromkeys(ANSWERS, whole)
+        return {"left": whole // 2, "right": whole - whole // 2}
 
     def _show_titles(self) -> None:
         turns = len(self._conversation.question)
