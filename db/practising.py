@@ -168,7 +168,7 @@ class Practising:
                 (annotator_id, trial.lesson),
             ).fetchone()
             if lesson is None:
-                raise Conflict("a lead has taken this pair away meanwhile", "the next one is there")
+                raise Conflict("a lead has taken this pair away meanwhile", "go on from here")
             use, choice, why, key, name = lesson
             left = self._left_side(key, name, use, trial.round)
             known = connection.execute(
