@@ -56,6 +56,9 @@ class LessonSession(Attentive):
     """
 
     counts = False
+    refuses = frozenset(("pair.note", "pair.flag", "pair.undo", "pair.cannot_judge", "history"))
+    """Actions, by id, that go with votes: here they only say that nothing is counted."""
+
     unsaved_note = ""
 
     def __init__(
@@ -82,6 +85,8 @@ class LessonSession(Attentive):
         self.use = use
         self.round = round_
         self.is_closed = closed
+        if self._is_strict:
+            self.refuses = self.refuses | {"pair.skip"}
         self.current: Served | None = None
         self.turn = 0
         self.draft = Draft()

@@ -332,3 +332,38 @@ def test_kill_9_loses_no_acknowledged_trial_and_makes_none_twice(study: Path) ->
     with terminal([*arguments, "--practice"]) as one:
         one.shows("Practice 1 of ")
         one.kill()
+
+
+async def test_the_footer_offers_only_what_is_done_here(study: Path, tmp_path: Path) -> None:
+    votes_only = ("n note", "f flag", "u undo", "h history")
+    strict = lessons(tmp_path / "strict.db", QUALIFICATION, qualification_pass=1.0)
+    for path, keys, skips in ((study, ("3", "escape"), True), (strict, ("3",), False)):
+        async with come(path, (200, 50)) as seat:
+            await press(seat, "escape")
+            footer = seat.text("keys")
+            assert not [words for words in votes_only if words in footer]
+            assert ("s skip" in footer) is skips
+            assert "page" in footer
+            while isinstance(seat.screen.session, LessonSession) and seat.screen.session.current:
+                await press(seat, *keys)
+            await press(seat, "escape")
+            voted = isinstance(seat.screen.session, Session)
+            assert voted is skips  # ties pass no qualification
+            if voted:
+                footer = seat.text("keys")
+                assert not [words for words in (*votes_only, "s skip") if words not in footer]
+
+
+async def test_what_is_typed_after_a_refused_note_is_no_vote(tmp_path: Path) -> None:
+    study = lessons(tmp_path / "s.db", QUALIFICATION, qualification_pass=1.0, dwell_ms=300)
+    async with come(study) as seat:
+        now = 1e9
+        await press(seat, "escape")
+        seat.screen.session._monotonic = lambda: now
+        seat.screen.session.shown()
+        now += 0.31
+        await press(seat, "n", "a", "b", "t")
+        assert trials(study) == []
+        now += 0.31
+        await press(seat, "3")
+        assert len(trials(study)) == 1

@@ -81,7 +81,8 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
 
     def _footers(self) -> Iterator[list[Action]]:
         """What else the keys do, the fullest line first; what is left out is in the help."""
-        shown = [a for a in self._table if a.label and a.group != VOTE]
+        refused = self.session.refuses if isinstance(self.session, LessonSession) else ()
+        shown = [a for a in self._table if a.label and a.group != VOTE and a.id not in refused]
         # What one can do without goes first: reading by hand, then what is rarely wanted.
         dispensable = [a for a in shown if a.group == PAIR and a.id != "pair.undo"]
         dispensable += [a for a in shown if a.group == READ]
@@ -147,6 +148,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
             if isinstance(self.session, LessonSession):
                 self._parting = self.session.parting(following)
             self.session = following
+            self.query_one("#keys", KeyBar).offer(*self._footers())
 
     def _read(self, page: Page, then: Callable[[], None]) -> None:
         """Show a text that stands between two pairs; the clock stops meanwhile."""
@@ -253,7 +255,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
             return
         if self.session.is_hasty():
             self.say(
-                f"Not saved: that was at once after the pair appeared. Again for “{SAID[seen]}”?",
+                f"Not saved: that was at once after the screen changed. Again for “{SAID[seen]}”?",
                 warning=True,
             )
             self.call_after_refresh(self.session.shown)
@@ -364,6 +366,9 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
     def action_note(self) -> None:
         """Write a note; what is typed is kept as it is typed."""
         if not self._is_counted("note"):
+            # Who did not look types on: that was meant for the note, and is no vote.
+            self.session.go_on()
+            self.call_after_refresh(self.session.shown)
             return
         # A text area takes a while to import: nobody waits for it before the first note.
         from tui.widgets.note import NoteModal
