@@ -334,6 +334,20 @@ def test_kill_9_loses_no_acknowledged_trial_and_makes_none_twice(study: Path) ->
         one.kill()
 
 
+async def test_who_is_let_in_midway_goes_on_to_votes(tmp_path: Path) -> None:
+    study = lessons(tmp_path / "s.db", QUALIFICATION, qualification_pass=1.0)
+    async with come(study) as seat:
+        await press(seat, "escape", "3")
+        with Store(study) as store:
+            store.practising.let_in(store.annotator("ann"), "local:lea")
+        await press(seat, "3")
+        assert "This qualification is over" in reading(seat)
+        await press(seat, "escape")
+        assert "A lead has let you in" in reading(seat)
+        await press(seat, "escape", "1")
+        assert len(seat.standing()) == len(trials(study)) == 1
+
+
 async def test_the_footer_offers_only_what_is_done_here(study: Path, tmp_path: Path) -> None:
     votes_only = ("n note", "f flag", "u undo", "h history")
     strict = lessons(tmp_path / "strict.db", QUALIFICATION, qualification_pass=1.0)
