@@ -238,6 +238,11 @@ def many(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def sentences(*parts: str) -> str:
+    """Parts of a message as sentences: capital first, full stop last, empty ones left out."""
+    return " ".join(f"{part[0].upper()}{part[1:]}." for part in parts if part)
+
+
 @dataclass(frozen=True, slots=True)
 class LengthFeatures:
     """How long an answer is and how much it is dressed, for bias statistics.

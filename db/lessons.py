@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from core.errors import Conflict, TiebreakError
 from core.records import Choice, Lesson, LessonUse, Pair, Role, RulingChoice
 from core.settings import PER_TURN
+from core.text import many
 from db.standing import Standing, standing_of
 from db.texts import TURNS_OF_PAIR
 
@@ -165,7 +166,7 @@ class Lessons:
                 )
             if row[1] and not with_trials:
                 raise Conflict(
-                    f"annotators voted on this lesson {row[1]} times, which would be lost",
+                    f"annotators voted on this lesson {many(row[1], 'time')}, which would be lost",
                     "if that is meant: --with-trials",
                 )
             connection.execute("DELETE FROM trial WHERE lesson_id = ?", row[:1])

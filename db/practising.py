@@ -140,9 +140,12 @@ class Practising:
         """The lesson to vote on now: the first of the round without a trial.
 
         The order is this annotator's own, drawn anew each round. Turns of a pair follow each
-        other. Pairs that this annotator was served to vote on are left out.
+        other. Pairs that this annotator was served to vote on are left out. Nothing is served for
+        a qualification that is over, because a lead let this annotator in or took tries away.
         """
         with self.store.read() as connection:
+            if use is LessonUse.QUALIFICATION and self._is_over(connection, annotator_id):
+                return None
             lessons = self._lessons(connection, annotator_id, use, round_)
             row = next((lesson for lesson in lessons if lesson.trial is None), None)
             if row is None:
@@ -168,7 +171,7 @@ class Practising:
                 (annotator_id, trial.lesson),
             ).fetchone()
             if lesson is None:
-                raise Conflict("a lead has taken this pair away meanwhile", "the next one is there")
+                raise Conflict("a lead has taken this pair away meanwhile", "go on from here")
             use, key, name = lesson
             left = self._left_side(key, name, use, trial.round)
             known = connection.execute(
@@ -290,19 +293,20 @@ class Practising:
             "SELECT 1 FROM trial WHERE lesson_id = ? AND annotator_id = ? AND round = ?",
             (trial.lesson, annotator_id, trial.round),
         ).fetchone():
-            raise Conflict("this pair was answered in another window", "the next one is there")
+            raise Conflict("this pair was answered in another window", "go on from here")
         if use is LessonUse.PRACTICE:
             return
         if trial.seen is None:
             raise Conflict("a qualification pair cannot be skipped", "vote as well as you can")
+        tried = len(standing_of(connection, annotator_id).attempts)
+        if trial.round != tried + 1 or self._is_over(connection, annotator_id):
+            raise Conflict("this qualification is over", "go on from here")
+
+    def _is_over(self, connection: sqlite3.Connection, annotator_id: int) -> bool:
+        """Whether no try is open to this annotator any more."""
         standing = standing_of(connection, annotator_id)
         tries = self.store.settings()["qualification_tries"]
-        if (
-            standing.is_in
-            or trial.round != len(standing.attempts) + 1
-            or len(standing.attempts) >= tries
-        ):
-            raise Conflict("this qualification is over", "what comes of it is there")
+        return standing.is_in or len(standing.attempts) >= tries
 
     def _settle(self, connection: sqlite3.Connection, annotator_id: int) -> None:
         """Write down what a qualification round came to, once nothing of it is open."""

@@ -10,7 +10,7 @@ from core.errors import Conflict
 from core.records import LessonUse, Seen
 from core.saying import SAID
 from core.settings import KNOWN
-from core.text import many
+from core.text import many, sentences
 from db.practising import Feedback, Phase, ServedLesson, Trial
 from db.serving import Draft, Served
 from db.standing import Attempt, needed_of
@@ -56,6 +56,9 @@ class LessonSession(Attentive):
     """
 
     counts = False
+    refuses = frozenset(("pair.note", "pair.flag", "pair.undo", "pair.cannot_judge", "history"))
+    """Actions, by id, that go with votes: here they only say that nothing is counted."""
+
     unsaved_note = ""
 
     def __init__(
@@ -82,6 +85,8 @@ class LessonSession(Attentive):
         self.use = use
         self.round = round_
         self.is_closed = closed
+        if self._is_strict:
+            self.refuses = self.refuses | {"pair.skip"}
         self.current: Served | None = None
         self.turn = 0
         self.draft = Draft()
@@ -92,7 +97,9 @@ class LessonSession(Attentive):
         self._share: float = stored["qualification_pass"]
         self._tries: int = stored["qualification_tries"]
         self._lesson: ServedLesson | None = None
-        self._page: Page | None = None
+        self._pages: list[Page] = []
+        self._has_begun = False
+        self._is_recorded = False
         self._make_id = make_id
         self._attempt: tuple[tuple[int, Seen | None], str] | None = None
 
@@ -104,9 +111,9 @@ class LessonSession(Attentive):
             return None
         self._take()
         if self._lesson is None and not self._is_strict:
-            self._page = Page("Practice", _NOTHING_TO_PRACTISE)
+            self._pages.append(Page("Practice", _NOTHING_TO_PRACTISE))
         elif self._lesson is not None and self._lesson.number == 1 and self._is_strict:
-            self._page = self._rules(self._lesson.of)
+            self._pages.append(self._rules(self._lesson.of))
         return self.current
 
     @property
@@ -117,9 +124,10 @@ class LessonSession(Attentive):
         practising = self.store.practising
         lesson = practising.serve(self.annotator_id, self.use, self.round)
         self._lesson = lesson
+        self._has_begun |= lesson is not None
         if lesson is None and self._is_strict:
             practising.settle(self.annotator_id)
-            self._page = self._outcome()
+            self._pages += self._outcome()
         self.current = lesson.served if lesson else None
         self.turn = lesson.turn if lesson else 0
         self._attempt = None
@@ -157,8 +165,7 @@ class LessonSession(Attentive):
 
     def page(self) -> Page | None:
         """What the leads say, or what came of it."""
-        page, self._page = self._page, None
-        return page
+        return self._pages.pop(0) if self._pages else None
 
     def following(self) -> Seat:
         """Here until the round is over, and then what comes next."""
@@ -167,6 +174,24 @@ class LessonSession(Attentive):
         seat = seat_for(self.store, self.annotator_id, self.identity)
         is_closed_still = self.is_closed and isinstance(seat, LessonSession) and seat.is_closed
         return self if is_closed_still else seat
+
+    def parting(self, following: Seat) -> Page | None:
+        """What is said before the first vote that counts; None where a page said so already.
+
+        Args:
+            following: where this annotator sits from now on.
+        """
+        if not following.counts:
+            return None
+        if self.use is LessonUse.PRACTICE:
+            return Page("Practice is over" if self._has_begun else "Voting", _VOTES_COUNT)
+        standing = self.store.practising.standing(self.annotator_id)
+        if standing.let_in is not None:
+            return Page("Let in", f"A lead has let you in.\n\n{_VOTES_COUNT}")
+        if standing.is_in:
+            return None
+        none = "The leads ask for no qualification any more."
+        return Page("Qualification is over", f"{none}\n\n{_VOTES_COUNT}")
 
     def prepare(self) -> Served | None:
         """Nothing: feedback is read before the next lesson, which is fetched then."""
@@ -209,11 +234,24 @@ class LessonSession(Attentive):
         try:
             feedback = self.store.practising.record(self.annotator_id, self.identity, trial)
         except Conflict as conflict:
-            self._page = Page("Not recorded", f"{conflict.message}; {conflict.hint}.")
+            self._is_recorded = False
+            told = sentences(conflict.message, conflict.hint)
+            self._pages.append(Page("Not recorded", told))
         else:
+            self._is_recorded = True
             if feedback is not None and feedback.seen is not None:
-                self._page = Page(title, _told(feedback, is_last=is_last))
+                self._pages.append(Page(title, _told(feedback, is_last=is_last)))
         self._take()
+
+    def said(self, seen: Seen | None) -> str:
+        """What became of the last vote or skip.
+
+        Args:
+            seen: what was voted; None for a skip.
+        """
+        if not self._is_recorded:
+            return "Not recorded: this pair was closed meanwhile."
+        return "Skipped." if seen is None else f"✓ Recorded, not counted: {SAID[seen]}."
 
     def take_skipped(self) -> None:
         """Nothing: what is skipped comes back in another round."""
@@ -252,25 +290,25 @@ class LessonSession(Attentive):
         )
         return Page("Qualification, not counted", text)
 
-    def _outcome(self) -> Page | None:
-        """How the round went; None where the screen says so for good."""
+    def _outcome(self) -> list[Page]:
+        """How the round went; nothing where the screen says so for good."""
         attempts = self.store.practising.standing(self.annotator_id).attempts
         if len(attempts) < self.round:
-            return None
+            return []
         attempt = attempts[self.round - 1]
         if attempt.passed:
-            text = f"**Passed: {_counted(attempt)}**\n\nFrom here on your votes count."
-            return Page("Qualified", text)
+            text = f"**Passed: {_counted(attempt)}**\n\n{_VOTES_COUNT}"
+            return [Page("Qualified", text)]
         left = self._tries - self.round
         if left <= 0:
-            return None
+            return []
         tries = "1 try is" if left == 1 else f"{left} tries are"
         text = (
             f"**Not passed: {_counted(attempt)}**\n\n{tries} left, on the same pairs in another "
             "order. It begins when you go on from here; you may also leave with `Ctrl+Q` and come "
             "back later."
         )
-        return Page("Not passed", text)
+        return [Page("Not passed", text)]
 
 
 def _counted(attempt: Attempt) -> str:
@@ -292,6 +330,7 @@ def _told(feedback: Feedback, *, is_last: bool) -> str:
     return "\n\n".join(parts)
 
 
+_VOTES_COUNT = "**From here on your votes count.**"
 _NOTHING_TO_PRACTISE = (
     "There is no practice pair for you: the study has none, or you had them to vote on already."
 )

@@ -97,7 +97,7 @@ def test_a_lesson_with_trials_goes_only_if_that_is_meant(store: Store) -> None:
     one = store.practising.serve(ann, PRACTICE, 1)
     assert one is not None
     store.practising.record(ann, "local", Trial("t", one.served.assignment, 1, Seen.TIE))
-    with pytest.raises(Conflict, match="1 times"):
+    with pytest.raises(Conflict, match="1 time,"):
         store.lessons.remove(PAIR, 1, PRACTICE)
     with pytest.raises(TiebreakError, match="no qualification lesson"):
         store.lessons.remove(PAIR, 1, QUALIFICATION)

@@ -321,9 +321,10 @@ def test_no_try_left_closes_the_queue_until_a_lead_lets_them_in(store: Store) ->
         assert store.practising.phase(ann) is Phase.QUALIFICATION
         go_through(store, ann, QUALIFICATION, round_, wrong=1)
     assert store.practising.phase(ann) is Phase.CLOSED
-    third = served(store, ann, QUALIFICATION, 3)
+    assert store.practising.serve(ann, QUALIFICATION, 3) is None
+    ((any_lesson,),) = rows(store.path, "SELECT min(id) FROM lesson")
     with pytest.raises(Conflict, match="is over"):
-        say(store, ann, third, Seen.LEFT)
+        store.practising.record(ann, "local:ann", Trial("late", any_lesson, 3, Seen.LEFT, 1.5))
     assert store.practising.let_in(ann, "local:lea")
     assert not store.practising.let_in(ann, "local:bob")
     assert store.practising.phase(ann) is Phase.VOTING

@@ -110,10 +110,14 @@ async def test_guidelines_then_practice_with_feedback_then_votes(
             assert f"Practice {number} of 3, not counted" in seat.everything()
             assert "Reason 39" not in seat.everything()
             await press(seat, *["space"] * 8)
+            seat.screen._look_for_more()  # which may come while this is read, and waits
+            await seat.pilot.pause(0.05)
             assert "Reason 39" in seat.everything()
             await press(seat, "3")  # no vote key votes while it is read
             await press(seat, "q" if number == 2 else "escape")
-            assert reading(seat) == ""
+            assert ("your votes count" in reading(seat)) is (number == 3)
+        await press(seat, "1")  # meant for one more practice pair
+        await press(seat, "escape")
         assert isinstance(seat.screen.session, Session)
         assert "0 done" in seat.text("status")
         assert seat.standing() == []
@@ -147,6 +151,9 @@ async def test_practice_has_skips_but_no_undo_notes_or_flags(study: Path) -> Non
         assert "Skipped." in seat.text("said")
         while isinstance(seat.screen.session, LessonSession):
             await press(seat, "s")
+        assert "your votes count" in reading(seat)
+        await press(seat, "1", "escape")
+        assert seat.standing() == []
         assert {seen for _, _, seen in trials(study)} == {None}
         assert len(trials(study)) == 3
         await press(seat, "u")
@@ -214,9 +221,10 @@ async def test_the_qualification_tells_nothing_before_its_end_and_closes_the_que
         with Store(study) as store:
             store.practising.let_in(store.annotator("ann"), "local:lea")
         seat.screen._look_for_more()
-        await seat.settle()
+        await seat.pilot.pause(0.1)
         assert isinstance(seat.screen.session, Session)
-        await press(seat, "1")
+        assert "A lead has let you in" in reading(seat)
+        await press(seat, "1", "escape", "1")
         assert len(seat.standing()) == 1
 
 
@@ -229,6 +237,7 @@ async def test_who_passes_is_told_and_votes(tmp_path: Path) -> None:
         assert "**Passed: 3 of 3 right, 3 needed.**" in reading(seat)
         await press(seat, "escape")
         assert isinstance(seat.screen.session, Session)
+        assert reading(seat) == ""
 
 
 async def test_a_lesson_taken_away_meanwhile_is_told_and_gone_beyond(study: Path) -> None:
@@ -238,9 +247,30 @@ async def test_a_lesson_taken_away_meanwhile_is_told_and_gone_beyond(study: Path
         with Store(study) as store, store.write() as connection:
             connection.execute("DELETE FROM lesson WHERE id = ?", (served.assignment,))
         await press(seat, "1")
-        assert "a lead has taken this pair away" in reading(seat)
+        assert "A lead has taken this pair away" in reading(seat)
         await press(seat, "escape")
         assert "Practice 1 of 2" in seat.text("status")
+        assert "Not recorded" in seat.text("said")
+
+
+async def test_a_qualification_taken_away_meanwhile_never_turns_into_votes_unsaid(
+    tmp_path: Path,
+) -> None:
+    study = lessons(tmp_path / "s.db", QUALIFICATION, qualification_pass=1.0)
+    async with come(study) as seat:
+        await press(seat, "escape")
+        with Store(study) as store, store.write() as connection:
+            connection.execute("DELETE FROM lesson")
+        await press(seat, "1")
+        assert "A lead has taken this pair away" in reading(seat)
+        await press(seat, "1", "escape")
+        assert "no qualification any more" in reading(seat)
+        assert "your votes count" in reading(seat)
+        await press(seat, "1", "escape")
+        assert rows(study, "SELECT 1 FROM vote") == []
+        assert "Recorded" not in seat.text("said")
+        await press(seat, "1")
+        assert len(seat.standing()) == 1
 
 
 def test_a_lesson_session_holds_nothing_of_what_is_right(study: Path) -> None:
@@ -302,3 +332,52 @@ def test_kill_9_loses_no_acknowledged_trial_and_makes_none_twice(study: Path) ->
     with terminal([*arguments, "--practice"]) as one:
         one.shows("Practice 1 of ")
         one.kill()
+
+
+async def test_who_is_let_in_midway_goes_on_to_votes(tmp_path: Path) -> None:
+    study = lessons(tmp_path / "s.db", QUALIFICATION, qualification_pass=1.0)
+    async with come(study) as seat:
+        await press(seat, "escape", "3")
+        with Store(study) as store:
+            store.practising.let_in(store.annotator("ann"), "local:lea")
+        await press(seat, "3")
+        assert "This qualification is over" in reading(seat)
+        await press(seat, "escape")
+        assert "A lead has let you in" in reading(seat)
+        await press(seat, "escape", "1")
+        assert len(seat.standing()) == len(trials(study)) == 1
+
+
+async def test_the_footer_offers_only_what_is_done_here(study: Path, tmp_path: Path) -> None:
+    votes_only = ("n note", "f flag", "u undo", "h history")
+    strict = lessons(tmp_path / "strict.db", QUALIFICATION, qualification_pass=1.0)
+    for path, keys, skips in ((study, ("3", "escape"), True), (strict, ("3",), False)):
+        async with come(path, (200, 50)) as seat:
+            await press(seat, "escape")
+            footer = seat.text("keys")
+            assert not [words for words in votes_only if words in footer]
+            assert ("s skip" in footer) is skips
+            assert "page" in footer
+            while isinstance(seat.screen.session, LessonSession) and seat.screen.session.current:
+                await press(seat, *keys)
+            await press(seat, "escape")
+            voted = isinstance(seat.screen.session, Session)
+            assert voted is skips  # ties pass no qualification
+            if voted:
+                footer = seat.text("keys")
+                assert not [words for words in (*votes_only, "s skip") if words not in footer]
+
+
+async def test_what_is_typed_after_a_refused_note_is_no_vote(tmp_path: Path) -> None:
+    study = lessons(tmp_path / "s.db", QUALIFICATION, qualification_pass=1.0, dwell_ms=300)
+    async with come(study) as seat:
+        now = 1e9
+        await press(seat, "escape")
+        seat.screen.session._monotonic = lambda: now
+        seat.screen.session.shown()
+        now += 0.31
+        await press(seat, "n", "a", "b", "t")
+        assert trials(study) == []
+        now += 0.31
+        await press(seat, "3")
+        assert len(trials(study)) == 1

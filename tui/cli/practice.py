@@ -204,7 +204,8 @@ def practice_remove(
     with Store(settings.study()) as store:
         turn = _turn(store, turn)
         gone = store.lessons.remove(pair, turn, LessonUse(use), with_trials=with_trials)
-    say(f"removed{f', with what was said to it {gone} times' if gone else ''}")
+    times = f", with what was said to it {many(gone, 'time')}" if gone else ""
+    say(f"removed{times}")
 
 
 @practice_command.command("let-in", epilog=example("tiebreak --db study.db practice let-in ann"))

@@ -14,13 +14,13 @@ from core.asked import Details
 from core.errors import StudyUnavailable, TiebreakError
 from core.records import Seen
 from core.saying import SAID
-from core.text import one_line
+from core.text import one_line, sentences
 from db.serving import Served
 from db.undoing import Undone
 from tui import collector
 from tui.actions import ANNOTATE, PAIR, READ, VOTE, Action
 from tui.asking import Asking
-from tui.lesson import seat_for
+from tui.lesson import LessonSession, seat_for
 from tui.screens import ScreenSpec, take_keys
 from tui.screens.asking import AskingScreen
 from tui.screens.revisiting import RevisitingScreen, said_elsewhere
@@ -66,6 +66,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         self._table: tuple[Action, ...] = ()
         self._note: NoteModal | None = None
         self._is_told_to_stay = False
+        self._parting: Page | None = None
 
     def compose(self) -> ComposeResult:
         has_reasons = bool(self.session.store.voting.asked.cannot_judge_reasons)
@@ -80,7 +81,8 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
 
     def _footers(self) -> Iterator[list[Action]]:
         """What else the keys do, the fullest line first; what is left out is in the help."""
-        shown = [a for a in self._table if a.label and a.group != VOTE]
+        refused = self.session.refuses if isinstance(self.session, LessonSession) else ()
+        shown = [a for a in self._table if a.label and a.group != VOTE and a.id not in refused]
         # What one can do without goes first: reading by hand, then what is rarely wanted.
         dispensable = [a for a in shown if a.group == PAIR and a.id != "pair.undo"]
         dispensable += [a for a in shown if a.group == READ]
@@ -93,6 +95,12 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         """The key that does something, as messages name it."""
         app: TiebreakApp = self.app  # type: ignore[assignment]
         return app.preferences.keymap.first(action)
+
+    @property
+    def lesson(self) -> LessonSession:
+        """The session, where votes do not count."""
+        assert isinstance(self.session, LessonSession), "this is no lesson"
+        return self.session
 
     # ── showing ─────────────────────────────────────────────────────────────
 
@@ -120,7 +128,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
 
     def _proceed(self, said: str, *, warning: bool = False) -> None:
         """Show what is to be read first, then the next pair, where this annotator now sits."""
-        page = self.session.page()
+        page, self._parting = self._parting or self.session.page(), None
         if page is not None:
             self._read(page, lambda: self._proceed(said, warning=warning))
             return
@@ -137,7 +145,10 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         following = self.session.following()
         if following is not self.session:
             following.open()
+            if isinstance(self.session, LessonSession):
+                self._parting = self.session.parting(following)
             self.session = following
+            self.query_one("#keys", KeyBar).offer(*self._footers())
 
     def _read(self, page: Page, then: Callable[[], None]) -> None:
         """Show a text that stands between two pairs; the clock stops meanwhile."""
@@ -217,7 +228,8 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
 
     def _look_for_more(self) -> None:
         """Go on by itself where nothing was left and a lead has queued more since."""
-        if not self._begun or self.session.current is not None or not self.is_current:
+        # Not is_current: that also holds beneath a page, which is to be read to its end first.
+        if not self._begun or self.session.current is not None or self.app.screen is not self:
             return
         before = self.session
         try:
@@ -243,7 +255,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
             return
         if self.session.is_hasty():
             self.say(
-                f"Not saved: that was at once after the pair appeared. Again for “{SAID[seen]}”?",
+                f"Not saved: that was at once after the screen changed. Again for “{SAID[seen]}”?",
                 warning=True,
             )
             self.call_after_refresh(self.session.shown)
@@ -262,7 +274,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
             return False
         cast = saved[0]
         if cast is None:
-            self._proceed(f"✓ Recorded, not counted: {SAID[seen]}.")
+            self._proceed(self.lesson.said(seen))
         elif cast.elsewhere:
             self._proceed(said_elsewhere(cast), warning=True)
         else:
@@ -297,7 +309,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         if self._does(self.session.skip, "Not skipped"):
             undo = self._key("pair.undo")
             said = f"Put aside: it comes back at the end.  {undo} takes it back now."
-            self._proceed(said if self.session.counts else "Skipped.")
+            self._proceed(said if self.session.counts else self.lesson.said(None))
 
     def action_undo(self) -> None:
         """Take back what was done last; a vote that is on its way is only withdrawn."""
@@ -330,7 +342,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         try:
             act()
         except TiebreakError as error:
-            self.say(f"{refused}: {error.message}. {error.hint}.", warning=True)
+            self.say(f"{refused}: {error.message}. {sentences(error.hint)}", warning=True)
             self.app.bell()
             return False
         return True
@@ -354,6 +366,9 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
     def action_note(self) -> None:
         """Write a note; what is typed is kept as it is typed."""
         if not self._is_counted("note"):
+            # Who did not look types on: that was meant for the note, and is no vote.
+            self.session.go_on()
+            self.call_after_refresh(self.session.shown)
             return
         # A text area takes a while to import: nobody waits for it before the first note.
         from tui.widgets.note import NoteModal

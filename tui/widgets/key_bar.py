@@ -28,9 +28,17 @@ class KeyBar(Static):
         classes: str = "keys",
     ) -> None:
         super().__init__(id=id, classes=classes, markup=False)
-        self._lines = [[action for action in line if action.label] for line in lines]
+        self._take(lines)
         self._gap = gap
         self._spans: list[tuple[int, int, Action]] = []
+
+    def _take(self, lines: Sequence[Sequence[Action]]) -> None:
+        self._lines = [[action for action in line if action.label] for line in lines]
+
+    def offer(self, *lines: Sequence[Action]) -> None:
+        """Show other actions from now on, the fullest line first."""
+        self._take(lines)
+        self.show()
 
     def on_resize(self) -> None:
         self.show()
