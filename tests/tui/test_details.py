@@ -119,7 +119,12 @@ async def test_reading_notes_and_flags_go_on_while_something_is_asked(
         top = seat.view("left").top
         await seat.press("space")
         assert seat.view("left").top > top
-        await seat.press("2", "2", "space")
+        await seat.press("2", "2")
+        top = seat.view("left").top
+        await seat.press("space")
+        assert seat.view("left").top > top
+        assert votes(study) == []
+        await seat.press("enter")
         (vote,) = votes(study)
         assert (vote.note, vote.flag, vote.confidence, vote.tags) == (
             "h1", "flagged", 2, ("correct",),
@@ -336,7 +341,7 @@ class Model:
             self.say_level(key)
         elif key in ("1", "2", "3"):
             self.tags ^= {key}
-        elif key in ("enter", "space"):
+        elif key == "enter":
             names = {"1": "clear", "2": "correct", "3": "short"}
             tags = tuple(names[tag] for tag in sorted(self.tags))
             self.save((self.seen, (self.answers[0], self.answers[1]), self.answers[2], tags))

@@ -17,7 +17,7 @@ from tui.seat import Seat
 from tui.widgets.asking_strip import AskingStrip, Question
 
 _DIGITS = tuple("123456789")
-ANSWER_KEYS = (*_DIGITS, "enter", "space", "escape")
+ANSWER_KEYS = (*_DIGITS, "enter", "escape")
 """Keys that answer while something is asked, whatever else they do; nobody can move them."""
 
 
@@ -67,8 +67,7 @@ class AskingScreen(ReadingScreen):
             return True
         if any(key in vote.keys for vote in self._votes) and not asking.takes_digits:
             return False
-        is_tags = asking.step is not None and asking.step.kind is Kind.TAGS
-        return asking.has_answer and (key == "enter" or is_tags)
+        return asking.has_answer and key == "enter"
 
     def opens_find(self, key: str) -> bool:
         """Whether a key opens the line to search by; not one that answers now."""
