@@ -197,6 +197,33 @@ async def test_only_the_first_key_is_guarded_by_the_dwell(tmp_path: Path) -> Non
         assert "Not saved: that was at once" in seat.text("said")
 
 
+async def test_keys_from_before_a_failed_save_was_told_answer_nothing(tmp_path: Path) -> None:
+    study = one_turn_study(tmp_path / "s.db", "x", dwell_ms=300, criteria="accuracy")
+    async with sit(study) as seat:
+        now = 1e9
+        seat.screen.session._monotonic = lambda: now
+        seat.screen.session.shown()
+        now += 1
+        connection = seat.app.store.connection
+        connection.execute("PRAGMA query_only = ON")
+        await seat.pilot.press("1", "3")
+        told = seat.text("said")
+        assert "Not saved: " in told
+        assert "Try again; if it stays so, tell a lead." in told
+        assert str(study) not in told
+        connection.execute("PRAGMA query_only = OFF")
+        await seat.pilot.press("1", "2", "enter")
+        assert votes(study) == []
+        await seat.pilot.press("z")
+        assert "Not saved: " in seat.text("said")
+        assert "Shown: A" in seat.text("said")
+        now += 1
+        await seat.pilot.press("enter")
+        (vote,) = votes(study)
+        assert as_seen(seat, vote) == {"accuracy": "tie"}
+        assert "Not saved" not in seat.text("said")
+
+
 @pytest.mark.parametrize("last", ["tags", "confidence", "criteria"])
 async def test_a_vote_that_cannot_be_written_stays_with_its_answers(
     tmp_path: Path, last: str

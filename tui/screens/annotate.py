@@ -167,6 +167,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
             self.set_timer(_PREPARE_AFTER, self._prepare)
         self._coming = {}
         self._is_told_to_stay = False
+        self.end_failed()
         self._show_status()
         self.show_question()
         self.say(said, warning=warning)
@@ -187,7 +188,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
             following = self.session.prepare()
         except StudyUnavailable as error:
             if not self.is_warning:  # what became of a vote is what one has to know
-                self.say(f"{error.message}. {error.hint}.", warning=True)
+                self.say(self._why(error), warning=True)
             return
         if following is None or not self.is_attached:
             return
@@ -224,7 +225,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
             self._sit_down()
             self.session.open()
         except TiebreakError as error:
-            self.say(error.message, warning=True)
+            self.say(self._why(error), warning=True)
             return
         if self.session is not before:
             self._proceed(self.session.greeting(self._key))
@@ -258,7 +259,9 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         if self.session.reopened is not None:
             return self._vote_again(self.session.reopened.was, seen, details)
         saved: list[Saved | None] = []
-        if not self._does(lambda: saved.append(self.session.vote(seen, details)), "Not saved"):
+        if not self._does(
+            lambda: saved.append(self.session.vote(seen, details)), "Not saved", votes=True
+        ):
             return False
         cast = saved[0]
         if cast is None:
@@ -276,7 +279,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
     def decline(self, reason: str) -> None:
         """Close the pair to this annotator and show what comes next."""
         reopened = self.session.reopened
-        if not self._does(lambda: self.voting.decline(reason), "Not declined"):
+        if not self._does(lambda: self.voting.decline(reason), "Not declined", votes=True):
             return
         undo = self._key("pair.undo")
         said = f"✓ You cannot judge it: {one_line(reason, 40)}.  {undo} takes that back."
@@ -325,15 +328,36 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         else:
             self._show("↶ Taken back: the skip.")
 
-    def _does(self, act: Callable[[], object], refused: str) -> bool:
-        """Do something to the study; say so and stay where we are if it is refused."""
+    def _does(self, act: Callable[[], object], refused: str, *, votes: bool = False) -> bool:
+        """Do something to the study; say so and stay where we are if it is refused.
+
+        Args:
+            votes: whether this is about a vote: that it is not saved is said until it is.
+        """
+        if votes:
+            self.end_failed()
         try:
             act()
         except TiebreakError as error:
-            self.say(f"{refused}: {error.message}. {error.hint}.", warning=True)
+            told = f"{refused}: {self._why(error)}"
+            if votes:
+                self.say_failed(told)
+            else:
+                self.say(told, warning=True)
             self.app.bell()
+            # It may have taken seconds: keys from before it was told answer nothing.
+            self.session.go_on()
+            self.call_after_refresh(self.session.shown)
             return False
         return True
+
+    def _why(self, error: TiebreakError) -> str:
+        """Why something was refused, and what an annotator can do: no paths, no processes."""
+        message = error.message.removeprefix(f"{self.session.store.path}: ")
+        hint = error.hint[:1].upper() + error.hint[1:]
+        if message != error.message:
+            hint = "Try again; if it stays so, tell a lead"
+        return f"{message}. {hint}." if hint else f"{message}."
 
     def _is_counted(self, what: str) -> bool:
         """Whether there is a vote for something to go with; says so if it is only a lesson."""
@@ -383,7 +407,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         except TiebreakError as error:
             self._is_told_to_stay = True
             leave = "Ctrl+Q again leaves without your note."
-            self.say(f"Not left: {error.message}. {leave}", warning=True)
+            self.say(f"Not left: {self._why(error)} {leave}", warning=True)
             if self._note is not None:
                 self._note.tell(f"The note cannot be saved now. {leave}")
             self.app.bell()
