@@ -13,7 +13,7 @@ from textual.widgets import Static
 from core.asked import Details
 from core.errors import StudyUnavailable, TiebreakError
 from core.records import Seen
-from core.saying import SAID
+from core.saying import SAID, said_of
 from core.text import one_line
 from db.serving import Served
 from db.undoing import Undone
@@ -316,10 +316,10 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         last = undone[0]
         if last is None:
             self.say("There is nothing to take back.")
-        elif last.restored is not None and last.seen is not None:
+        elif last.restored is not None:
             self._show_status()
             self.set_timer(_PREPARE_AFTER, self._prepare)
-            change = f"“{SAID[last.restored]}” → “{SAID[last.seen]}”"
+            change = f"“{SAID[last.restored]}” → “{said_of(last.seen)}”"
             self.say(f"↶ Taken back: {change}. “{SAID[last.restored]}” stands again.")
         elif last.seen is not None:
             self._show(f"↶ Taken back: “{SAID[last.seen]}”. Vote again.")
