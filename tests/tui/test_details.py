@@ -224,6 +224,24 @@ async def test_keys_from_before_a_failed_save_was_told_answer_nothing(tmp_path: 
         assert "Not saved" not in seat.text("said")
 
 
+async def test_another_key_between_two_wishes_to_leave_has_the_note_tried_again(
+    study: Path,
+) -> None:
+    async with sit(study) as seat:
+        connection = seat.app.store.connection
+        connection.execute("PRAGMA query_only = ON")
+        seat.screen.session.typed("half")
+        assert not seat.screen.may_quit()
+        assert "Ctrl+Q again leaves without your note" in seat.text("said")
+        await seat.press("j")
+        assert not seat.screen.may_quit()
+        assert seat.screen.may_quit()  # at once again
+        await seat.press("j")
+        connection.execute("PRAGMA query_only = OFF")
+        assert seat.screen.may_quit()
+        assert seat.screen.session.unsaved_note == ""
+
+
 @pytest.mark.parametrize("last", ["tags", "confidence", "criteria"])
 async def test_a_vote_that_cannot_be_written_stays_with_its_answers(
     tmp_path: Path, last: str

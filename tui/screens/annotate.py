@@ -204,9 +204,11 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
             self._show_status()
 
     def on_key(self, event: events.Key) -> None:
+        self._is_told_to_stay = False  # Ctrl+Q itself never comes here
         self.session.active.touch()
 
     def on_click(self) -> None:
+        self._is_told_to_stay = False
         self.session.active.touch()
 
     def on_answer_view_wheeled(self, message: AnswerView.Wheeled) -> None:
@@ -390,12 +392,16 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
                 return ""
             return "Not saved yet; it is tried again with your vote, and when you leave."
 
+        def typed(note: str) -> None:
+            self._is_told_to_stay = False
+            self.session.typed(note)
+
         def closed(_: object) -> None:
             self._note = None
             self._show_status()
             self._remind()
 
-        self._note = NoteModal(self.session.draft.note, self.session.typed, keep)
+        self._note = NoteModal(self.session.draft.note, typed, keep)
         self.app.push_screen(self._note, closed)
 
     def may_quit(self) -> bool:
