@@ -183,9 +183,9 @@ def deeds(connection: sqlite3.Connection, assignment: int, turn: int) -> list[De
     """The votes on a turn of an assignment that undo can still take back, the last at the end.
 
     Undo withdraws a vote; where that vote had changed an earlier one, a row that says the same
-    as the earlier one follows the withdrawal, and stands in its place. So a row that follows a
-    withdrawal is a new vote where nothing was left to come back, and otherwise what came back.
-    Somebody who could not judge has changed nothing: what comes after it is a first vote.
+    as the earlier one follows the withdrawal, and stands in its place: :func:`again` names it. Any
+    other row that follows a withdrawal is a first vote. The word that one cannot judge changes a
+    vote as another vote does, but is none: what comes after it is a first vote, too.
     """
     return fold(
         connection.execute(
@@ -203,20 +203,22 @@ def fold(rows: Iterable[tuple[int, str, str | None, str | None, str | None]]) ->
         rows: seq, id, choice, cannot_judge, supersedes.
     """
     stack: list[Deed] = []
-    comes_back = could_not = False
+    is_first = True
     for seq, id, choice, cannot_judge, supersedes in rows:
         if choice is None and cannot_judge is None:
-            if stack:
-                stack.pop()
-            comes_back = bool(stack)
-        elif comes_back:
-            comes_back = False
-        elif choice is None or could_not or supersedes is None:
-            stack = [Deed(seq, id)]
+            stack = stack[:-1]
+            is_first = True
+        elif supersedes is not None and id == again(supersedes):
+            is_first = False
         else:
-            stack.append(Deed(seq, id))
-        could_not = cannot_judge is not None
+            stack = [*([] if is_first else stack), Deed(seq, id)]
+            is_first = cannot_judge is not None
     return stack
+
+
+def again(withdrawal: str) -> str:
+    """The id of the row by which an earlier vote stands again, behind a withdrawal's own."""
+    return f"{withdrawal}-restored"
 
 
 def _said(seen: str | None, cannot_judge: str | None, note: str, flag: str, category: str) -> str:

@@ -323,10 +323,31 @@ class Serving:
             return None
         return seconds[middle] if is_odd else (seconds[middle - 1] + seconds[middle]) / 2
 
-    def keep_draft(self, assignment: int, turn: int, draft: Draft) -> None:
-        """Save what is typed or marked on a turn before its vote."""
+    def keep_draft(
+        self, assignment: int, turn: int, draft: Draft, known: Draft | None = None
+    ) -> Draft:
+        """Save what is typed or marked on a turn before its vote.
+
+        Args:
+            known: the draft that this one began from: where the two say the same, what another
+                window has stored since stays. Without it, all of ``draft`` is written.
+
+        Returns:
+            The draft as it is stored now.
+        """
         with self.store.write() as connection:
+            if known is not None:
+                row = connection.execute(
+                    "SELECT note, flag FROM draft WHERE assignment_id = ? AND turn = ?",
+                    (assignment, turn),
+                ).fetchone()
+                note, flag = row or ("", "")
+                draft = Draft(
+                    note if draft.note == known.note else draft.note,
+                    flag if draft.flag == known.flag else draft.flag,
+                )
             store_draft(connection, assignment, turn, draft)
+        return draft
 
     def progress(self, annotator_id: int) -> Progress:
         """How far an annotator is."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.records import Seen
-from db.history import deeds
+from db.history import again, deeds
 from db.serving import Draft, Serving, change_load, set_open, store_draft
 from db.vote_rows import SAID, append_vote
 
@@ -19,7 +19,7 @@ class Undone:
     Attributes:
         seen: what the vote was; None for the other two.
         cannot_judge: the reason that was given; empty for the other two.
-        restored: where the vote had changed an earlier one, what that one says: it stands again.
+        restored: where a vote was changed by it, what that vote says: it stands again.
     """
 
     assignment: int
@@ -43,7 +43,8 @@ def undo(connection: sqlite3.Connection, serving: Serving, who: Undoer) -> Undon
 
     The vote stays in the log; a withdrawal that supersedes it is added. Its note and flag become
     the draft again. If the vote had changed an earlier one, that one stands again, as a new row
-    behind the withdrawal: the pair is as done as it was, and nothing is a draft.
+    behind the withdrawal: the pair is as done as it was, and nothing is a draft. It is the same
+    where a vote had been changed to the word that one cannot judge.
 
     Args:
         who: offering the same withdrawal again takes nothing more back.
@@ -51,7 +52,9 @@ def undo(connection: sqlite3.Connection, serving: Serving, who: Undoer) -> Undon
     Returns:
         What was taken back, or None where there is nothing.
     """
-    known = connection.execute(_WITHDRAWN, (who.vote_id, who.annotator_id)).fetchone()
+    known = connection.execute(
+        _WITHDRAWN, (who.vote_id, who.annotator_id, again(who.vote_id))
+    ).fetchone()
     if known is not None:
         return _undone(*known)
     vote, order, earlier = _last_vote(connection, who.annotator_id)
@@ -90,8 +93,9 @@ def _withdraw(
     append_vote(connection, now, id=who.vote_id, supersedes=last, **same, **_NOTHING_SAID)
     if earlier is not None:
         said = _said(connection, earlier)
-        again = who.vote_id + _RESTORED
-        append_vote(connection, now, id=again, supersedes=who.vote_id, **same, **said)
+        append_vote(connection, now, id=again(who.vote_id), supersedes=who.vote_id, **same, **said)
+        if why is not None:
+            _judge_again(connection, serving, assignment, state)
         return _undone(assignment, turn, seen, why, said["seen"])
     store_draft(connection, assignment, turn, Draft(note, flag))
     set_open(connection, assignment, serving.lease())
@@ -100,13 +104,34 @@ def _withdraw(
     return _undone(assignment, turn, seen, why, None)
 
 
+def _judge_again(
+    connection: sqlite3.Connection, serving: Serving, assignment: int, state: str
+) -> None:
+    """Bring an assignment back from a word not to judge, whose turn has its vote again."""
+    if state == "declined" and connection.execute(_IS_DECLINED, (assignment,)).fetchone():
+        return
+    turns, voted = serving.turns(connection, assignment)
+    if set(turns) <= set(voted):
+        connection.execute(
+            "UPDATE assignment SET state = 'done', closed_at = ? WHERE id = ?",
+            (serving.store.now(), assignment),
+        )
+    else:
+        set_open(connection, assignment, serving.lease())
+    if state not in ("done", "open"):
+        change_load(connection, assignment, 1)
+
+
+_IS_DECLINED = """
+    SELECT 1 FROM vote v WHERE v.assignment_id = ? AND v.cannot_judge IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM vote w WHERE w.supersedes = v.id)
+"""
+
+
 _SAYS = (*SAID, "note", "flag", "active_seconds")
 """What a vote says, as the log stores it."""
 
 _NOTHING_SAID: dict[str, object] = {**dict.fromkeys(_SAYS), "note": "", "flag": ""}
-
-_RESTORED = "-restored"
-"""Ends the id of the row by which an earlier vote stands again, behind its withdrawal's own."""
 
 
 def _said(connection: sqlite3.Connection, vote_id: str) -> dict[str, Any]:
@@ -154,11 +179,11 @@ _LAST_SKIP = """
     ORDER BY skipped_after DESC, closed_at DESC, id DESC
 """
 
-_WITHDRAWN = f"""
+_WITHDRAWN = """
     SELECT w.assignment_id, w.turn, v.seen, v.cannot_judge, r.seen
     FROM vote w JOIN vote v ON v.id = w.supersedes
-    LEFT JOIN vote r ON r.supersedes = w.id AND r.id = w.id || '{_RESTORED}'
-    WHERE w.id = ? AND w.annotator_id = ? AND w.choice IS NULL AND w.cannot_judge IS NULL
+    LEFT JOIN vote r ON r.supersedes = w.id AND r.id = ?3
+    WHERE w.id = ?1 AND w.annotator_id = ?2 AND w.choice IS NULL AND w.cannot_judge IS NULL
 """
 
 

@@ -360,7 +360,8 @@ class Session(Attentive):
         if self._is_draft_saved:
             return
         served = self._present()
-        self.store.serving.keep_draft(served.assignment, self.turn, self.draft)
+        known = served.drafts.get(self.turn, Draft())
+        self.draft = self.store.serving.keep_draft(served.assignment, self.turn, self.draft, known)
         self.current = replace(served, drafts={**served.drafts, self.turn: self.draft})
         self._is_draft_saved = True
 

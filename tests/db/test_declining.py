@@ -152,7 +152,7 @@ def test_it_counts_as_no_vote_anywhere_and_is_counted_by_itself(store: Store) ->
     assert (len(items[2].votes), len(items[2].cannot_judge)) == (0, 1)
 
 
-def test_it_supersedes_the_vote_on_its_turn_and_undo_opens_the_pair_again(store: Store) -> None:
+def test_it_supersedes_the_vote_on_its_turn_and_undo_brings_that_vote_back(store: Store) -> None:
     ann = store.annotator("ann")
     served = serve(store, ann)
     vote(store, ann, served, Seen.LEFT, id="v1")
@@ -161,15 +161,30 @@ def test_it_supersedes_the_vote_on_its_turn_and_undo_opens_the_pair_again(store:
     decline(store, ann, served.assignment, turn=2, note="why", id="d")
     assert (state(store, served.assignment), load(store, served.assignment)) == ("declined", 0)
     undone = store.voting.undo(ann, "local:ann", "u")
-    assert undone == Undone(served.assignment, 2, None, "not my field")
+    assert undone == Undone(served.assignment, 2, None, "not my field", Seen.TIE)
     assert undone == store.voting.undo(ann, "local:ann", "u")
+    assert (state(store, served.assignment), load(store, served.assignment)) == ("done", 1)
+    again = store.serving.look_again(served.assignment)
+    assert (again.voted, again.drafts) == ({1: Seen.LEFT, 2: Seen.TIE}, {})
+    log = rows(store.path, "SELECT id, supersedes FROM vote ORDER BY seq")
+    assert log == [
+        ("v1", None), ("v2", None), ("d", "v2"), ("u", "d"), ("u-restored", "u"),
+    ]  # fmt: skip
+    assert store.voting.undo(ann, "local:ann", "u2") == Undone(served.assignment, 2, Seen.TIE)
+    assert store.reading.counts()["cannot_judge"] == 0
+    assert store.verify() == []
+
+
+def test_undo_of_a_first_word_opens_the_pair_again(store: Store) -> None:
+    ann = store.annotator("ann")
+    served = serve(store, ann)
+    vote(store, ann, served, Seen.LEFT, id="v1")
+    decline(store, ann, served.assignment, turn=2, note="why", id="d")
+    undone = store.voting.undo(ann, "local:ann", "u")
+    assert undone == Undone(served.assignment, 2, None, "not my field")
     assert (state(store, served.assignment), load(store, served.assignment)) == ("open", 1)
     again = serve(store, ann)
     assert (again.voted, again.drafts) == ({1: Seen.LEFT}, {2: Draft("why")})
-    log = rows(store.path, "SELECT id, supersedes FROM vote ORDER BY seq")
-    assert log == [("v1", None), ("v2", None), ("d", "v2"), ("u", "d")]
-    assert store.reading.counts()["cannot_judge"] == 0
-    assert store.verify() == []
 
 
 def test_a_vote_after_it_counts_and_takes_the_slot_again(store: Store) -> None:

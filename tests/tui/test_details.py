@@ -120,7 +120,12 @@ async def test_reading_notes_and_flags_go_on_while_something_is_asked(
         top = seat.view("left").top
         await seat.press("space")
         assert seat.view("left").top > top
-        await seat.press("2", "2", "space")
+        await seat.press("2", "2")
+        top = seat.view("left").top
+        await seat.press("space")
+        assert seat.view("left").top > top
+        assert votes(study) == []
+        await seat.press("enter")
         (vote,) = votes(study)
         assert (vote.note, vote.flag, vote.confidence, vote.tags) == (
             "h1", "flagged", 2, ("correct",),
@@ -191,6 +196,51 @@ async def test_only_the_first_key_is_guarded_by_the_dwell(tmp_path: Path) -> Non
         assert (as_seen(seat, vote), vote.tags) == ({"accuracy": "right"}, ("b",))
         await seat.pilot.press("1")
         assert "Not saved: that was at once" in seat.text("said")
+
+
+async def test_keys_from_before_a_failed_save_was_told_answer_nothing(tmp_path: Path) -> None:
+    study = one_turn_study(tmp_path / "s.db", "x", dwell_ms=300, criteria="accuracy")
+    async with sit(study) as seat:
+        now = 1e9
+        seat.screen.session._monotonic = lambda: now
+        seat.screen.session.shown()
+        now += 1
+        connection = seat.app.store.connection
+        connection.execute("PRAGMA query_only = ON")
+        await seat.pilot.press("1", "3")
+        told = seat.text("said")
+        assert "Not saved: " in told
+        assert "Try again; if it stays so, tell a lead." in told
+        assert str(study) not in told
+        connection.execute("PRAGMA query_only = OFF")
+        await seat.pilot.press("1", "2", "enter")
+        assert votes(study) == []
+        await seat.pilot.press("z")
+        assert "Not saved: " in seat.text("said")
+        assert "Shown: A" in seat.text("said")
+        now += 1
+        await seat.pilot.press("enter")
+        (vote,) = votes(study)
+        assert as_seen(seat, vote) == {"accuracy": "tie"}
+        assert "Not saved" not in seat.text("said")
+
+
+async def test_another_key_between_two_wishes_to_leave_has_the_note_tried_again(
+    study: Path,
+) -> None:
+    async with sit(study) as seat:
+        connection = seat.app.store.connection
+        connection.execute("PRAGMA query_only = ON")
+        seat.screen.session.typed("half")
+        assert not seat.screen.may_quit()
+        assert "Ctrl+Q again leaves without your note" in seat.text("said")
+        await seat.press("j")
+        assert not seat.screen.may_quit()
+        assert seat.screen.may_quit()  # at once again
+        await seat.press("j")
+        connection.execute("PRAGMA query_only = OFF")
+        assert seat.screen.may_quit()
+        assert seat.screen.session.unsaved_note == ""
 
 
 @pytest.mark.parametrize("last", ["tags", "confidence", "criteria"])
@@ -336,7 +386,7 @@ class Model:
             self.say_level(key)
         elif key in ("1", "2", "3"):
             self.tags ^= {key}
-        elif key in ("enter", "space"):
+        elif key == "enter":
             names = {"1": "clear", "2": "correct", "3": "short"}
             tags = tuple(names[tag] for tag in sorted(self.tags))
             self.save((self.seen, (self.answers[0], self.answers[1]), self.answers[2], tags))

@@ -355,6 +355,21 @@ async def test_at_the_end_of_the_queue_the_history_is_open_still(study: Path) ->
         assert "Nothing is left" in seat.text("finished")
 
 
+async def test_undo_brings_back_a_vote_that_was_changed_to_cannot_judge(study: Path) -> None:
+    async with sit(study) as seat:
+        await seat.press("3")
+        while "Paragraph" not in seat.view("left").text:
+            await seat.press("1")
+        before = seat.screen.session.current
+        await look(seat, "G", "enter")
+        await seat.press("c", "2")
+        assert "You cannot judge it" in seat.text("said")
+        await seat.press("u")
+        assert "“tie” stands again" in seat.text("said")
+        assert seat.screen.session.current == before
+        assert [seen for seen, _ in log(study)[-3:]] == [None, None, "tie"]
+
+
 async def test_a_vote_from_another_window_that_is_superseded_is_told(study: Path) -> None:
     async with sit(study) as seat:
         with Store(study) as store:

@@ -296,7 +296,7 @@ def test_a_key_before_anything_was_painted_is_hasty(session: Session, seconds: S
     assert session.is_hasty()
     session.shown()
     assert session.is_hasty()
-    seconds.now += 0.299
+    seconds.now += 0.499
     assert session.is_hasty()
     seconds.now += 0.002
     assert not session.is_hasty()
@@ -377,3 +377,19 @@ def test_nothing_in_the_progress_tells_a_repeat(tmp_path: Path, clock: FakeClock
         ((repeats,),) = rows(path, "SELECT count(*) FROM assignment WHERE repeat")
         assert (done, session.progress().left) == (60 + repeats, 0)
         assert repeats > 10
+
+
+def test_a_flag_in_one_window_keeps_the_note_of_another(store: Store) -> None:
+    first, second = begin(store), begin(store)
+    pair = first.open()
+    assert pair is not None
+    first.keep(note="early")
+    assert second.open() == store.serving.look_again(pair.assignment)
+    first.keep(note="late")
+    second.keep(flag="flagged")
+    assert second.draft == Draft("late", "flagged")
+    first.keep(note="latest")
+    assert store.serving.look_again(pair.assignment).drafts == {1: Draft("latest", "flagged")}
+    second.keep(flag="")
+    first.keep(note="")
+    assert store.serving.look_again(pair.assignment).drafts == {}

@@ -13,8 +13,8 @@ from textual.widgets import Static
 from core.asked import Details
 from core.errors import StudyUnavailable, TiebreakError
 from core.records import Seen
-from core.saying import SAID
-from core.text import one_line, sentences
+from core.saying import SAID, said_of
+from core.text import one_line
 from db.serving import Served
 from db.undoing import Undone
 from tui import collector
@@ -178,6 +178,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
             self.set_timer(_PREPARE_AFTER, self._prepare)
         self._coming = {}
         self._is_told_to_stay = False
+        self.end_failed()
         self._show_status()
         self.show_question()
         self.say(said, warning=warning)
@@ -198,7 +199,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
             following = self.session.prepare()
         except StudyUnavailable as error:
             if not self.is_warning:  # what became of a vote is what one has to know
-                self.say(f"{error.message}. {error.hint}.", warning=True)
+                self.say(self._why(error), warning=True)
             return
         if following is None or not self.is_attached:
             return
@@ -214,9 +215,11 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
             self._show_status()
 
     def on_key(self, event: events.Key) -> None:
+        self._is_told_to_stay = False  # Ctrl+Q itself never comes here
         self.session.active.touch()
 
     def on_click(self) -> None:
+        self._is_told_to_stay = False
         self.session.active.touch()
 
     def on_answer_view_wheeled(self, message: AnswerView.Wheeled) -> None:
@@ -236,7 +239,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
             self._sit_down()
             self.session.open()
         except TiebreakError as error:
-            self.say(error.message, warning=True)
+            self.say(self._why(error), warning=True)
             return
         if self.session is not before:
             self._proceed(self.session.greeting(self._key))
@@ -270,7 +273,9 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         if self.session.reopened is not None:
             return self._vote_again(self.session.reopened.was, seen, details)
         saved: list[Saved | None] = []
-        if not self._does(lambda: saved.append(self.session.vote(seen, details)), "Not saved"):
+        if not self._does(
+            lambda: saved.append(self.session.vote(seen, details)), "Not saved", votes=True
+        ):
             return False
         cast = saved[0]
         if cast is None:
@@ -288,7 +293,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
     def decline(self, reason: str) -> None:
         """Close the pair to this annotator and show what comes next."""
         reopened = self.session.reopened
-        if not self._does(lambda: self.voting.decline(reason), "Not declined"):
+        if not self._does(lambda: self.voting.decline(reason), "Not declined", votes=True):
             return
         undo = self._key("pair.undo")
         said = f"✓ You cannot judge it: {one_line(reason, 40)}.  {undo} takes that back."
@@ -325,10 +330,10 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         last = undone[0]
         if last is None:
             self.say("There is nothing to take back.")
-        elif last.restored is not None and last.seen is not None:
+        elif last.restored is not None:
             self._show_status()
             self.set_timer(_PREPARE_AFTER, self._prepare)
-            change = f"“{SAID[last.restored]}” → “{SAID[last.seen]}”"
+            change = f"“{SAID[last.restored]}” → “{said_of(last.seen)}”"
             self.say(f"↶ Taken back: {change}. “{SAID[last.restored]}” stands again.")
         elif last.seen is not None:
             self._show(f"↶ Taken back: “{SAID[last.seen]}”. Vote again.")
@@ -337,15 +342,36 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         else:
             self._show("↶ Taken back: the skip.")
 
-    def _does(self, act: Callable[[], object], refused: str) -> bool:
-        """Do something to the study; say so and stay where we are if it is refused."""
+    def _does(self, act: Callable[[], object], refused: str, *, votes: bool = False) -> bool:
+        """Do something to the study; say so and stay where we are if it is refused.
+
+        Args:
+            votes: whether this is about a vote: that it is not saved is said until it is.
+        """
+        if votes:
+            self.end_failed()
         try:
             act()
         except TiebreakError as error:
-            self.say(f"{refused}: {error.message}. {sentences(error.hint)}", warning=True)
+            told = f"{refused}: {self._why(error)}"
+            if votes:
+                self.say_failed(told)
+            else:
+                self.say(told, warning=True)
             self.app.bell()
+            # It may have taken seconds: keys from before it was told answer nothing.
+            self.session.go_on()
+            self.call_after_refresh(self.session.shown)
             return False
         return True
+
+    def _why(self, error: TiebreakError) -> str:
+        """Why something was refused, and what an annotator can do: no paths, no processes."""
+        message = error.message.removeprefix(f"{self.session.store.path}: ")
+        hint = error.hint[:1].upper() + error.hint[1:]
+        if message != error.message:
+            hint = "Try again; if it stays so, tell a lead"
+        return f"{message}. {hint}." if hint else f"{message}."
 
     def _is_counted(self, what: str) -> bool:
         """Whether there is a vote for something to go with; says so if it is only a lesson."""
@@ -381,12 +407,16 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
                 return ""
             return "Not saved yet; it is tried again with your vote, and when you leave."
 
+        def typed(note: str) -> None:
+            self._is_told_to_stay = False
+            self.session.typed(note)
+
         def closed(_: object) -> None:
             self._note = None
             self._show_status()
             self._remind()
 
-        self._note = NoteModal(self.session.draft.note, self.session.typed, keep)
+        self._note = NoteModal(self.session.draft.note, typed, keep)
         self.app.push_screen(self._note, closed)
 
     def may_quit(self) -> bool:
@@ -398,7 +428,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         except TiebreakError as error:
             self._is_told_to_stay = True
             leave = "Ctrl+Q again leaves without your note."
-            self.say(f"Not left: {error.message}. {leave}", warning=True)
+            self.say(f"Not left: {self._why(error)} {leave}", warning=True)
             if self._note is not None:
                 self._note.tell(f"The note cannot be saved now. {leave}")
             self.app.bell()

@@ -17,7 +17,7 @@ from tui.seat import Seat
 from tui.widgets.asking_strip import AskingStrip, Question
 
 _DIGITS = tuple("123456789")
-ANSWER_KEYS = (*_DIGITS, "enter", "space", "escape")
+ANSWER_KEYS = (*_DIGITS, "enter", "escape")
 """Keys that answer while something is asked, whatever else they do; nobody can move them."""
 
 
@@ -32,6 +32,7 @@ class AskingScreen(ReadingScreen):
         super().__init__()
         self.session = session
         self._votes: list[Action] = []
+        self._failed = ""
 
     @abstractmethod
     def cast_vote(self, asking: Asking) -> bool:
@@ -67,8 +68,7 @@ class AskingScreen(ReadingScreen):
             return True
         if any(key in vote.keys for vote in self._votes) and not asking.takes_digits:
             return False
-        is_tags = asking.step is not None and asking.step.kind is Kind.TAGS
-        return asking.has_answer and (key == "enter" or is_tags)
+        return asking.has_answer and key == "enter"
 
     def opens_find(self, key: str) -> bool:
         """Whether a key opens the line to search by; not one that answers now."""
@@ -80,7 +80,11 @@ class AskingScreen(ReadingScreen):
         """Show what is asked now and what is answered, or the vote keys where that is nothing."""
         asking = self.session.asking
         self._show_strip()
-        if asking is not None and not self.session.is_declining:
+        if asking is None or self.session.is_declining:
+            return
+        if self._failed:
+            self.say(self._so_far(asking))
+        else:
             super().say(self._so_far(asking))
 
     def _show_strip(self) -> None:
@@ -114,13 +118,33 @@ class AskingScreen(ReadingScreen):
 
     def say(self, message: str, *, warning: bool = False) -> None:
         """Tell the reader something, and that a vote on its way is not saved, if there is one."""
-        if self.session.asking is not None and not warning:
+        if self._failed:
+            message, warning = f"{self._failed} {message}".rstrip(), True
+        elif self.session.asking is not None and not warning:
             message = f"Not saved yet. {message}"
         super().say(message, warning=warning)
+
+    def say_failed(self, message: str) -> None:
+        """Tell that a vote was not saved, with all that is said until :meth:`end_failed`."""
+        self._failed = message
+        self.say("")
+
+    def end_failed(self) -> None:
+        """The vote that was not saved is tried again, or is no longer what this is about."""
+        self._failed = ""
+
+    def _is_too_soon(self) -> bool:
+        """Whether a key was pressed before what is on the screen could be read; says so then."""
+        is_hasty = self.session.is_hasty()
+        if is_hasty:
+            self.say("A key pressed before this could be read did nothing.")
+        return is_hasty
 
     def takes_vote(self, seen: Seen) -> bool:
         """Let a vote key answer what is asked; False where nothing is."""
         asking = self.session.asking
+        if (asking is not None or self._failed) and self._is_too_soon():
+            return True
         if self.session.is_declining:
             self.say("Why can you not judge it? A digit says so, Esc goes back.")
         elif asking is not None:
@@ -130,6 +154,8 @@ class AskingScreen(ReadingScreen):
     def action_answer(self, key: str) -> None:
         """Answer what is asked: a digit chooses, Enter goes on, Esc goes back."""
         asking = self.session.asking
+        if self._is_too_soon():
+            return
         if self.session.is_declining:
             self._answer_why(key)
         elif asking is not None and key == "escape":
@@ -156,6 +182,7 @@ class AskingScreen(ReadingScreen):
     def withdraw_vote(self) -> None:
         """Forget a vote that is on its way."""
         self.session.withdraw()
+        self.end_failed()
         self.show_question()
         self.say("Withdrawn: nothing was saved. Vote again.")
 

@@ -33,7 +33,7 @@ class RevisitingScreen(ReadingScreen):
         """Show the session's pair, at a bookmark or from its beginning; the screen says how."""
         raise NotImplementedError
 
-    def _does(self, act: Callable[[], object], refused: str) -> bool:
+    def _does(self, act: Callable[[], object], refused: str, *, votes: bool = False) -> bool:
         """Do something to the study, or say why not; the screen says how."""
         raise NotImplementedError
 
@@ -81,7 +81,9 @@ class RevisitingScreen(ReadingScreen):
             self._leave_reopened()
             return True
         saved: list[Saved] = []
-        if not self._does(lambda: saved.append(self.voting.vote(seen, details)), "Not saved"):
+        if not self._does(
+            lambda: saved.append(self.voting.vote(seen, details)), "Not saved", votes=True
+        ):
             return False
         undo = f"{self._key('pair.undo')} takes it back."
         if saved[0].elsewhere:
