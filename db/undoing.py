@@ -113,7 +113,7 @@ def _judge_again(
     turns, voted = serving.turns(connection, assignment)
     if set(turns) <= set(voted):
         connection.execute(
-            "UPDATE assignment SET state = 'done', closed_at = ? WHERE id = ?",
+            "UPDATE main.assignment SET state = 'done', closed_at = ? WHERE id = ?",
             (serving.store.now(), assignment),
         )
     else:

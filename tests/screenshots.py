@@ -135,7 +135,7 @@ async def take(study: Path, picture: Picture, size: tuple[int, int]) -> str:
 
 async def _painted(app: TiebreakApp) -> None:
     """Wait until the screen says that it is there, and for what it lays out after that."""
-    for _ in range(400):
+    for _ in range(1200):
         await asyncio.sleep(0.05)
         if isinstance(app.screen, Reader):
             await asyncio.sleep(0.3)

@@ -203,9 +203,14 @@ def load(store: Store, assignment: int) -> int:
     return int(store.connection.execute(query, (assignment,)).fetchone()[0])
 
 
+def lift_guard(connection: sqlite3.Connection) -> None:
+    """Let a test set what an annotator's connection refuses."""
+    sqlite3.Connection.set_authorizer(connection, None)
+
+
 def allow_no_growth(connection: sqlite3.Connection) -> None:
     """Let the file grow no more, as on a full disk. A blind connection then sees again."""
-    sqlite3.Connection.set_authorizer(connection, None)
+    lift_guard(connection)
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages}")
 

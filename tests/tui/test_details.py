@@ -14,7 +14,7 @@ import pytest
 
 from core.records import Vote
 from db.store import Store
-from tests.studies import allow_no_growth
+from tests.studies import allow_no_growth, lift_guard
 from tests.terminal import terminal
 from tests.tui.test_annotate import SIZES, Seat
 from tests.tui.test_seat import one_turn_study, sit
@@ -206,6 +206,7 @@ async def test_keys_from_before_a_failed_save_was_told_answer_nothing(tmp_path: 
         seat.screen.session.shown()
         now += 1
         connection = seat.app.store.connection
+        lift_guard(connection)
         connection.execute("PRAGMA query_only = ON")
         await seat.pilot.press("1", "3")
         told = seat.text("said")
@@ -230,6 +231,7 @@ async def test_another_key_between_two_wishes_to_leave_has_the_note_tried_again(
 ) -> None:
     async with sit(study) as seat:
         connection = seat.app.store.connection
+        lift_guard(connection)
         connection.execute("PRAGMA query_only = ON")
         seat.screen.session.typed("half")
         assert not seat.screen.may_quit()
