@@ -5,34 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.segment import Segment
-from textual import events
-from textual.message import Message
 from textual.strip import Strip
 
 from core.text import cell_width, one_line
-from tui.widgets.inked import Inked
+from tui.widgets.cursor_list import CursorList
 
 
-class PeopleList(Inked, inherit_bindings=False):
+class PeopleList(CursorList, inherit_bindings=False):
     """Shows lines by the name that each is about; the chosen name stays chosen where it goes."""
 
-    ALLOW_SELECT = False
-    DEFAULT_CSS = """
-    PeopleList { width: 1fr; height: 1fr; overflow: hidden hidden; }
-    """
-
-    class Moved(Message):
+    class Moved(CursorList.Moved):
         """Another person is the chosen one."""
 
-    class Picked(Message):
+    class Picked(CursorList.Picked):
         """The chosen person was clicked."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, markup=False)
+        super().__init__(id=id)
         self._names: list[str] = []
         self._lines: list[str] = []
-        self._top = 0
-        self._cursor = 0
+
+    @property
+    def count(self) -> int:
+        """How many people are listed."""
+        return len(self._names)
 
     @property
     def chosen(self) -> str | None:
@@ -46,43 +42,6 @@ class PeopleList(Inked, inherit_bindings=False):
         self._lines = [line for _, line in people]
         self._cursor = self._names.index(chosen) if chosen in self._names else 0
         self._show()
-
-    def go(self, steps: int) -> None:
-        """Choose another person, so many further down."""
-        self._cursor = max(0, min(len(self._names) - 1, self._cursor + steps))
-        self._show()
-        self.post_message(self.Moved())
-
-    def page(self, direction: int) -> None:
-        """Choose the person a page further."""
-        self.go(direction * max(1, self.size.height - 1))
-
-    def on_resize(self) -> None:
-        self._show()
-
-    def on_click(self, event: events.Click) -> None:
-        """Choose what was clicked; a click on what is chosen picks it."""
-        event.stop()
-        place = self._top + event.y
-        if place == self._cursor and self._names:
-            self.post_message(self.Picked())
-        elif place < len(self._names):
-            self.go(place - self._cursor)
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        event.stop()
-        self.go(3)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        event.stop()
-        self.go(-3)
-
-    def _show(self) -> None:
-        """Bring the chosen person in sight and paint."""
-        height = max(1, self.size.height)
-        self._top = min(max(self._top, self._cursor - height + 1), self._cursor)
-        self._top = max(0, min(self._top, len(self._names) - height))
-        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """One person, or a blank line."""

@@ -7,15 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from rich.segment import Segment
-from textual import events
-from textual.message import Message
 from textual.strip import Strip
 
 from core.saying import said_of
 from core.text import cell_width, one_line
 from core.times import ago
 from db.history import STANDS, Past
-from tui.widgets.inked import Inked
+from tui.widgets.cursor_list import CursorList
 
 _WHEN = 11
 _VOTE = 12
@@ -26,7 +24,7 @@ _MOST_KEPT = 1000
 """Votes kept in memory; those beyond are fetched again when they come into sight."""
 
 
-class VoteList(Inked, inherit_bindings=False):
+class VoteList(CursorList, inherit_bindings=False):
     """Shows votes by their ``seq``; only those in sight are ever fetched.
 
     Args:
@@ -37,15 +35,10 @@ class VoteList(Inked, inherit_bindings=False):
         every: whether votes that no longer stand are among them: there is room to say so then.
     """
 
-    ALLOW_SELECT = False
-    DEFAULT_CSS = """
-    VoteList { width: 1fr; height: 1fr; overflow: hidden hidden; }
-    """
+    class Moved(CursorList.Moved):
+        """Another vote may be the chosen one, or others are in sight."""
 
-    class Moved(Message):
-        """Another vote is the chosen one."""
-
-    class Picked(Message):
+    class Picked(CursorList.Picked):
         """The chosen vote was clicked."""
 
     def __init__(
@@ -55,14 +48,12 @@ class VoteList(Inked, inherit_bindings=False):
         *,
         id: str | None = None,
     ) -> None:
-        super().__init__(id=id, markup=False)
+        super().__init__(id=id)
         self._fetch = fetch
         self._clock = clock
         self.every = False
         self._seqs: array[int] = array("Q")
         self._past: dict[int, Past] = {}
-        self._top = 0
-        self._cursor = 0
 
     @property
     def count(self) -> int:
@@ -93,52 +84,19 @@ class VoteList(Inked, inherit_bindings=False):
         if in_sight:
             self._show()
 
-    def go(self, steps: int) -> None:
-        """Choose another vote, so many further down."""
-        self._cursor = max(0, min(len(self._seqs) - 1, self._cursor + steps))
-        self._show()
-
-    def page(self, direction: int) -> None:
-        """Choose the vote a page further."""
-        self.go(direction * max(1, self.size.height - 1))
-
     def ends(self, direction: int) -> None:
         """Choose the first vote, or the last of those that are found."""
         self.go(direction * len(self._seqs))
 
-    def on_resize(self) -> None:
-        self._show()
-
-    def on_click(self, event: events.Click) -> None:
-        """Choose what was clicked; a click on what is chosen picks it."""
-        event.stop()
-        place = self._top + event.y
-        if place == self._cursor and self._seqs:
-            self.post_message(self.Picked())
-        elif place < len(self._seqs):
-            self.go(place - self._cursor)
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        event.stop()
-        self.go(3)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        event.stop()
-        self.go(-3)
-
     def _show(self) -> None:
-        """Bring the chosen vote in sight, fetch what is, and paint it."""
-        height = max(1, self.size.height)
-        self._top = min(max(self._top, self._cursor - height + 1), self._cursor)
-        self._top = max(0, min(self._top, len(self._seqs) - height))
-        in_sight = self._seqs[self._top : self._top + height]
+        """Fetch what is in sight as well."""
+        super()._show()
+        in_sight = self._seqs[self._top : self._top + max(1, self.size.height)]
         if missing := [seq for seq in in_sight if seq not in self._past]:
             if len(self._past) > _MOST_KEPT:
                 self._past.clear()
                 missing = list(in_sight)
             self._past.update(self._fetch(missing))
-        self.refresh()
-        self.post_message(self.Moved())
 
     def render_line(self, y: int) -> Strip:
         """One vote, or a blank line."""
