@@ -259,7 +259,10 @@ class Verdict:
     it was asked with. ``left`` is 1 or 2, or None for a verdict that was reported without its
     orders. ``scores`` are (left, right) as the judge gave them. ``latency`` is in seconds,
     ``cost`` in the judge's own currency unit. ``supersedes`` names the verdict that a retry
-    replaces.
+    replaces. ``failure`` is the kind of a failure in a word or two and ``error`` the sentence.
+    ``sent_hash`` covers the messages and parameters as they were sent, ``probabilities`` are
+    the shares of the outcomes as the judge saw them (see :class:`Seen`), ``endpoint`` is where
+    it was asked and ``served_model`` what the server said it is.
     """
 
     id: str
@@ -286,6 +289,11 @@ class Verdict:
     supersedes: str | None = None
     at: str = ""
     source: str | None = None
+    failure: str = ""
+    sent_hash: str = ""
+    probabilities: Mapping[str, float] = field(default_factory=_nothing)
+    endpoint: str = ""
+    served_model: str = ""
 
     def __post_init__(self) -> None:
         if (self.choice is None) == (self.status is VerdictStatus.OK):

@@ -114,6 +114,7 @@ _LOGS = {
         },
         "JOIN pair p ON p.id = v.pair_id JOIN judge j ON j.id = v.judge_id",
         "pair_id judge_id",
+        later="failure sent_hash probabilities endpoint served_model",
     ),
     "ruling": _log(
         "seq id turn identity stage left choice reason shown queue_reason queue_probability "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from core.asked import Details
 from core.blinding import as_seen
@@ -17,8 +18,13 @@ def stored_tags(tags: Sequence[str]) -> str | None:
 
 
 def stored_criteria(criteria: Mapping[str, Choice]) -> str | None:
-    """Outcomes by criterion as stored: a JSON object in a fixed order, or None."""
-    return json.dumps(dict(criteria), ensure_ascii=False, sort_keys=True) if criteria else None
+    """Outcomes by criterion as stored."""
+    return stored_object(criteria)
+
+
+def stored_object(value: Mapping[str, Any]) -> str | None:
+    """A JSON object in a fixed order, or None where it is empty."""
+    return json.dumps(dict(value), ensure_ascii=False, sort_keys=True) if value else None
 
 
 def tags_of(stored: str | None) -> tuple[str, ...]:

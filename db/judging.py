@@ -12,6 +12,7 @@ from core.blinding import as_seen
 from core.errors import Conflict, TiebreakError
 from core.records import Judge, Pair, Question, Verdict, VerdictStatus
 from db import chain
+from db.details import stored_object
 from db.texts import TURNS_OF_PAIR, answer_turns, question_of, store_text
 
 if TYPE_CHECKING:
@@ -259,6 +260,11 @@ def verdict_row(
         "attempts": verdict.attempts,
         "supersedes": verdict.supersedes,
         "at": verdict.at,
+        "failure": verdict.failure or None,
+        "sent_hash": verdict.sent_hash or None,
+        "probabilities": stored_object(verdict.probabilities),
+        "endpoint": verdict.endpoint or None,
+        "served_model": verdict.served_model or None,
         "source": None,
         "source_id": None,
         "shown": None,

@@ -358,8 +358,9 @@ def _verdicts(connection: sqlite3.Connection, *, standing: bool) -> Iterator[Ver
         "SELECT q.key, p.model_1, p.model_2, v.id, v.turn, j.name, v.status, v.choice, v.left, "
         "v.repeat, v.score_left, v.score_right, v.preference, v.prompt, v.prompt_hash, v.label, "
         "raw.body, why.body, v.error, v.tokens_in, v.tokens_out, v.latency, v.cost, v.attempts, "
-        "v.supersedes, v.at, s.name "
-        "FROM verdict v JOIN pair p ON p.id = v.pair_id JOIN question q ON q.id = p.question_id "
+        "v.supersedes, v.at, s.name, v.failure, v.sent_hash, v.probabilities, v.endpoint, "
+        "v.served_model FROM verdict v JOIN pair p ON p.id = v.pair_id "
+        "JOIN question q ON q.id = p.question_id "
         "JOIN judge j ON j.id = v.judge_id LEFT JOIN source s ON s.id = v.source_id "
         "LEFT JOIN text raw ON raw.hash = v.raw_hash "
         f"LEFT JOIN text why ON why.hash = v.reasoning_hash {_standing('verdict', standing)} "
@@ -367,6 +368,7 @@ def _verdicts(connection: sqlite3.Connection, *, standing: bool) -> Iterator[Ver
     )
     for question, model_1, model_2, key, turn, judge, status, choice, left, repeat, *rest in rows:
         score_left, score_right, *rest = rest
+        *rest, failure, sent_hash, shares, endpoint, served_model = rest
         yield Verdict(
             key,
             Pair(question, model_1, model_2),
@@ -377,7 +379,12 @@ def _verdicts(connection: sqlite3.Connection, *, standing: bool) -> Iterator[Ver
             left,
             repeat,
             None if score_left is None else (score_left, score_right),
-            *rest,
+            *rest,  # type: ignore[misc]  # the columns, in the record's own order
+            failure=failure or "",
+            sent_hash=sent_hash or "",
+            probabilities=json.loads(shares or "{}"),
+            endpoint=endpoint or "",
+            served_model=served_model or "",
         )
 
 

@@ -12,7 +12,7 @@ from contextlib import closing
 from core.errors import StudyBroken
 
 APPLICATION_ID = 0x7469_6272  # "tibr": how `file` and we tell a study from any other database
-LATEST = 4
+LATEST = 5
 
 
 def upgrade(connection: sqlite3.Connection, *, stop_before: str | None = None) -> None:

@@ -155,6 +155,19 @@ def since_version_2() -> list[Record]:
     ]  # fmt: skip
 
 
+def since_version_5() -> list[Any]:
+    """What version 4 could not hold: how a verdict came about."""
+    pair = Pair("q2", "ant", "bee")
+    return [
+        Verdict(
+            "w5", pair, 1, "j", VerdictStatus.OK, Choice.TIE, 1, sent_hash="5e",
+            probabilities={"left": 0.0, "right": 0.25, "tie": 0.75}, endpoint="http://j/v1",
+            served_model="m-1 (r1)",
+        ),
+        Verdict("w6", pair, 1, "j", VerdictStatus.FAILED, left=2, failure="timed out"),
+    ]  # fmt: skip
+
+
 def full_study(path: Path, clock: FakeClock | None = None, *, version: int = LATEST) -> Path:
     """A study with every kind of record, imported from a file, and votes cast in it.
 
@@ -164,6 +177,7 @@ def full_study(path: Path, clock: FakeClock | None = None, *, version: int = LAT
     with Store(path, create=True, clock=clock or FakeClock()) as store:
         store.fix_seed("a fixed seed")
         later = since_version_2() if version >= 2 else []
+        later += since_version_5() if version >= 5 else []
         store.ingest.take(located([*every_record(), *later]), FILES)
         make(store, overlap=2)
         cleo = store.annotator("cleo")

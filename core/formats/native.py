@@ -29,6 +29,7 @@ from core.records import (
     Ruling,
     RulingChoice,
     RulingStage,
+    Seen,
     Setting,
     Verdict,
     VerdictStatus,
@@ -239,7 +240,22 @@ def _verdict(row: Row) -> Iterator[Record]:
         row.whole("attempts", 0, 10**6, default=1),
         row.optional("supersedes"),
         row.optional("at") or "",
+        failure=row.optional("failure") or "",
+        sent_hash=row.optional("sent_hash") or "",
+        probabilities=_probabilities(row),
+        endpoint=row.optional("endpoint") or "",
+        served_model=row.optional("served_model") or "",
     )
+
+
+def _probabilities(row: Row) -> dict[str, float]:
+    shares = row.mapping("probabilities")
+    for outcome, share in shares.items():
+        number = isinstance(share, int | float) and not isinstance(share, bool)
+        if outcome not in list(Seen) or not number or not 0 <= share <= 1:
+            said = f"holds {shortened(outcome)}: {shortened(share)}"
+            raise row.bad("probabilities", said, f"it takes {', '.join(Seen)}, each from 0 to 1")
+    return {outcome: float(share) for outcome, share in shares.items()}
 
 
 def _scores(row: Row) -> tuple[float, float] | None:
@@ -305,7 +321,8 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
         "vote": f"{_EVENT} annotator choice identity supersedes confidence note flag "
         "active_seconds repeat cannot_judge tags criteria at",
         "verdict": f"{_EVENT} judge status choice repeat scores preference prompt prompt_hash "
-        "label raw reasoning error tokens_in tokens_out latency cost attempts supersedes at",
+        "label raw reasoning error tokens_in tokens_out latency cost attempts supersedes at "
+        "failure sent_hash probabilities endpoint served_model",
         "ruling": f"{_EVENT} lead stage choice reason shown queue_reason queue_probability "
         "supersedes identity at",
     }.items()

@@ -16,8 +16,9 @@ def migrations() -> Migrations:
     from db.migrations.m002_asked import m002_asked
     from db.migrations.m003_people import m003_people
     from db.migrations.m004_assignment import m004_assignment
+    from db.migrations.m005_judging import m005_judging
 
     ordered = Migrations("tiebreak")
-    for migration in (m001_first, m002_asked, m003_people, m004_assignment):
+    for migration in (m001_first, m002_asked, m003_people, m004_assignment, m005_judging):
         ordered()(migration)
     return ordered

@@ -73,6 +73,11 @@ def written_by_version(path: Path, stop: str, newer: Path) -> Path:
             for _, name, kind, *_ in connection.execute("PRAGMA table_list").fetchall()
             if kind == "table" and not name.startswith(("sqlite_", "_sqlite_"))
         ]
+        triggers = connection.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall()
+        for name, _ in triggers:  # the rows come as a whole, with what triggers made of them
+            connection.execute(f"DROP TRIGGER {name}")
         connection.execute("ATTACH ? AS newer", (str(newer),))
         for table in tables:
             columns = [row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")]
@@ -81,6 +86,8 @@ def written_by_version(path: Path, stop: str, newer: Path) -> Path:
             connection.execute(
                 f"INSERT INTO main.{table} ({names}) SELECT {names} FROM newer.{table}"
             )
+        for _, trigger in triggers:
+            connection.execute(trigger)
     return path
 
 
