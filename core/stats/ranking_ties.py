@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from core.stats.both_bad import Bad, BadFit, fit_bad
 from core.stats.bradley_terry import Games, reach
 from core.stats.davidson import DavidsonFit, Matches, chances, davidson, has_maximum
-from core.stats.intervals import clustered_wilson, student_quantile
+from core.stats.intervals import (
+    clustered_wilson,
+    effective_sizes,
+    normal_quantile,
+    student_quantile,
+)
 from core.stats.ranking import in_several_pairs, rated, tiers, why_unrated
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
@@ -242,15 +247,13 @@ def ranking_fit(view: View) -> Result:
         if field.fit is None or field.members is None:
             notes.append(f"{rater}: nobody is rated, so nothing is predicted (see ranking_ties)")
             continue
-        rows = _fit_rows(view, rater, field.members, field.fit, field.matches)
-        missed = sum(gap > 1 for gap, _ in rows)
+        rows, missed, count = _fit_rows(view, rater, field.members, field.fit, field.matches)
+        estimates += rows
         notes.append(
-            f"{rater}: of {len(rows)} predictions, {missed} lie outside the interval of what was "
-            f"observed; about {(1 - view.options.level) * len(rows):.1f} would by chance"
+            f"{rater}: of {count} predictions, {missed} lie outside the interval of what was "
+            f"observed; about {(1 - view.options.level) * count:.1f} would by chance"
         )
-        rows.sort(key=lambda row: -row[0])
-        estimates += [row for _, row in rows[:_SHOWN]]
-        if len(rows) > _SHOWN:
+        if count > _SHOWN:
             notes.append(f"{rater}: the {_SHOWN} that fit worst are listed")
     if not notes:
         notes.append("there are no votes and no verdicts yet")
@@ -271,40 +274,42 @@ def ranking_fit(view: View) -> Result:
 
 def _fit_rows(
     view: View, rater: str, members: Longs, found: DavidsonFit, matches: Matches
-) -> list[tuple[float, Estimate]]:
-    """Each two models, with the gap of prediction and observation in half intervals."""
-    inside = matches.among(members)
-    key = inside.one * inside.models + inside.two
-    order = np.argsort(key, kind="stable")
-    cuts = np.flatnonzero(np.diff(key[order])) + 1
-    level, models = view.options.level, view.tally.models
+) -> tuple[list[Estimate], int, int]:
+    """The rows that fit worst; how many intervals miss their prediction, and of how many.
+
+    A prediction lies outside Wilson's interval if and only if the score test rejects it, so that
+    only the rows that are shown need their ends.
+    """
+    inside, level = matches.among(members), view.options.level
+    key, group = np.unique(inside.one * inside.models + inside.two, return_inverse=True)
+    one, two = key // inside.models, key % inside.models
+    predicted = chances(found.ratings[one] - found.ratings[two], found.log_nu)[0]
+    wins, whole = inside.wins[:, 0], inside.total
+    share, size = effective_sizes(wins, whole, group, level)
+    room = np.sqrt(np.maximum(predicted * (1 - predicted), 1e-12) / size)
+    gap = np.abs(predicted - share) / (normal_quantile(level) * room)
+    models = view.tally.models
     rows = []
-    for mine in np.split(order, cuts):
-        one, two = int(inside.one[mine[0]]), int(inside.two[mine[0]])
-        wins = inside.wins[mine, 0].astype(np.int64)
-        whole = inside.total[mine].astype(np.int64)
-        share = clustered_wilson(wins, whole, level, "comparisons", "pairs")
-        assert share is not None
-        assert share.low is not None
-        assert share.high is not None
-        gap = np.array([found.ratings[one] - found.ratings[two]])
-        predicted = float(chances(gap, found.log_nu)[0][0])
-        room = share.high - share.value if predicted > share.value else share.value - share.low
+    for place in np.argsort(-gap, kind="stable")[:_SHOWN].tolist():
+        mine = group == place
+        part, all_of = wins[mine].astype(np.int64), whole[mine].astype(np.int64)
+        interval = clustered_wilson(part, all_of, level, "comparisons", "pairs")
+        assert interval is not None
         labels: dict[str, Label] = {
             "raters": rater,
-            "model_1": models[int(members[one])],
-            "model_2": models[int(members[two])],
-            "predicted": f"{predicted:.3f}",
+            "model_1": models[int(members[one[place]])],
+            "model_2": models[int(members[two[place]])],
+            "predicted": f"{predicted[place]:.3f}",
         }
         row = Estimate(
             labels,
-            share.value,
-            share.low,
-            share.high,
+            interval.value,
+            interval.low,
+            interval.high,
             level,
-            n=int(whole.sum()),
-            k=int(wins.sum()),
-            method=share.method,
+            n=int(all_of.sum()),
+            k=int(part.sum()),
+            method=interval.method,
         )
-        rows.append((abs(predicted - share.value) / max(room, 1e-12), row))
-    return rows
+        rows.append(row)
+    return rows, int((gap > 1).sum()), len(key)

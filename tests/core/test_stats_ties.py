@@ -246,6 +246,20 @@ def test_predicted_wins_add_up_to_observed_ones() -> None:
     assert balance == pytest.approx(0, abs=1e-6)
 
 
+def test_the_predictions_that_miss_are_counted_as_the_intervals_say() -> None:
+    result = result_of(mt_bench().tally(), "ranking_fit")
+    for rater, note in zip(("human", "gpt-4"), (result.notes[0], result.notes[3]), strict=True):
+        rows = [row for row in result.estimates if row.labels["raters"] == rater]
+        missed = [
+            row
+            for row in rows
+            if not row.low <= float(str(row.labels["predicted"])) <= row.high  # type: ignore[operator]
+        ]
+        assert len(rows) == 15
+        assert note.startswith(f"{rater}: of 15 predictions, {len(missed)} lie outside")
+        assert rows[: len(missed)] == missed
+
+
 @pytest.mark.parametrize(
     ("results", "reasons"),
     [
