@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.cohen import last_votes
-from core.stats.intervals import student_quantile
+from core.stats.intervals import normal_quantile, student_quantile, wilson
 from core.stats.options import EPSILON
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
@@ -200,16 +200,20 @@ def _summary(view: View, part: _Slice, people: int) -> list[Estimate]:
             f"{FEWEST_ANNOTATORS} are needed"
         )
         return [Estimate(labels("ω"), None, n=len(every), reason=reason)]
-    rows = []
     if len(enough) < FEWEST_ANNOTATORS:
         reason = (
             f"{len(enough)} of {len(every)} annotators have {FEWEST_ITEMS} items with another "
             f"and with the judge; {FEWEST_ANNOTATORS} are needed"
         )
-        rows.append(Estimate(labels("ω"), None, n=len(enough), reason=reason))
+        rows = [Estimate(labels("ω"), None, n=len(enough), reason=reason)]
     else:
-        rows += _of_judge(view, labels("ω"), labels("ρ"), part.fought, enough)
-    rows.append(_needed(labels("more items"), every, epsilon))
+        rows = _of_judge(view, labels("ω"), labels("ρ"), part.fought, enough)
+    if rows[0].value is not None and rows[0].value >= PASSED:
+        method = "none: the judge passes with the items there are"
+        more = Estimate(labels("more items"), 0, n=len(every), unit="count", method=method)
+    else:
+        more = _needed(labels("more items"), every, epsilon)
+    rows.append(more)
     if part.category == ALL:
         for each in sorted(every, key=lambda one: -one.n)[:_SHOWN]:
             name = view.tally.annotators[each.annotator]
@@ -240,39 +244,30 @@ def _of_judge(
         center[number], size[number] = each.advantage, each.n
     moved = (inside.ahead - center[inside.annotator]) / size[inside.annotator] / count
     rows = [Estimate(omega, won / count, n=count, k=won, method=method)]
-    interval = _interval(view, value, moved, inside.cluster)
-    n = len(inside.annotator)
-    return [*rows, _advantage(rho, value, interval, n, view, f"mean over {count} annotators; ")]
-
-
-def _interval(
-    view: View, value: float, moved: Floats, cluster: Longs
-) -> tuple[float, float, int] | None:
-    """Student's interval of a mean from what each item moves it by, clustered by pair."""
-    _, group = np.unique(cluster, return_inverse=True)
-    summed = np.bincount(group, weights=moved)
-    clusters = len(summed)
-    error = math.sqrt(float(summed @ summed) * clusters / max(clusters - 1, 1))
-    if error < _NONE or clusters < 2:
-        return None
-    half = student_quantile(view.options.level, clusters - 1) * error
-    return max(0.0, value - half), min(1.0, value + half), clusters
+    how = f"mean over {count} annotators; "
+    return [*rows, _advantage(view, rho, value, moved, inside.cluster, how)]
 
 
 def _advantage(
-    labels: dict[str, Label],
-    value: float,
-    interval: tuple[float, float, int] | None,
-    n: int,
-    view: View,
-    how: str,
+    view: View, labels: dict[str, Label], value: float, moved: Floats, cluster: Longs, how: str
 ) -> Estimate:
-    if interval is None:
-        method = f"{how}no interval, no item departs from the others"
-        return Estimate(labels, value, n=n, method=method)
-    low, high, clusters = interval
-    method = f"{how}clustered by {clusters} pairs"
-    return Estimate(labels, value, low, high, view.options.level, n=n, method=method)
+    """A ρ with Wilson's interval at the effective size that clustering by pair leaves.
+
+    Args:
+        moved: what each item moves ρ by.
+        cluster: of each item, its pair of answers.
+    """
+    _, group = np.unique(cluster, return_inverse=True)
+    summed = np.bincount(group, weights=moved)
+    clusters, level = len(summed), view.options.level
+    variance = float(summed @ summed) * clusters / max(clusters - 1, 1)
+    size = float(clusters)
+    if clusters > 1 and variance > _NONE:
+        few = normal_quantile(level) / student_quantile(level, clusters - 1)
+        size = max(1.0, value * (1 - value) / variance * few**2)
+    low, high = wilson(value * size, size, level)
+    method = f"{how}Wilson, clustered by {clusters} pairs, worth {size:.1f} in as many"
+    return Estimate(labels, value, low, high, level, n=len(moved), method=method)
 
 
 def _of_annotator(
@@ -287,9 +282,8 @@ def _of_annotator(
         return Estimate(labels, None, n=each.n, reason=reason)
     mine = fought.of(fought.annotator == each.annotator)
     moved = (mine.ahead - each.advantage) / each.n
-    interval = _interval(view, each.advantage, moved, mine.cluster)
     how = f"p = {each.p:.2g} that the judge is {epsilon:g} or more behind; "
-    return _advantage(labels, each.advantage, interval, each.n, view, how)
+    return _advantage(view, labels, each.advantage, moved, mine.cluster, how)
 
 
 def _needed(labels: dict[str, Label], every: list[Tested], epsilon: float) -> Estimate:

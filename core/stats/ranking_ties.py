@@ -135,7 +135,7 @@ def _rated_rows(
 
 def _tie_row(view: View, rater: str, found: DavidsonFit, matches: Matches) -> Estimate:
     """How often two equal models tie: ν / (2 + ν)."""
-    labels: dict[str, Label] = {"raters": rater, "measure": "tie of equals"}
+    labels: dict[str, Label] = {"raters": rater, "measure": "ties"}
     n, k = int(matches.total.sum()), int(matches.ties.sum())
     if not k:
         return Estimate(labels, None, n=n, k=k, reason="nothing is a tie, so ν has no lower end")
@@ -226,7 +226,7 @@ def ranking_ties(view: View) -> Result:
         tuple(estimates),
         (*notes, *view.judge_notes()),
         view.assumptions(
-            "one ν says how often two equal models tie, whichever they are",
+            "ties: how often two equal models tie, by one ν for all of them",
             "both bad has a logit of its own and moves no rating; its share is that of a model "
             "against one like itself",
             "ratings have mean 0 among the models that are rated; n counts comparisons",

@@ -174,6 +174,9 @@ def test_unequal_sampling_is_weighed_and_said() -> None:
     w = np.array([10.0 if row[1] % 2 else 2.0 for row in rows.votes])
     assert found.value == pytest.approx((w @ y) / w.sum(), abs=1e-12)
     assert "weighted by 1 / probability" in found.method
+    warning = "pairs came into the queue with unequal probability: only ppi weighs them"
+    assert warning in result_of(tally, "win_rate").assumptions
+    assert warning not in result_of(rows.tally(), "win_rate").assumptions
 
 
 def test_ppi_refuses_what_it_cannot_know() -> None:
@@ -283,6 +286,23 @@ def test_the_alt_test_wants_three_annotators_and_thirty_items() -> None:
     assert "0 of 4 annotators have 30 items" in find(few.estimates, measure="ω").reason
     assert "10 more are needed" in find(few.estimates, annotator="ann0").reason
     assert find(few.estimates, measure="more items").value >= 10
+
+
+def test_without_overlap_nobody_is_set_against_a_judge() -> None:
+    rows = Rows()
+    for number in range(90):
+        rows.vote(rows.pair(f"q{number}", "a", "b"), f"ann{number % 3}", 1)
+        rows.verdict(number + 1, "judge", 1)
+    (row,) = result_of(rows.tally(), "alt_test").estimates
+    assert row.reason == (
+        "0 of 3 annotators share items with another and with the judge; 3 are needed"
+    )
+
+
+def test_a_judge_that_passes_needs_no_more_items() -> None:
+    result = result_of(crowd(150, skill=0.6, judge_skill=0.95).tally(), "alt_test")
+    assert find(result.estimates, measure="ω").value == 1
+    assert find(result.estimates, measure="more items").value == 0
 
 
 def test_no_number_of_items_helps_a_judge_that_is_behind() -> None:

@@ -16,7 +16,9 @@ from core.stats.intervals import student_quantile
 from core.stats.planning import Crowd, plan_agreement, plan_kappa, plan_ranking, plan_win_rate
 from core.stats.prediction_powered import powered_mean
 from core.stats.ranking import tiers
+from core.stats.results import Estimate
 from core.stats.stopping import Streams, sequence
+from tests.core.stats_oracle import Rows, find, result_of
 
 pytestmark = pytest.mark.slow
 
@@ -92,6 +94,32 @@ def test_a_judge_that_is_epsilon_behind_is_rarely_let_in() -> None:
         every = alt_test.tested(duels_of(60, 0.2, rng), 0.2)
         passed += int(rejected(np.array([each.p for each in every]), 0.05).mean() >= 0.5)
     assert passed / 2000 <= 0.05
+
+
+def test_the_advantage_of_a_judge_is_covered() -> None:
+    """Four annotators and a judge on the same items, so that their duels depend on each other."""
+
+    def said(items: int, seed: int) -> Estimate:
+        rng, rows = np.random.default_rng(seed), Rows()
+        right = rng.integers(1, 4, items)
+        other = rng.integers(1, 4, (items, 5))
+        hard = rng.random((items, 1))
+        words = np.where(rng.random((items, 5)) < hard, other, right[:, None])
+        for number, (*votes, verdict) in enumerate(words.tolist()):
+            pair = rows.pair(f"q{number}", "a", "b")
+            for annotator, choice in enumerate(votes):
+                rows.vote(pair, f"ann{annotator}", choice)
+            rows.verdict(pair, "judge", verdict)
+        return find(result_of(rows.tally(), "alt_test").estimates, measure="ρ", annotator="")
+
+    truth, hits, studies = said(40_000, 10**6).value, 0, 600
+    assert truth is not None
+    for seed in range(studies):
+        row = said(60, seed)
+        assert row.low is not None
+        assert row.high is not None
+        hits += row.low <= truth <= row.high
+    assert 0.93 <= hits / studies <= 0.97
 
 
 def test_the_items_that_are_said_to_be_needed_give_the_power() -> None:

@@ -217,7 +217,7 @@ def test_both_bad_moves_no_rating() -> None:
 
 def test_merged_both_bad_is_a_tie() -> None:
     merged = result_of(played(RING).tally(), "ranking_ties", merge_both_bad=True)
-    assert find(merged.estimates, measure="tie of equals").k == 6 + 8 + 3 + 3 + 6 + 2
+    assert find(merged.estimates, measure="ties").k == 6 + 8 + 3 + 3 + 6 + 2
 
 
 def test_predicted_wins_add_up_to_observed_ones() -> None:
@@ -228,7 +228,7 @@ def test_predicted_wins_add_up_to_observed_ones() -> None:
         for row in result_of(played(RING).tally(), "ranking_ties").estimates
         if row.labels["measure"] == "rating"
     }
-    tie = find(result_of(played(RING).tally(), "ranking_ties").estimates, measure="tie of equals")
+    tie = find(result_of(played(RING).tally(), "ranking_ties").estimates, measure="ties")
     nu = 2 * tie.value / (1 - tie.value)
     balance = 0.0
     for row in rows:
