@@ -329,11 +329,10 @@ def alt_test(view: View) -> Result:
     size = len(view.tally.item_turn)
     table = np.zeros((size, 2), np.int64)
     table[view.items] = np.stack([view.pair, view.category], axis=1)
-    numbers = {name: number for number, name in enumerate(view.tally.judges)}
     estimates: list[Estimate] = []
-    for judge in view.judges():
+    for judge, outcomes in view.judges().items():
         words = np.zeros(size, np.int64)
-        words[view.items] = view.outcomes(numbers[judge]).choice
+        words[view.items] = outcomes.choice
         fought = duels(item, annotator, choice, words, table)
         for part in _slices(view, judge, fought):
             estimates += _summary(view, part, people)

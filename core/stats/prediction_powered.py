@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.stats.intervals import student_quantile
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.view import View
+from core.stats.view import Codes, View
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -108,9 +108,12 @@ class _Model:
     probability: Floats
 
 
-def _by_model(view: View, judge: int) -> dict[int, _Model]:
-    """Each model's pairs that the judge judged, as shares that the model won."""
-    choice = view.outcomes(judge).choice
+def _by_model(view: View, choice: Codes) -> dict[int, _Model]:
+    """Each model's pairs that a judge judged, as shares that the model won.
+
+    Args:
+        choice: the judge's word by item, 0 where it has none.
+    """
     judged = (choice > 0).astype(np.int64)
     counts = view.counts() * judged[:, None]
     verdicts, votes = view.pair_sums(judged), view.pair_sums(counts.sum(axis=1))
@@ -195,10 +198,9 @@ def _rows(view: View, judge: str, name: str, model: _Model) -> list[Estimate]:
 def ppi(view: View) -> Result:
     """Each model's win rate from the votes, and from votes and each judge's verdicts."""
     models = view.tally.models
-    numbers = {name: number for number, name in enumerate(view.tally.judges)}
     estimates: list[Estimate] = []
-    for judge in view.judges():
-        found = _by_model(view, numbers[judge])
+    for judge, outcomes in view.judges().items():
+        found = _by_model(view, outcomes.choice)
         for number in sorted(found, key=models.__getitem__):
             estimates += _rows(view, judge, models[number], found[number])
     notes = view.judge_notes()
