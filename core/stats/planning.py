@@ -180,7 +180,7 @@ def plan_agreement(
         (crowd, width, level, pairs),
         (
             *crowd.said(),
-            "agreement is pooled over all twos of votes on a pair, as in 'stats agreement'",
+            "agreement is pooled over all pairs of votes within an item, as in 'stats agreement'",
         ),
     )
 

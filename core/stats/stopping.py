@@ -110,6 +110,15 @@ def _first_votes(view: View) -> tuple[Longs, Floats]:
     return pair[first], points
 
 
+def _matches(view: View) -> int:
+    """How many match-ups of models there are to settle: all that have pairs, voted on or not.
+
+    Those that have votes become more on the way, which would let the first stop too easily.
+    """
+    one, two = view.tally.pair_table[:, :2].astype(np.int64).T
+    return len(np.unique(one * len(view.tally.models) + two))
+
+
 def _row(
     view: View, labels: dict[str, Label], values: Floats, ends: tuple[float, float]
 ) -> Estimate:
@@ -133,7 +142,7 @@ def stopping(view: View) -> Result:
     pair, points = _first_votes(view)
     models = view.tally.models
     estimates: list[Estimate] = []
-    matches = 0
+    matches = _matches(view)
     if pair.size:
         played = view.tally.pair_table[pair, :2].astype(np.int64)
         match = played[:, 0] * len(models) + played[:, 1]
@@ -142,7 +151,6 @@ def stopping(view: View) -> Result:
         streams = Streams(points[order], start)
         alpha = 1 - view.options.level
         low, high = sequence(streams, alpha)
-        matches = len(start)
         low_all, high_all = (low, high) if matches == 1 else sequence(streams, alpha / matches)
         parts = np.split(streams.values, start[1:])
         rows = []
@@ -176,7 +184,7 @@ def stopping(view: View) -> Result:
             "pairs come as if drawn at random from those that could come, whatever was voted so "
             "far",
             f"settled: '{THIS_ONE}' errs once in {1 / (1 - view.options.level):.0f} studies for "
-            f"these two models; '{ALL}' errs as rarely for all {matches} twos of models at once",
+            f"these two models; '{ALL}' errs as rarely for all {matches} match-ups of models at once",
             "the interval is that of these two models alone, at every moment so far at once",
         ),
     )

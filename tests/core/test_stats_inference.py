@@ -426,6 +426,19 @@ def test_all_twos_at_once_are_harder_to_settle_than_one() -> None:
     assert sum(many.values()) == 28
 
 
+def test_models_without_votes_yet_count_among_all() -> None:
+    rows = Rows()
+    for number in range(14):
+        rows.vote(rows.pair(f"q{number}", "a", "b"), "ann", 1)
+    (alone,) = result_of(rows.tally(), "stopping").estimates
+    assert alone.labels["settled"] == "with all"
+    for other in "cdefghijklmnop":
+        rows.pair("q0", "a", other)
+    (among,) = result_of(rows.tally(), "stopping").estimates
+    assert among.labels["settled"] == "alone"
+    assert (among.low, among.high) == (alone.low, alone.high)
+
+
 def test_mt_bench_settles_the_best_against_the_worst() -> None:
     rows = result_of(mt_bench().tally(), "stopping").estimates
     best = find(rows, model_1="gpt-4", model_2="llama-13b")
