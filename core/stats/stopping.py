@@ -184,7 +184,7 @@ def stopping(view: View) -> Result:
             "pairs come as if drawn at random from those that could come, whatever was voted so "
             "far",
             f"settled: '{THIS_ONE}' errs once in {1 / (1 - view.options.level):.0f} studies for "
-            f"these two models; '{ALL}' errs as rarely for all {matches} match-ups of models at once",
+            f"these two models; '{ALL}' errs as rarely for all {matches} match-ups at once",
             "the interval is that of these two models alone, at every moment so far at once",
         ),
     )
