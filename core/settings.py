@@ -110,6 +110,19 @@ def _share(least: float, such_as: float) -> Callable[[Any], Any]:
     return check
 
 
+def _number(low: float, high: float) -> Callable[[Any], Any]:
+    def check(value: Any) -> float:
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise ValueError(f"takes a number from {low:g} to {high:g}")
+        return number
+
+    return check
+
+
 def _yes_or_no(value: Any) -> bool:
     words = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
     if isinstance(value, bool):
@@ -200,6 +213,17 @@ KNOWN: Mapping[str, Known] = {
     "overlap_by_group": Known(
         {}, "votes wanted per pair from each group of annotators; none: from anybody", shares
     ),
+    "annotator_kind": Known(
+        "expert",
+        "what annotators are, which sets how much worse a judge may be in the alt-test",
+        _one_of("expert", "skilled", "crowd"),
+    ),
+    "elo_k": Known(4.0, "how far one vote moves an online Elo rating, at most", _number(0.01, 400)),
+    "elo_start": Known(1000.0, "the online Elo rating before the first vote", _number(0, 1e6)),
+    "elo_scale": Known(
+        400.0, "the lead in online Elo that takes ten points to one", _number(1, 1e6)
+    ),
+    "elo_tie": Known(0.5, "what a tie gives model_1 in online Elo, of one win", _number(0, 1)),
     "only_for": Known(
         {}, "categories that only annotators with certain attributes get", limited_to
     ),

@@ -53,6 +53,7 @@ class Feed:
         self.store = store
         self.tally = tally
         self._known = {"pair": 0, "annotator": 0, "judge": 0}
+        self._queued: tuple[int, int] | None = None
         self._seen_version: int | None = None
 
     def catch_up(self) -> bool:
@@ -70,6 +71,7 @@ class Feed:
                 "SELECT p.id, q.key, q.category, p.model_1, p.model_2 "
                 "FROM pair p JOIN question q ON q.id = p.question_id",
             )
+            self._new_probabilities(connection)
             self.tally.add_votes(
                 connection.execute(
                     "SELECT v.seq, v.pair_id, v.turn, v.annotator_id, "
@@ -96,6 +98,17 @@ class Feed:
     def stale(self) -> bool:
         """Whether another process has committed since the last ``catch_up``."""
         return self.store.data_version() != self._seen_version
+
+    def _new_probabilities(self, connection: sqlite3.Connection) -> None:
+        """Read the queue again when pairs were made, which may change what it says of old ones."""
+        queued = connection.execute(
+            "SELECT (SELECT coalesce(max(id), 0) FROM design), coalesce(max(pair_id), 0) FROM queue"
+        ).fetchone()
+        if queued != self._queued:
+            self.tally.set_probabilities(
+                connection.execute("SELECT pair_id, probability FROM queue")
+            )
+            self._queued = queued
 
     def _new(self, connection: sqlite3.Connection, table: str, select: str) -> None:
         alias = "p." if table == "pair" else ""

@@ -73,11 +73,17 @@ def options_of(store: Store, **chosen: Any) -> Options:
     Args:
         chosen: fields of :class:`core.stats.options.Options`.
     """
-    from core.stats.options import Options
+    from core.stats.options import Elo, Options
 
-    excluded = tuple(store.settings()["exclude_groups"])
+    settings = store.settings()
+    excluded = tuple(settings["exclude_groups"])
     return Options(
-        people=_people(store, chosen.get("group"), excluded), exclude_groups=excluded, **chosen
+        people=_people(store, chosen.get("group"), excluded),
+        exclude_groups=excluded,
+        annotator_kind=settings["annotator_kind"],
+        elo=Elo(*(settings[f"elo_{name}"] for name in ("k", "start", "scale", "tie"))),
+        policy=settings["policy"],
+        **chosen,
     )
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _WIDEST_LABEL = 28
 _NARROWEST_LABEL = 5
 _GAP = "  "
+_PLAIN = ("count", "points")
+"""Units of numbers that have no interval by their nature, which their result says once."""
+
 _BAR = 21
 """Cells of the bar that draws an interval on the scale from 0 to 1."""
 
@@ -78,7 +81,7 @@ def _row(columns: Sequence[str], estimate: Estimate) -> _Row:
     if estimate.low is not None and estimate.high is not None:
         low, high = (_number(end, estimate.unit) for end in (estimate.low, estimate.high))
         interval = f"{low} – {high}"
-    elif estimate.unit != "count":
+    elif estimate.unit not in _PLAIN:
         reason = one_line(estimate.method, 300)  # which says why there is no interval
     counted = ""
     if estimate.unit != "count":
@@ -88,6 +91,8 @@ def _row(columns: Sequence[str], estimate: Estimate) -> _Row:
 
 
 def _number(value: float, unit: str) -> str:
+    if unit == "points":
+        return f"{value:,.1f}"
     if unit == "share":
         return f"{value:.1%}"
     if unit == "count":

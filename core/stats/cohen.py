@@ -66,7 +66,7 @@ class KappaPairs:
         return np.asarray(np.sqrt(squares * clusters / np.maximum(clusters - 1, 1)))
 
 
-def _last_votes(view: View, population: str) -> tuple[Longs, Longs, Longs]:
+def last_votes(view: View, population: str) -> tuple[Longs, Longs, Longs]:
     """Item, annotator and class (0–3) of each annotator's last vote on each selected item."""
     item, annotator, choice = view.tally.votes
     keep = np.ones(len(item), np.bool_)
@@ -111,7 +111,7 @@ def kappa_pairs(view: View, population: str) -> KappaPairs:
 
 
 def _kappa_pairs(view: View, population: str) -> KappaPairs:
-    item, annotator, choice = _last_votes(view, population)
+    item, annotator, choice = last_votes(view, population)
     one, two = _shared(item)
     people = max(len(view.tally.annotators), 1)
     keys, pair = np.unique(annotator[one] * people + annotator[two], return_inverse=True)

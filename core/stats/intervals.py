@@ -176,18 +176,40 @@ def clustered_wilson(
     clusters, n = len(whole), int(whole.sum())
     if not clusters:
         return None
-    share = int(part.sum()) / n
+    shares, sizes = effective_sizes(part, whole, np.zeros(clusters, np.int64), level)
+    share, size = float(shares[0]), float(sizes[0])
     if clusters == n:
         return Interval(share, *wilson(int(part.sum()), n, level), f"Wilson over {n} {what}")
-    residual = part - share * whole
-    variance = float(residual @ residual) / n**2 * clusters / max(clusters - 1, 1)
-    size = float(clusters)
-    if clusters > 1 and variance > 1e-12:
-        few = normal_quantile(level) / student_quantile(level, clusters - 1)
-        size = max(1.0, min(n, share * (1 - share) / variance) * few * few)
     low, high = wilson(share * size, size, level)
     method = f"Wilson over {n} {what} in {clusters} {clusters_of}, worth {size:.1f} in as many"
     return Interval(share, low, high, method)
+
+
+def effective_sizes(
+    part: Counts, whole: Counts, group: NDArray[np.int64], level: float
+) -> tuple[Floats, Floats]:
+    """Shares pooled over clusters, and what their observations are worth (see above).
+
+    Args:
+        part: what is found in each cluster, 0 ≤ part ≤ whole.
+        whole: what was looked at in each cluster, never 0.
+        group: which share each cluster belongs to, 0 … groups − 1, none left out.
+
+    Returns:
+        Share and effective size of each group.
+    """
+    from scipy.special import stdtrit
+
+    clusters, n = np.bincount(group), np.bincount(group, weights=whole)
+    share = np.bincount(group, weights=part) / n
+    residual = part - share[group] * whole
+    others = np.maximum(clusters - 1, 1)
+    variance = np.bincount(group, weights=residual**2) / n**2 * clusters / others
+    few = normal_quantile(level) / stdtrit(others, 0.5 + level / 2)
+    told = (clusters > 1) & (variance > 1e-12)
+    worth = np.minimum(n, share * (1 - share) / np.where(told, variance, 1)) * few**2
+    size = np.where(told, np.maximum(1.0, worth), clusters)
+    return share, np.where(clusters == n, n, size)
 
 
 def student_quantile(level: float, freedom: int) -> float:

@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+
+EPSILON: Mapping[str, float] = MappingProxyType({"expert": 0.2, "skilled": 0.15, "crowd": 0.1})
+"""How much worse than an annotator of each kind a judge may be in the alt-test (Calderon et al.
+2025, section 3.3): the dearer the annotators, the more a judge is worth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elo:
+    """How online Elo counts.
+
+    Attributes:
+        k: how far one vote moves a rating at most.
+        start: the rating of a model that nobody voted on.
+        scale: the lead that takes ten points to one.
+        tie: what a tie gives to model_1, as a share of a win; the other gets the rest.
+    """
+
+    k: float = 4.0
+    start: float = 1000.0
+    scale: float = 400.0
+    tie: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +44,9 @@ class Options:
         category: use only questions of this category; None for all.
         turn: use only this turn; None for all. 0 is the whole conversation.
         min_shared: items two annotators must share before their κ is given.
+        annotator_kind: a key of :data:`EPSILON`, the head start that the alt-test gives a judge.
+        elo: of the online Elo ratings.
+        policy: how the study serves pairs; named where it bends what was voted on first.
 
     Raises:
         ValueError: if a number makes no sense.
@@ -36,6 +62,9 @@ class Options:
     category: str | None = None
     turn: int | None = None
     min_shared: int = 10
+    annotator_kind: str = "expert"
+    elo: Elo = Elo()
+    policy: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
@@ -46,3 +75,5 @@ class Options:
             raise ValueError(f"seed is {self.seed}, below 0")
         if self.min_shared < 1:
             raise ValueError(f"min_shared is {self.min_shared}, below 1")
+        if self.annotator_kind not in EPSILON:
+            raise ValueError(f"annotator_kind is {self.annotator_kind!r}, none of {set(EPSILON)}")

@@ -23,7 +23,7 @@ class Estimate:
         level: the interval's nominal coverage; None without an interval.
         n: what was compared or counted, after everything that was left out.
         k: how many of ``n`` agreed, won or were found; None where that means nothing.
-        unit: ``share``, ``coefficient``, ``log-odds`` or ``count``.
+        unit: ``share``, ``coefficient``, ``log-odds``, ``count`` or ``points``.
         chance: the value that raters who choose blindly would reach, where there is one.
         method: how value and interval came about, in words.
         reason: why there is no value, in words; empty if there is one.

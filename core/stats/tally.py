@@ -54,6 +54,7 @@ class Tally:
         self._item_number: dict[int, int] = {}
         self._models, self._categories, self._questions = Names(), Names(), Names()
         self._pairs = Growing(np.int32, 4)
+        self._probabilities = Growing(np.float64)
         self._items = Growing(np.int32, 2)
         self._annotators, self._judges = Raters(), Raters()
         self._votes, self._verdicts, self._repeats = Log(), Log(), Log()
@@ -122,6 +123,12 @@ class Tally:
     def pair_table(self) -> NDArray[np.int32]:
         """By pair number: model_1, model_2, category, question; shape (pairs, 4)."""
         return self._pairs.rows
+
+    @property
+    def pair_probability(self) -> NDArray[np.float64]:
+        """With what probability each pair came into the queue; 0 where none is on record."""
+        self._probabilities.grow_to(len(self._pairs))
+        return self._probabilities.rows
 
     @property
     def votes(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -208,6 +215,15 @@ class Tally:
                 fresh.append(entry)
         if fresh:
             self._pairs.extend(np.array(fresh, np.int32))
+
+    def set_probabilities(self, rows: Iterable[tuple[int, float]]) -> None:
+        """Take with what probability pairs came into the queue: (pair_id, probability).
+
+        A pair told again replaces what was told before.
+        """
+        told = self.pair_probability
+        for pair_id, probability in rows:
+            told[self._pair_number[pair_id]] = probability
 
     def add_annotators(self, rows: Iterable[tuple[int, str, str]]) -> None:
         """Take annotators: (annotator_id, name, group). Told again, their votes change group."""

@@ -241,7 +241,14 @@ class View:
             said.append(f"what is called {chosen.people!r} is not, or not only, people's votes")
         if chosen.merge_both_bad:
             said.append("both bad is counted as a tie (three classes)")
+        if self.once(("unequal",), self._sampled_unequally):
+            said.append("pairs came into the queue with unequal probability: only ppi weighs them")
         return (*said, *more)
+
+    def _sampled_unequally(self) -> bool:
+        known = self.tally.pair_probability
+        known = known[known > 0]
+        return bool(known.size) and float(known.min()) != float(known.max())
 
     def judge_notes(self) -> tuple[str, ...]:
         """What of each judge's work is not in the numbers, and how its words came about."""

@@ -62,6 +62,11 @@ TAKEN: dict[str, list[tuple[Any, Any]]] = {
         ({"a": {"b": ["c"]}}, {"a": {"b": ["c"]}}),
         ("", {}),
     ],
+    "annotator_kind": [("expert", "expert"), ("crowd", "crowd")],
+    "elo_k": [("32", 32.0), (4, 4.0), (0.01, 0.01)],
+    "elo_start": [(0, 0.0), ("1500", 1500.0)],
+    "elo_scale": [(400, 400.0), ("173.7", 173.7)],
+    "elo_tie": [(0, 0.0), ("0.5", 0.5), (1, 1.0)],
 }
 REFUSED: dict[str, list[Any]] = {
     "name": [5, None, [], {}, True, "\ud800"],
@@ -116,6 +121,11 @@ REFUSED: dict[str, list[Any]] = {
         {"a": 1},
         {"\x1b": {"b": "c"}},
     ],
+    "annotator_kind": ["layman", "", None, 1],
+    "elo_k": [0, 401, "nan", "inf", "fast", None, True, [4], 10**400],
+    "elo_start": [-1, 1e7, "", None],
+    "elo_scale": [0, "wide", None, {}],
+    "elo_tie": [-0.1, 1.1, "half", None],
 }
 
 

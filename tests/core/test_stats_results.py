@@ -19,11 +19,17 @@ from tests.core.stats_oracle import Rows, find, result_of, studies
 IDS = [
     "coverage",
     "agreement",
+    "alt_test",
     "reliability",
     "annotator_kappa",
     "consistency",
     "ranking",
+    "ranking_ties",
+    "ranking_fit",
+    "elo",
     "win_rate",
+    "ppi",
+    "stopping",
     "position",
 ]
 

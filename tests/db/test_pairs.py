@@ -10,7 +10,9 @@ import pytest
 
 from core.errors import TiebreakError
 from core.records import Answer, Choice, Pair, Question, Vote
+from core.stats import Tally
 from db.pairs import Made, make
+from db.reading import Feed
 from db.store import Store
 from tests.studies import located, questions_and_answers
 
@@ -157,3 +159,21 @@ def test_what_cannot_be_made_is_refused_and_leaves_nothing(store: Store, tmp_pat
         pytest.raises(TiebreakError, match="nothing to pair"),
     ):
         make(empty)
+
+
+def test_a_tally_knows_with_what_probability_each_pair_was_chosen(store: Store) -> None:
+    make(store, sample=6)
+    feed = Feed(store, Tally())
+    feed.catch_up()
+    first = feed.tally.pair_probability.tolist()
+    assert sorted(first) == [0.0] * 24 + [0.2] * 6
+    make(store, against="ant", sample=10)
+    feed.catch_up()
+    then = {pair: chance for pair, (chance, _) in queue(store).items()}
+    found = feed.tally.pair_probability
+    rows = store.connection.execute(
+        "SELECT q.key, p.model_1, p.model_2 FROM pair p JOIN question q ON q.id = p.question_id "
+        "ORDER BY p.id"
+    ).fetchall()
+    assert found.tolist() == [then.get(Pair(*row), 0.0) for row in rows]
+    assert {0.2, 10 / 15} <= set(found.tolist())

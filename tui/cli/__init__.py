@@ -35,6 +35,7 @@ COMMANDS = {
     "keys": ("tui.cli.keys", "Which key does what, and where that comes from."),
     "judge": ("tui.cli.judging", "Add judges and let them judge."),
     "stats": ("tui.cli.numbers", "Agreement, ranking and bias, with intervals."),
+    "plan": ("tui.cli.planning", "How large a study must be, before it begins."),
     "merge": ("tui.cli.merging", "Merge another host's study into this one."),
     "export": ("tui.cli.data", "Write gold labels, votes or the whole study."),
     "status": ("tui.cli.data", "What the study holds and how far it is."),

@@ -1,0 +1,118 @@
+"""Which models' answers are bad: a logit of both bad, apart from who is better.
+
+P(both bad when i meets j) = 1 / (1 + exp(−(β_i + β_j))): both answers have to be bad, so that each
+model carries its own part. Fitted by Newton, errors by the sandwich over clusters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Longs = NDArray[np.int64]
+
+_MAX_STEPS = 60
+_CLOSE = 1e-9
+_FAR = 15.0
+"""A part this large means that the likelihood has no maximum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """Both bad per cluster.
+
+    Attributes:
+        one: first model of each cluster; shape (clusters,).
+        two: second model.
+        bad: how many comparisons say both bad.
+        total: comparisons.
+        models: how many models there are.
+    """
+
+    one: Longs
+    two: Longs
+    bad: Floats
+    total: Floats
+    models: int
+
+    def of_models(self, values: Floats) -> Floats:
+        """Sum what each cluster has over both of its models, shape (models,)."""
+        first = np.bincount(self.one, weights=values, minlength=self.models)
+        return np.asarray(first + np.bincount(self.two, weights=values, minlength=self.models))
+
+    def among(self, members: Longs) -> Bad:
+        """The clusters among some models, which are numbered anew in the order given."""
+        place = np.full(self.models, -1, np.int64)
+        place[members] = np.arange(len(members))
+        one, two = place[self.one], place[self.two]
+        inside = (one >= 0) & (two >= 0)
+        return Bad(one[inside], two[inside], self.bad[inside], self.total[inside], len(members))
+
+    def square(self, weights: Floats) -> Floats:
+        """Σ w (e_i + e_j)(e_i + e_j)ᵀ."""
+        size = self.models
+        cells = np.concatenate([self.one * size + self.two, self.two * size + self.one])
+        off = np.bincount(cells, weights=np.tile(weights, 2), minlength=size * size)
+        off = off.reshape(size, size)
+        return np.asarray(np.diag(off.sum(axis=1)) + off)
+
+
+@dataclass(frozen=True, slots=True)
+class BadFit:
+    """Parts in both bad, in log-odds, of the models that have one.
+
+    Attributes:
+        members: which models these are.
+        parts: β by member.
+        errors: None where the clusters are too few to show a spread.
+        freedom: clusters less members.
+        reason: why there are no members, in words; empty if there are some.
+    """
+
+    members: Longs
+    parts: Floats
+    errors: Floats | None
+    freedom: int
+    reason: str
+
+
+def fit_bad(games: Bad) -> BadFit:
+    """Fit the models that took part in both bad, but not in nothing else."""
+    members = np.arange(games.models)
+    while True:
+        inside = games.among(members)
+        bad, total = inside.of_models(inside.bad), inside.of_models(inside.total)
+        finite = (bad > 0) & (bad < total)
+        if finite.all():
+            break
+        members = members[finite]
+    nothing = np.zeros(0)
+    if len(members) < 3 or np.linalg.eigvalsh(inside.square(inside.total)).min() < 1e-9:
+        reason = "too few models met in a ring to tell one's part in both bad from another's"
+        return BadFit(members[:0], nothing, None, 0, reason)
+    parts = np.zeros(len(members))
+    for _ in range(_MAX_STEPS):
+        expected = _expected(inside, parts)
+        bread = np.linalg.inv(inside.square(inside.total * expected * (1 - expected)))
+        step = bread @ inside.of_models(inside.bad - inside.total * expected)
+        size = float(np.abs(step).max())
+        parts = parts + step * min(1.0, 1 / max(size, _CLOSE))
+        if size <= _CLOSE:
+            break
+        if np.abs(parts).max() > _FAR:
+            reason = "which pairs are both bad follows from their models without exception"
+            return BadFit(members[:0], nothing, None, 0, reason)
+    residual = inside.bad - inside.total * _expected(inside, parts)
+    clusters = len(residual)
+    freedom = clusters - len(members)
+    if freedom < 1:
+        return BadFit(members, parts, None, freedom, "")
+    variance = np.diag(bread @ inside.square(residual**2) @ bread) * clusters / freedom
+    return BadFit(members, parts, np.sqrt(np.maximum(variance, 0)), freedom, "")
+
+
+def _expected(games: Bad, parts: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-(parts[games.one] + parts[games.two]))))

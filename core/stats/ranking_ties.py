@@ -1,0 +1,315 @@
+"""Who is best where ties count as ties, and both bad apart: Davidson's ratings and their fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.stats.both_bad import Bad, BadFit, fit_bad
+from core.stats.bradley_terry import Games, reach
+from core.stats.davidson import DavidsonFit, Matches, chances, davidson, has_maximum
+from core.stats.intervals import (
+    clustered_wilson,
+    effective_sizes,
+    normal_quantile,
+    student_quantile,
+)
+from core.stats.ranking import in_several_pairs, rated, tiers, why_unrated
+from core.stats.registry import statistic
+from core.stats.results import Estimate, Label, Result
+from core.stats.tally import BOTH_BAD, CHOICES, TIE
+from core.stats.view import View
+
+Floats = NDArray[np.float64]
+Longs = NDArray[np.int64]
+
+_SHOWN = 15
+"""Matches listed per rater where predicted and observed are compared; the worst come first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """One rater's matches and what was fitted to them.
+
+    Attributes:
+        matches: without both bad, all models.
+        table: points of row against column, as Bradley–Terry counts them, all models.
+        scale: the models on one scale, None if there is none.
+        members: those of them that can be rated.
+        fit: of the members.
+    """
+
+    matches: Matches
+    table: Floats
+    scale: Longs | None
+    members: Longs | None
+    fit: DavidsonFit | None
+
+
+def _matches(view: View, counts: NDArray[np.int32]) -> Matches:
+    columns = [view.pair_sums(counts[:, place]) for place in (0, 1, TIE - 1)]
+    seen = sum(columns) > 0
+    first, second, ties = (column[seen].astype(np.float64) for column in columns)
+    pairs = view.tally.pair_table[seen].astype(np.int64)
+    wins = np.stack([first, second], axis=1)
+    return Matches(pairs[:, 0], pairs[:, 1], wins, ties, len(view.tally.models))
+
+
+def _field(view: View, rater: str, counts: NDArray[np.int32]) -> _Field:
+    return view.once(("davidson", rater), lambda: _fitted(_matches(view, counts)))
+
+
+def _fitted(matches: Matches) -> _Field:
+    points = matches.wins[:, 0] + matches.ties / 2
+    games = Games(matches.one, matches.two, points, matches.total, matches.models)
+    table = games.table()
+    seen = np.flatnonzero((table + table.T).any(axis=1))
+    small = table[np.ix_(seen, seen)]
+    scale = rated(reach(small)) if seen.size else None
+    if scale is None or not matches.wins.any():
+        return _Field(matches, table, None, None, None)
+    members = in_several_pairs(games, seen[scale])
+    inside = matches.among(members)
+    if not members.size or not has_maximum(inside):
+        return _Field(matches, table, seen[scale], members, None)
+    return _Field(matches, table, seen[scale], members, davidson(inside))
+
+
+def _ratings(view: View, rater: str, field: _Field) -> list[Estimate]:
+    models = view.tally.models
+    rows: list[Estimate] = []
+    if field.fit is not None and field.members is not None:
+        rows = _rated_rows(view, rater, field.members, field.fit, field.table)
+    placed = {row.labels["model"] for row in rows}
+    together = set() if field.members is None else set(field.members.tolist())
+    met = (field.table + field.table.T).sum(axis=1)
+    seen = np.flatnonzero(met)
+    small = field.table[np.ix_(seen, seen)]
+    scale = None if field.scale is None else np.searchsorted(seen, np.sort(field.scale))
+    for place, model in enumerate(seen.tolist()):
+        if models[model] in placed:
+            continue
+        reason = "every comparison is a tie, which ranks nobody"
+        if field.matches.wins.any() and model in together:
+            reason = "nobody ever won back: wins run one way, so that gaps and ties have no end"
+        elif field.matches.wins.any():
+            reason = why_unrated(place, small, scale, [models[each] for each in seen])
+        labels: dict[str, Label] = {"raters": rater, "model": models[model], "measure": "rating"}
+        rows.append(Estimate(labels, None, n=int(met[model]), unit="log-odds", reason=reason))
+    return rows
+
+
+def _rated_rows(
+    view: View, rater: str, members: Longs, found: DavidsonFit, table: Floats
+) -> list[Estimate]:
+    """The rated models, best first."""
+    models, level = view.tally.models, view.options.level
+    met = (table + table.T)[np.ix_(members, members)].sum(axis=1)
+    half: Sequence[float] | Floats = [0.0] * len(members)
+    placed = [0] * len(members)
+    if found.errors is not None:
+        half = student_quantile(level, found.freedom) * found.errors
+        low, high = found.ratings - half, found.ratings + half
+        placed = tiers(low.tolist(), high.tolist())
+    rows = []
+    for place in np.argsort(-found.ratings, kind="stable"):
+        labels: dict[str, Label] = {
+            "raters": rater,
+            "tier": placed[place] or "",
+            "model": models[int(members[place])],
+            "measure": "rating",
+        }
+        value, n = float(found.ratings[place]), int(met[place])
+        if found.errors is None:
+            method = "Davidson by Newton; no interval, the pairs are too few or too much alike"
+            rows.append(Estimate(labels, value, n=n, unit="log-odds", method=method))
+            continue
+        ends = value - float(half[place]), value + float(half[place])
+        method = "Davidson by Newton; sandwich clustered by pair"
+        rows.append(Estimate(labels, value, *ends, level, n=n, unit="log-odds", method=method))
+    return rows
+
+
+def _tie_row(view: View, rater: str, found: DavidsonFit, matches: Matches) -> Estimate:
+    """How often two equal models tie: ν / (2 + ν)."""
+    labels: dict[str, Label] = {"raters": rater, "measure": "ties"}
+    n, k = int(matches.total.sum()), int(matches.ties.sum())
+    if not k:
+        return Estimate(labels, None, n=n, k=k, reason="nothing is a tie, so ν has no lower end")
+
+    def share(log_nu: float) -> float:
+        return float(1 / (1 + 2 * np.exp(-log_nu)))
+
+    value = share(found.log_nu)
+    if found.log_nu_error is None:
+        method = "Davidson; no interval, the pairs are too few or too much alike"
+        return Estimate(labels, value, n=n, k=k, method=method)
+    half = student_quantile(view.options.level, found.freedom) * found.log_nu_error
+    ends = share(found.log_nu - half), share(found.log_nu + half)
+    method = f"ν / (2 + ν), ν = {np.exp(found.log_nu):.3g}; sandwich clustered by pair"
+    return Estimate(labels, value, *ends, view.options.level, n=n, k=k, method=method)
+
+
+def _bad_rows(view: View, rater: str, counts: NDArray[np.int32]) -> list[Estimate]:
+    """How often a model would get both bad against its like: 1 / (1 + e^(−2β))."""
+    bad = view.pair_sums(counts[:, BOTH_BAD - 1]).astype(np.float64)
+    total = view.pair_sums(counts[:, :CHOICES].sum(axis=1)).astype(np.float64)
+    seen = total > 0
+    pairs = view.tally.pair_table[seen].astype(np.int64)
+    models = view.tally.models
+    games = Bad(pairs[:, 0], pairs[:, 1], bad[seen], total[seen], len(models))
+    had, met = games.of_models(games.bad), games.of_models(games.total)
+    found = fit_bad(games)
+    rows = []
+    place = {int(model): number for number, model in enumerate(found.members)}
+    for model in sorted(np.flatnonzero(met).tolist(), key=lambda each: (-had[each], models[each])):
+        labels: dict[str, Label] = {"raters": rater, "model": models[model], "measure": "both bad"}
+        n, k = int(met[model]), int(had[model])
+        if model in place:
+            rows.append(_bad_row(view, labels, n, k, *_ends(view, found, place[model])))
+            continue
+        reason = found.reason or "among the models that have a part in it, it has none or all"
+        if k in (0, n):
+            reason = "no comparison of it says both bad" if k == 0 else "all of its say both bad"
+        rows.append(Estimate(labels, None, n=n, k=k, reason=reason))
+    return rows
+
+
+def _ends(view: View, found: BadFit, place: int) -> tuple[float, float | None]:
+    """A model's part, and half of its interval."""
+    if found.errors is None:
+        return float(found.parts[place]), None
+    quantile = student_quantile(view.options.level, found.freedom)
+    return float(found.parts[place]), float(quantile * found.errors[place])
+
+
+def _bad_row(
+    view: View, labels: dict[str, Label], n: int, k: int, part: float, half: float | None
+) -> Estimate:
+    def share(part: float) -> float:
+        return float(1 / (1 + np.exp(-2 * part)))
+
+    if half is None:
+        method = "logit of both bad; no interval, the pairs are too few"
+        return Estimate(labels, share(part), n=n, k=k, method=method)
+    method = "logit of both bad, against its like; sandwich clustered by pair"
+    ends = share(part - half), share(part + half)
+    return Estimate(labels, share(part), *ends, view.options.level, n=n, k=k, method=method)
+
+
+@statistic("ranking_ties", "Ranking with ties as ties (Davidson)", order=42)
+def ranking_ties(view: View) -> Result:
+    """Davidson ratings with tiers, how often equals tie, and each model's part in both bad."""
+    estimates: list[Estimate] = []
+    notes = []
+    for rater, counts in view.raters().items():
+        field = _field(view, rater, counts)
+        if not field.matches.total.size:
+            notes.append(f"{rater}: every comparison says both bad, which ranks nobody")
+            continue
+        estimates += _ratings(view, rater, field)
+        if field.fit is not None and field.members is not None:
+            inside = field.matches.among(field.members)
+            estimates.append(_tie_row(view, rater, field.fit, inside))
+        if counts[:, BOTH_BAD - 1].any():
+            estimates += _bad_rows(view, rater, counts)
+    if not estimates and not notes:
+        notes.append("there are no votes and no verdicts yet")
+    return Result(
+        "ranking_ties",
+        "Ranking with ties as ties (Davidson)",
+        "Ratings in log-odds of a win where nobody ties; and how often ties and both bad come.",
+        ("raters", "tier", "model", "measure"),
+        tuple(estimates),
+        (*notes, *view.judge_notes()),
+        view.assumptions(
+            "ties: how often two equal models tie, by one ν for all of them",
+            "both bad has a logit of its own and moves no rating; its share is that of a model "
+            "against one like itself",
+            "ratings have mean 0 among the models that are rated; n counts comparisons",
+            "tiers: models whose intervals overlap share one, and pass it on",
+            "turns are pooled; intervals are clustered by pair",
+            "a judge whose two orders differ says tie; its failures are left out",
+        ),
+    )
+
+
+@statistic("ranking_fit", "Predicted and observed win rates", order=43)
+def ranking_fit(view: View) -> Result:
+    """What Davidson's ratings say of each two models, beside what was voted."""
+    estimates: list[Estimate] = []
+    notes = []
+    for rater, counts in view.raters().items():
+        field = _field(view, rater, counts)
+        if field.fit is None or field.members is None:
+            notes.append(f"{rater}: nobody is rated, so nothing is predicted (see ranking_ties)")
+            continue
+        rows, missed, count = _fit_rows(view, rater, field.members, field.fit, field.matches)
+        estimates += rows
+        notes.append(
+            f"{rater}: of {count} predictions, {missed} lie outside the interval of what was "
+            f"observed; about {(1 - view.options.level) * count:.1f} would by chance"
+        )
+        if count > _SHOWN:
+            notes.append(f"{rater}: the {_SHOWN} that fit worst are listed")
+    if not notes:
+        notes.append("there are no votes and no verdicts yet")
+    return Result(
+        "ranking_fit",
+        "Predicted and observed win rates",
+        "How often model_1 wins against model_2, beside what the ratings predict; worst fit first.",
+        ("raters", "model_1", "model_2", "predicted"),
+        tuple(estimates),
+        tuple(notes),
+        view.assumptions(
+            "predicted by ranking_ties from all games, those of these two models included",
+            "both bad is left out; a tie is a comparison that nobody wins",
+            "turns are pooled; intervals are clustered by pair",
+        ),
+    )
+
+
+def _fit_rows(
+    view: View, rater: str, members: Longs, found: DavidsonFit, matches: Matches
+) -> tuple[list[Estimate], int, int]:
+    """The rows that fit worst; how many intervals miss their prediction, and of how many.
+
+    A prediction lies outside Wilson's interval if and only if the score test rejects it, so that
+    only the rows that are shown need their ends.
+    """
+    inside, level = matches.among(members), view.options.level
+    key, group = np.unique(inside.one * inside.models + inside.two, return_inverse=True)
+    one, two = key // inside.models, key % inside.models
+    predicted = chances(found.ratings[one] - found.ratings[two], found.log_nu)[0]
+    wins, whole = inside.wins[:, 0], inside.total
+    share, size = effective_sizes(wins, whole, group, level)
+    room = np.sqrt(np.maximum(predicted * (1 - predicted), 1e-12) / size)
+    gap = np.abs(predicted - share) / (normal_quantile(level) * room)
+    models = view.tally.models
+    rows = []
+    for place in np.argsort(-gap, kind="stable")[:_SHOWN].tolist():
+        mine = group == place
+        part, all_of = wins[mine].astype(np.int64), whole[mine].astype(np.int64)
+        interval = clustered_wilson(part, all_of, level, "comparisons", "pairs")
+        assert interval is not None
+        labels: dict[str, Label] = {
+            "raters": rater,
+            "model_1": models[int(members[one[place]])],
+            "model_2": models[int(members[two[place]])],
+            "predicted": f"{predicted[place]:.3f}",
+        }
+        row = Estimate(
+            labels,
+            interval.value,
+            interval.low,
+            interval.high,
+            level,
+            n=int(all_of.sum()),
+            k=int(part.sum()),
+            method=interval.method,
+        )
+        rows.append(row)
+    return rows, int((gap > 1).sum()), len(key)
