@@ -75,7 +75,9 @@ def options_of(store: Store, **chosen: Any) -> Options:
     """
     from core.stats.options import Options
 
-    excluded = tuple(store.settings()["exclude_groups"])
+    settings = store.settings()
+    excluded = tuple(settings["exclude_groups"])
+    chosen.setdefault("repeats", settings["judge_repeats"])
     return Options(
         people=_people(store, chosen.get("group"), excluded), exclude_groups=excluded, **chosen
     )

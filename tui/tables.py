@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _WIDEST_LABEL = 28
 _NARROWEST_LABEL = 5
 _GAP = "  "
+_WORST = -2
+"""Where a row has what failures could make of its number; left out where none has it."""
+
 _BAR = 21
 """Cells of the bar that draws an interval on the scale from 0 to 1."""
 
@@ -39,7 +42,12 @@ def result_lines(result: Result, width: int = 100, *, notes: bool = True) -> lis
 def _table(result: Result, width: int) -> list[str]:
     """Header and rows, no wider than ``width`` where shortening labels can bring that about."""
     rows = [_row(result.columns, estimate) for estimate in result.estimates]
-    header = [*result.columns, "", "95% interval" if _levels(result) else "", "k / n"]
+    worst = any(estimate.lowest is not None for estimate in result.estimates)
+    header = [*result.columns, "", "95% interval" if _levels(result) else ""]
+    header += [*(["failures allow"] if worst else []), "k / n"]
+    if not worst:
+        for row in rows:
+            del row.cells[_WORST]
     widths = _widths([header, *(row.cells for row in rows)], len(result.columns), width)
     total = sum(widths) + len(_GAP) * (len(widths) - 1)
     fits = total + len(_GAP) + _BAR <= width
@@ -64,7 +72,7 @@ def _widths(lines: Sequence[Sequence[str]], labels: int, width: int) -> list[int
 
 
 class _Row:
-    def __init__(self, cells: Sequence[str], bar: str, reason: str) -> None:
+    def __init__(self, cells: list[str], bar: str, reason: str) -> None:
         self.cells = cells
         self.bar = bar
         self.reason = reason
@@ -73,23 +81,34 @@ class _Row:
 def _row(columns: Sequence[str], estimate: Estimate) -> _Row:
     labels = [one_line(str(estimate.labels.get(name, "")), _WIDEST_LABEL) for name in columns]
     if estimate.value is None:
-        return _Row([*labels, "—", "", str(estimate.n)], "", one_line(estimate.reason, 300))
+        return _Row([*labels, "—", "", "", str(estimate.n)], "", one_line(estimate.reason, 300))
     interval, reason = "", ""
     if estimate.low is not None and estimate.high is not None:
-        low, high = (_number(end, estimate.unit) for end in (estimate.low, estimate.high))
-        interval = f"{low} – {high}"
+        interval = _range(estimate.low, estimate.high, estimate.unit)
     elif estimate.unit != "count":
         reason = one_line(estimate.method, 300)  # which says why there is no interval
+    worst = ""
+    if estimate.lowest is not None and estimate.highest is not None:
+        worst = _range(estimate.lowest, estimate.highest, estimate.unit)
     counted = ""
     if estimate.unit != "count":
         counted = f"{estimate.n:,}" if estimate.k is None else f"{estimate.k:,} / {estimate.n:,}"
     bar = _bar(estimate) if estimate.unit == "share" else ""
-    return _Row([*labels, _number(estimate.value, estimate.unit), interval, counted], bar, reason)
+    value = _number(estimate.value, estimate.unit)
+    if estimate.unit == "difference":
+        value += " pts"
+    return _Row([*labels, value, interval, worst, counted], bar, reason)
+
+
+def _range(low: float, high: float, unit: str) -> str:
+    return f"{_number(low, unit)} – {_number(high, unit)}"
 
 
 def _number(value: float, unit: str) -> str:
     if unit == "share":
         return f"{value:.1%}"
+    if unit == "difference":
+        return f"{100 * value:+.1f}"
     if unit == "count":
         return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
     return f"{value:.3f}"

@@ -190,6 +190,42 @@ def clustered_wilson(
     return Interval(share, low, high, method)
 
 
+def difference_of_shares(
+    one: tuple[Counts, Counts], two: tuple[Counts, Counts], level: float
+) -> Interval | None:
+    """Σ part / Σ whole of one less that of another, over the same clusters.
+
+    The variance is that of the linearised residuals (part − share × whole) / Σ whole, the second's
+    taken from the first's within each cluster, so that what both have in common cancels out.
+
+    Args:
+        one: part and whole per cluster.
+        two: the same of the other, on the same clusters.
+
+    Returns:
+        None if one of them has looked at nothing; without ends where no cluster departs.
+    """
+    shares, residuals = [], []
+    for part, whole in (one, two):
+        total = float(whole.sum())
+        if total <= 0:
+            return None
+        share = float(part.sum()) / total
+        shares.append(share)
+        residuals.append((part - share * whole) / total)
+    used = (one[1] > 0) | (two[1] > 0)
+    clusters = int(used.sum())
+    value = shares[0] - shares[1]
+    variance = float(np.square(residuals[0] - residuals[1]).sum())
+    if clusters < 2 or variance < 1e-18:
+        why = "there is one item" if clusters < 2 else "every item has the same difference"
+        return Interval(value, None, None, f"no interval, {why}")
+    error = math.sqrt(variance * clusters / (clusters - 1))
+    half = student_quantile(level, clusters - 1) * error
+    low, high = max(-1.0, value - half), min(1.0, value + half)
+    return Interval(value, low, high, f"paired over {clusters} items, delta method")
+
+
 def student_quantile(level: float, freedom: int) -> float:
     """Half width of a two-sided Student interval with ``freedom`` degrees, in standard errors."""
     from scipy.special import stdtrit

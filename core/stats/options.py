@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.settings import REPEATS
+
+FIRST, MAJORITY = REPEATS
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -20,6 +24,8 @@ class Options:
             names one of them.
         category: use only questions of this category; None for all.
         turn: use only this turn; None for all. 0 is the whole conversation.
+        repeats: ``first``: a judge's word in an order is its first verdict; ``majority``: what
+            most of its repeats say.
         min_shared: items two annotators must share before their κ is given.
 
     Raises:
@@ -36,6 +42,7 @@ class Options:
     category: str | None = None
     turn: int | None = None
     min_shared: int = 10
+    repeats: str = FIRST
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
@@ -46,3 +53,5 @@ class Options:
             raise ValueError(f"seed is {self.seed}, below 0")
         if self.min_shared < 1:
             raise ValueError(f"min_shared is {self.min_shared}, below 1")
+        if self.repeats not in REPEATS:
+            raise ValueError(f"repeats is {self.repeats!r}, not {FIRST} or {MAJORITY}")

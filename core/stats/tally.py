@@ -17,6 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from core.panels import Panel
+from core.stats.beside import BaselineWords, FailureNames
 from core.stats.growing import Growing
 from core.stats.log import IntArray, Log, Names, Raters, blocks, check_range
 
@@ -47,6 +49,11 @@ class Tally:
     """Votes and verdicts, counted as they come.
 
     Feed pairs, annotators and judges before the votes and verdicts that name them.
+
+    Attributes:
+        panels: the study's panels; whoever feeds the tally replaces them.
+        failures: why calls failed.
+        baselines: what judges that need no model say.
     """
 
     def __init__(self) -> None:
@@ -54,6 +61,7 @@ class Tally:
         self._item_number: dict[int, int] = {}
         self._models, self._categories, self._questions = Names(), Names(), Names()
         self._pairs = Growing(np.int32, 4)
+        self._pair_ids = Growing(np.int64)
         self._items = Growing(np.int32, 2)
         self._annotators, self._judges = Raters(), Raters()
         self._votes, self._verdicts, self._repeats = Log(), Log(), Log()
@@ -61,6 +69,9 @@ class Tally:
         self._all_counts = Growing(np.int32, _COLUMNS)
         self._group_counts: dict[str, Growing] = {}
         self._cells: list[Growing] = []
+        self.panels: tuple[Panel, ...] = ()
+        self.failures = FailureNames()
+        self.baselines = BaselineWords()
 
     # --- what there is -----------------------------------------------------------------
 
@@ -176,6 +187,26 @@ class Tally:
         self._cells[judge].grow_to(len(self._items))
         return self._cells[judge].rows
 
+    @property
+    def verdicts(self) -> dict[str, NDArray[Any]]:
+        """Columns of every verdict that counts, in order of seq, repeats and failures included.
+
+        ``seq``, ``item``, ``rater`` (judge number), ``choice`` (0: failed), ``left``, ``repeat``.
+        """
+        log = self._verdicts
+        names = ("seq", "item", "rater", "choice", "left", "repeat")
+        return {name: getattr(log, name).rows[log.counts.rows] for name in names}
+
+    def judged_after(self, seq: int) -> NDArray[Any]:
+        """Items of the verdict rows after a watermark."""
+        log = self._verdicts
+        items: NDArray[Any] = log.item.rows[np.searchsorted(log.seq.rows, seq, "right") :]
+        return items
+
+    def pair_ids(self, items: NDArray[Any]) -> NDArray[np.int64]:
+        """The ids under which the pairs of these items were told."""
+        return np.asarray(self._pair_ids.rows[self.item_pair[items]])
+
     def verdict_calls(self, judge: int) -> tuple[int, int]:
         """How many calls of one judge count: (with a choice, failed), repeats included."""
         log = self._verdicts
@@ -191,6 +222,7 @@ class Tally:
         A pair told again replaces what was told before (a category may be corrected).
         """
         fresh: list[tuple[int, int, int, int]] = []
+        ids: list[int] = []
         for pair_id, question, category, model_1, model_2 in rows:
             entry = (
                 self._models.number(model_1),
@@ -206,8 +238,10 @@ class Tally:
                 fresh[known - stored] = entry
             else:
                 fresh.append(entry)
+                ids.append(pair_id)
         if fresh:
             self._pairs.extend(np.array(fresh, np.int32))
+            self._pair_ids.extend(np.array(ids, np.int64))
 
     def add_annotators(self, rows: Iterable[tuple[int, str, str]]) -> None:
         """Take annotators: (annotator_id, name, group). Told again, their votes change group."""

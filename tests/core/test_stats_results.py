@@ -19,12 +19,16 @@ from tests.core.stats_oracle import Rows, find, result_of, studies
 IDS = [
     "coverage",
     "agreement",
+    "added",
+    "panels",
     "reliability",
     "annotator_kappa",
     "consistency",
     "ranking",
     "win_rate",
     "position",
+    "self_consistency",
+    "failures",
 ]
 
 
@@ -147,8 +151,8 @@ def test_json_has_every_key_always() -> None:
         ]  # fmt: skip
         for estimate in document["estimates"]:
             assert list(estimate) == [
-                "labels", "value", "low", "high", "level", "n", "k", "unit", "chance", "method",
-                "reason",
+                "labels", "value", "low", "high", "level", "n", "k", "unit", "chance", "lowest",
+                "highest", "failed", "pending", "method", "reason",
             ]  # fmt: skip
 
 
