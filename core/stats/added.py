@@ -112,7 +112,11 @@ class _About:
             exact = "exact, over all tosses; nothing is estimated"
             return Estimate(labels, value, n=n, method=exact, chance=chance)
         options = self.view.options
-        rng = self.view.rng("added", *labels.values())
+        seeded_by: tuple[object, ...] = ("added", *labels.values())
+        if labels["measure"] == AGREEMENT:  # the very number of the table of agreement
+            kind = f"{self.judge.sort}-{self.view.people}"
+            seeded_by = ("agreement", self.turn, self.setup, kind, self.judge.name, self.human.name)
+        rng = self.view.rng(*seeded_by)
         found = clustered_share(part, whole, self.level, options.replicates, rng)
         assert found is not None
         ends = found.low, found.high, self.level

@@ -40,7 +40,9 @@ class FailureNames:
         """The numbers of these verdicts' failures; -1 where nothing was told."""
         place = np.searchsorted(self._seq.rows, seq)
         known = np.append(self._seq.rows, -1)[place] == seq
-        return np.where(known, np.append(self._name.rows, -1)[place], -1)
+        found: NDArray[np.int64] = np.append(self._name.rows, -1)[place].astype(np.int64)
+        found[~known] = -1
+        return found
 
 
 class BaselineWords:
@@ -65,7 +67,8 @@ class BaselineWords:
         if not items.size:
             return np.zeros(0, np.int64)
         items = np.unique(items).astype(np.int64)
-        return items[self.rows(int(items[-1]) + 1)[items, 0] == 0]
+        fresh: NDArray[np.int64] = items[self.rows(int(items[-1]) + 1)[items, 0] == 0]
+        return fresh
 
     def look_again(self) -> NDArray[np.int64]:
         """The items whose answers were unknown when they were looked at."""

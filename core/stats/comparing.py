@@ -150,9 +150,10 @@ def worst_cases(setup: str, one: Rater, two: Rater) -> WorstCases:
             parts.append(agree)
             wholes.append(compared)
             allowed.append(is_mine & is_theirs)
-    options = [np.array(each, np.float64).T for each in (parts, wholes)]
+    part, whole = (np.array(each, np.float64).T for each in (parts, wholes))
     possible = np.array(allowed).T
-    matters = np.where(possible, options[1], 0).max(axis=1) > 0
+    matters = np.where(possible, whole, 0).max(axis=1) > 0
+    failed = int(matters.sum())
     settled = np.ones(len(one.rated), np.bool_)
     settled[places] = False
     agree, compared = agreeing_and_compared(
@@ -161,11 +162,13 @@ def worst_cases(setup: str, one: Rater, two: Rater) -> WorstCases:
     ends = extreme_shares(
         float(agree.sum()),
         float(compared.sum()),
-        *(each[matters] for each in options),
+        part[matters],
+        whole[matters],
         possible[matters],
     )
-    failed = int(matters.sum())
-    return WorstCases(*(ends if ends and failed else (None, None)), failed, pending)
+    if ends is None or not failed:
+        return WorstCases(None, None, failed, pending)
+    return WorstCases(*ends, failed=failed, pending=pending)
 
 
 def _options(rater: Rater, places: Longs) -> list[tuple[Ints, Bools]]:

@@ -121,8 +121,8 @@ def _left_open(reported: int, first: int, second: int, one_order: bool, classes:
 def _tables(one_order: bool, classes: int) -> tuple[NDArray[np.int8], Bools]:
     """For every triple of cells: kind and choice, and what is left open."""
     triples = list(product(range(_CELL_CODES), repeat=3))
-    words = [_combined(*triple, one_order) for triple in triples]
-    options = [_left_open(*triple, one_order, classes) for triple in triples]
+    words = [_combined(a, b, c, one_order) for a, b, c in triples]
+    options = [_left_open(a, b, c, one_order, classes) for a, b, c in triples]
     return np.array(words, np.int8), np.array(options, np.bool_)
 
 

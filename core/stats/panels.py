@@ -17,7 +17,8 @@ UNANIMOUS = "unanimous"
 
 def _rows(view: View, name: str, outcomes: Outcomes) -> list[Estimate]:
     def labels(measure: str, member: str = "") -> dict[str, Label]:
-        return {"panel": name, "measure": measure} | ({"member": member} if member else {})
+        about: dict[str, Label] = {"panel": name, "measure": measure}
+        return {**about, "member": member} if member else about
 
     rows = []
     for kind in (Combined.DECIDED, Combined.UNDECIDED, Combined.FAILURE, Combined.PENDING):

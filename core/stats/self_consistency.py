@@ -30,8 +30,9 @@ _NONE_YET = "no order of an item was judged twice"
 
 def _within(counts: Longs) -> tuple[Longs, Longs]:
     """Of the couples of verdicts in each entry, how many agree and how many there are."""
-    total = counts.sum(axis=1)
-    return (counts * (counts - 1)).sum(axis=1) // 2, total * (total - 1) // 2
+    total = np.asarray(counts.sum(axis=1), np.int64)
+    agree = np.asarray((counts * (counts - 1)).sum(axis=1), np.int64)
+    return agree // 2, total * (total - 1) // 2
 
 
 def _across(again: Repeats) -> tuple[Longs, Longs, Longs]:
@@ -39,7 +40,8 @@ def _across(again: Repeats) -> tuple[Longs, Longs, Longs]:
     first, second = (again.left == left for left in (1, 2))
     items, one, two = np.intersect1d(again.item[first], again.item[second], return_indices=True)
     a, b = again.counts[first][one], again.counts[second][two]
-    return items, (a * b).sum(axis=1), a.sum(axis=1) * b.sum(axis=1)
+    ones, twos = np.asarray(a.sum(axis=1), np.int64), np.asarray(b.sum(axis=1), np.int64)
+    return items, np.asarray((a * b).sum(axis=1), np.int64), ones * twos
 
 
 def _with_failures(again: Repeats) -> tuple[float, float]:
@@ -112,7 +114,7 @@ def _rows(view: View, name: str, again: Repeats) -> list[Estimate]:
         (WORD_CHANGES, changed, decided),
         (NO_MAJORITY, anything & (majority == 0), anything),
     ):
-        found = part.astype(np.int64), whole.astype(np.int64)
+        found = np.asarray(part, np.int64), np.asarray(whole, np.int64)
         rows.append(_share(view, labels(measure), again.item, found, "orders", no_first))
     return rows
 
@@ -139,9 +141,16 @@ def _difference(
     over: Interval | None = difference_of_shares((one[0], one[1]), (two[0], two[1]), level)
     if over is None:
         return Estimate(labels, None, unit="difference", reason=reason)
-    ends = (over.low, over.high, level) if over.low is not None else (None, None, None)
-    method = over.method.replace("items", "pairs")
-    return Estimate(labels, over.value, *ends, n=len(items), unit="difference", method=method)
+    return Estimate(
+        labels,
+        over.value,
+        over.low,
+        over.high,
+        None if over.low is None else level,
+        n=len(items),
+        unit="difference",
+        method=over.method.replace("item", "pair"),
+    )
 
 
 @statistic("self_consistency", "Judges' consistency with themselves", order=62)

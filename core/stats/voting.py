@@ -8,6 +8,7 @@ rules in uncertain dichotomous choice situations"), for classes whose errors are
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +23,9 @@ Longs = NDArray[np.int64]
 
 FOLDS: Final = 10
 """Parts that questions are dealt into, so that weights never come from the items they decide."""
+
+_TRIED: Final = 3
+"""Failed members on one item whose words are all tried out, 5³ votes."""
 
 _ALIKE = 1e-9
 """Sums of weights that differ by less are equal: 0.1 + 0.2 against 0.3."""
@@ -78,25 +82,63 @@ def vote(members: Sequence[Outcomes], weights: Floats) -> Outcomes:
 
 
 def _reachable(members: Sequence[Outcomes], weights: Floats, cast: Floats, places: Longs) -> Bools:
-    """What the vote could have come to had the failed members had a word; never too narrow.
+    """What the vote could have come to had the failed members had a word.
+
+    Exact where up to :data:`_TRIED` members failed; never too narrow where more did.
 
     Returns:
         Shape (places, 5), see :attr:`Outcomes.options`.
     """
-    reach = cast[places].copy()
+    rows = np.full(int(places.max(initial=-1)) + 1, -1)
+    rows[places] = np.arange(len(places))
+    settled = cast[places]
+    failed = np.zeros(len(places), np.int64)
+    slots = np.zeros((_TRIED, len(places)))
+    words = np.zeros((_TRIED, len(places), CHOICES + 1), np.bool_)
+    reach = settled.copy()
     for member, weight in zip(members, weights, strict=True):
-        where = np.searchsorted(places, member.open)
-        inside = np.append(places, -1)[where] == member.open
-        found = member.open[inside]
-        reach[where[inside]] += member.options[inside, :CHOICES] * weight[found][:, None]
+        row = rows[member.open[member.open < len(rows)]]
+        mine, options = row[row >= 0], member.options[: len(row)][row >= 0]
+        weighs = weight[places[mine]]
+        reach[mine] += options[:, :CHOICES] * weighs[:, None]
+        early = failed[mine] < _TRIED
+        slot, mine_early = failed[mine][early], mine[early]
+        slots[slot, mine_early], words[slot, mine_early] = weighs[early], options[early]
+        failed[mine] += 1
     others = np.stack(
-        [np.delete(cast[places], choice, axis=1).max(axis=1) for choice in range(CHOICES)], axis=1
+        [np.delete(settled, choice, axis=1).max(axis=1) for choice in range(CHOICES)], axis=1
     )
     slack = _ALIKE * np.maximum(others, 1)
-    options = np.zeros((len(places), CHOICES + 1), np.bool_)
-    options[:, :CHOICES] = reach > others + slack
-    options[:, NOTHING] = ((reach >= others - slack).sum(axis=1) > 1) | ~options.any(axis=1)
-    return options
+    found = np.zeros((len(places), CHOICES + 1), np.bool_)
+    found[:, :CHOICES] = reach > others + slack
+    found[:, NOTHING] = True
+    for number in range(1, _TRIED + 1):
+        few = np.flatnonzero(failed == number)
+        if few.size:
+            tried = slots[:number, few], words[:number, few]
+            found[few] = _every_outcome(settled[few], *tried)
+    return found
+
+
+def _every_outcome(settled: Floats, weights: Floats, options: Bools) -> Bools:
+    """All that a vote could come to, by trying every word of every failed member.
+
+    Args:
+        settled: weight by choice, shape (items, 4).
+        weights: of the failed members, shape (failed, items).
+        options: what they could have said, shape (failed, items, 5).
+    """
+    rows = np.arange(len(settled))
+    found = np.zeros((len(settled), CHOICES + 1), np.bool_)
+    for said in product(range(CHOICES + 1), repeat=len(weights)):
+        cast, possible = settled.copy(), np.ones(len(settled), np.bool_)
+        for word, weight, option in zip(said, weights, options, strict=True):
+            possible &= option[:, word]
+            if word != NOTHING:
+                cast[:, word] += weight
+        choice = winners(cast)
+        found[rows[possible], np.where(choice > 0, choice - 1, NOTHING)[possible]] = True
+    return found
 
 
 def folds_of(question: NDArray[Any]) -> Longs:

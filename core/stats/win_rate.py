@@ -118,7 +118,7 @@ def _clusters(view: View, counts: NDArray[np.int32], outcomes: Outcomes | None) 
                 for column, (end, now) in enumerate(zip(ends, own, strict=True)):
                     target = extremes[:, 4 * place + 2 * number + column]
                     target += np.bincount(pairs, end - now, len(target)).astype(np.int64)
-    seen = (total > 0) | (failed > 0)
+    seen = (total > 0) | (failed > 0) | (pending > 0)
     model_1, model_2, category, _ = view.tally.pair_table[seen].astype(np.int64).T
     columns = (each[seen] for each in (wins_1, wins_2, total, failed, pending, extremes))
     return _Clusters(model_1, model_2, category, *columns)
