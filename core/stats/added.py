@@ -6,7 +6,7 @@ their agreement is the number that says whether the judge was worth its calls.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,11 @@ from core.stats.comparing import (
     judges_on,
     people_on,
 )
-from core.stats.intervals import Interval, clustered_share, difference_of_shares
+from core.stats.intervals import Interval, clustered_share, collapse, difference_of_shares
+from core.stats.outcomes import Longs
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.tally import BOTH_BAD
+from core.stats.tally import BOTH_BAD, CHOICES
 from core.stats.view import View
 
 Floats = NDArray[np.float64]
@@ -48,9 +49,6 @@ class _Set:
     judge: tuple[Floats, Floats]
     other: tuple[Floats, Floats]
     words: int = 1
-
-    def difference(self, level: float) -> Interval | None:
-        return difference_of_shares(self.judge, self.other, level)
 
 
 def _against_baseline(setup: str, judge: Rater, human: Rater, baseline: Rater) -> _Set:
@@ -85,6 +83,7 @@ class _About:
     setup: str
     judge: Rater
     human: Rater
+    times: Longs
 
     @property
     def level(self) -> float:
@@ -105,7 +104,8 @@ class _About:
     def share(self, labels: dict[str, Label], one: tuple[Floats, Floats], words: int) -> Estimate:
         """An agreement of its own, where there is anything to compare."""
         part, whole = (np.rint(each * words).astype(np.int64) for each in one)
-        n, value = int(whole.sum()) // words, float(part.sum()) / float(whole.sum())
+        n = int(self.times @ whole) // words
+        value = float(self.times @ part) / float(self.times @ whole)
         both_bad = self.human.classes[BOTH_BAD - 1][self.judge.rated].any()
         chance = 1 / 2 if self.setup == S2 else 1 / 4 if both_bad else 1 / 3
         if words > 1 and self.setup == S2:
@@ -117,16 +117,16 @@ class _About:
             kind = f"{self.judge.sort}-{self.view.people}"
             seeded_by = ("agreement", self.turn, self.setup, kind, self.judge.name, self.human.name)
         rng = self.view.rng(*seeded_by)
-        found = clustered_share(part, whole, self.level, options.replicates, rng)
+        found = clustered_share(part, whole, self.level, options.replicates, rng, self.times)
         assert found is not None
         ends = found.low, found.high, self.level
-        k = int(part.sum()) if words == 1 else None
+        k = int(self.times @ part) if words == 1 else None
         return Estimate(labels, value, *ends, n=n, k=k, method=found.method, chance=chance)
 
     def measured(self, against: str, one: _Set, over: Interval) -> list[Estimate]:
         """The other's agreement on the same votes, and how much more the judge's is."""
         theirs = self.share(self.labels(against, THEIRS), one.other, one.words)
-        return [theirs, self.difference(against, over, int(one.judge[1].sum()))]
+        return [theirs, self.difference(against, over, int(self.times @ one.judge[1]))]
 
     def difference(self, against: str, over: Interval, n: int) -> Estimate:
         has_ends = over.low is not None
@@ -142,6 +142,24 @@ class _About:
         )
 
 
+def _patterns(judge: Rater, human: Rater, beside: list[Rater]) -> tuple[list[Rater], Longs]:
+    """The raters on the judge's items, items alike in all that they say taken together.
+
+    Returns:
+        The judge, people and the others, and how many items each pattern stands for.
+    """
+    raters = [judge, human, *beside]
+    patterns, times = collapse(
+        np.concatenate([each.classes[:, judge.rated].T for each in raters], axis=1)
+    )
+    found = []
+    for number, rater in enumerate(raters):
+        classes = np.ascontiguousarray(patterns[:, CHOICES * number : CHOICES * (number + 1)].T)
+        rated = classes.sum(axis=0) > 0
+        found.append(replace(rater, classes=classes, rated=rated, outcomes=None))
+    return found, times
+
+
 def _rows(about: _About, beside: list[Rater]) -> list[Estimate]:
     judge, human = about.judge, about.human
     rows: list[Estimate] = []
@@ -154,7 +172,7 @@ def _rows(about: _About, beside: list[Rater]) -> list[Estimate]:
     for each in beside:
         name = each.name.removeprefix(NO_MODEL)
         one = _against_baseline(about.setup, judge, human, each)
-        over = one.difference(about.level)
+        over = difference_of_shares(one.judge, one.other, about.level, about.times)
         if over is None:
             rows.append(about.without(name, _why_not(judge, human, each)))
         else:
@@ -163,7 +181,7 @@ def _rows(about: _About, beside: list[Rater]) -> list[Estimate]:
     if known:
         rows.append(_over_best(about, known))
     ceiling = _against_people(about.setup, judge, human)
-    over = ceiling.difference(about.level)
+    over = difference_of_shares(ceiling.judge, ceiling.other, about.level, about.times)
     if over is None:
         reason = "no item that it has a word on has two votes that can be compared"
         return [*rows, about.without(PEOPLE, reason)]
@@ -179,7 +197,7 @@ def _over_best(about: _About, known: dict[str, tuple[_Set, Interval]]) -> Estima
     name = min(known, key=lambda each: known[each][1].value)
     one, over = known[name]
     ends = [each for _, each in known.values() if each.low is not None and each.high is not None]
-    n = int(one.judge[1].sum())
+    n = int(about.times @ one.judge[1])
     method = f"over {name}, the best of {len(known)} on these items; {over.method}"
     if over.low is None or over.high is None:
         return about.difference(BEST, Interval(over.value, None, None, method), n)
@@ -207,9 +225,10 @@ def added(view: View) -> Result:
         beside = baselines_on(view, here)
         for judge in judges_on(view, here):
             if is_model(view, judge.name) and judge.rated.any():
+                raters, times = _patterns(judge, human, beside)
                 for setup in (S1, S2):
-                    about = _About(view, turn, setup, judge, human)
-                    estimates += _rows(about, beside)
+                    about = _About(view, turn, setup, raters[0], raters[1], times)
+                    estimates += _rows(about, raters[2:])
     notes = view.judge_notes()
     if not estimates:
         notes = ("there is no judge with a verdict, apart from baselines", *notes)

@@ -92,7 +92,7 @@ def _estimate(view: View, turn: int, setup: str, kind: str, one: Rater, two: Rat
     rng = view.rng("agreement", *labels.values())
     found = clustered_share(agreeing, compared, options.level, options.replicates, rng)
     shared = one.rated & two.rated
-    worst = worst_cases(setup, one, two)
+    worst = worst_cases(setup, one, two, (agreeing, compared))
     if found is None:
         reason = _missing(one is two, setup, bool(shared.any()))
         return Estimate(labels, None, reason=reason, failed=worst.failed, pending=worst.pending)

@@ -12,6 +12,7 @@ from core.baselines import COIN
 from core.records import Combined
 from core.stats.beside import TEXT_UNKNOWN
 from core.stats.bounds import extreme_shares
+from core.stats.intervals import collapse
 from core.stats.outcomes import Bools, Longs, Outcomes
 from core.stats.tally import CHOICES
 from core.stats.view import View, one_each
@@ -132,36 +133,36 @@ class WorstCases:
     pending: int
 
 
-def worst_cases(setup: str, one: Rater, two: Rater) -> WorstCases:
-    """What two raters' agreement comes to at worst and at best, whatever the failures hide."""
+def worst_cases(setup: str, one: Rater, two: Rater, settled: tuple[Ints, Ints]) -> WorstCases:
+    """What two raters' agreement comes to at worst and at best, whatever the failures hide.
+
+    Args:
+        settled: what agrees and what is compared per item, as things are.
+    """
     pending = int(((one.pending & (two.rated | two.pending)) | (two.pending & one.rated)).sum())
-    places: Longs = np.unique(
-        np.concatenate([each.outcomes.open for each in (one, two) if each.outcomes is not None])
-        if one.outcomes or two.outcomes
-        else np.zeros(0, np.int64)
-    )
+    places = np.union1d(_open(one), _open(two)).astype(np.int64)
     if not places.size:
         return WorstCases(None, None, 0, pending)
     classes = CLASSES[setup]
+    told = [_words(each, places) for each in (one, two)]
+    # Items alike in all of it do alike: few patterns stand for many items.
+    patterns, times = collapse(np.concatenate(told, axis=1))
+    width = told[0].shape[1]
     parts, wholes, allowed = [], [], []
-    for mine, is_mine in _options(one, places):
-        for theirs, is_theirs in _options(two, places):
+    for mine, is_mine in _options(patterns[:, :width]):
+        for theirs, is_theirs in _options(patterns[:, width:]):
             agree, compared = agreeing_and_compared(mine[classes], theirs[classes])
-            parts.append(agree)
-            wholes.append(compared)
+            parts.append(agree * times)
+            wholes.append(compared * times)
             allowed.append(is_mine & is_theirs)
     part, whole = (np.array(each, np.float64).T for each in (parts, wholes))
     possible = np.array(allowed).T
     matters = np.where(possible, whole, 0).max(axis=1) > 0
-    failed = int(matters.sum())
-    settled = np.ones(len(one.rated), np.bool_)
-    settled[places] = False
-    agree, compared = agreeing_and_compared(
-        one.classes[classes][:, settled], two.classes[classes][:, settled]
-    )
+    failed = int(times[matters].sum())
+    agree, compared = settled
     ends = extreme_shares(
-        float(agree.sum()),
-        float(compared.sum()),
+        float(agree.sum() - agree[places].sum()),
+        float(compared.sum() - compared[places].sum()),
         part[matters],
         whole[matters],
         possible[matters],
@@ -171,18 +172,28 @@ def worst_cases(setup: str, one: Rater, two: Rater) -> WorstCases:
     return WorstCases(*ends, failed=failed, pending=pending)
 
 
-def _options(rater: Rater, places: Longs) -> list[tuple[Ints, Bools]]:
-    """What a rater could have said about some items: votes by class, and where that is possible."""
-    is_open = np.zeros(len(places), np.bool_)
-    rows = np.zeros((len(places), CHOICES + 1), np.bool_)
+def _open(rater: Rater) -> Longs:
+    return np.zeros(0, np.int64) if rater.outcomes is None else rater.outcomes.open
+
+
+def _words(rater: Rater, places: Longs) -> NDArray[np.int64]:
+    """What a rater says about some items, and what else it could have said; (places, 9)."""
+    said = np.zeros((len(places), 2 * CHOICES + 1), np.int64)
+    said[:, :CHOICES] = rater.classes[:, places].T
     if rater.outcomes is not None and rater.outcomes.open.size:
         mine = np.searchsorted(places, rater.outcomes.open)
-        is_open[mine] = True
-        rows[mine] = rater.outcomes.options
-    found = [(rater.classes[:, places], ~is_open)]
+        said[mine, CHOICES:] = rater.outcomes.options
+    return said
+
+
+def _options(words: NDArray[Any]) -> list[tuple[Ints, Bools]]:
+    """Votes by class that a rater could have given, and on which items that is possible."""
+    options: Bools = words[:, CHOICES:] > 0
+    is_settled = np.asarray(~options.any(axis=1), np.bool_)
+    found = [(words[:, :CHOICES].T.astype(np.int32), is_settled)]
     for choice in range(CHOICES + 1):
-        if rows[:, choice].any():
-            said = np.zeros((CHOICES, len(places)), np.int32)
+        if options[:, choice].any():
+            said = np.zeros((CHOICES, len(words)), np.int32)
             said[choice : choice + 1] = 1 if choice < CHOICES else 0
-            found.append((said, rows[:, choice]))
+            found.append((said, options[:, choice]))
     return found
