@@ -25,6 +25,9 @@ def headings(text: str) -> int:
     return length_features(text).headers if "#" in text else 0
 
 
+Counts = Mapping[int, tuple[int, ...]]
+"""Of one answer: turn → what each baseline of :data:`COUNTED` counts there; empty without texts."""
+
 COUNTED: Mapping[str, Callable[[str], int]] = {
     "longer-answer": characters,
     "most-headings": headings,

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from core.stats.comparing import (
     CLASSES,
-    NO_MODEL,
     S1,
     S2,
     Rater,
@@ -170,7 +169,7 @@ def _rows(about: _About, beside: list[Rater]) -> list[Estimate]:
         labels = about.labels("", AGREEMENT)
         rows.append(about.share(labels, (own[0].astype(float), own[1].astype(float)), 1))
     for each in beside:
-        name = each.name.removeprefix(NO_MODEL)
+        name = each.name
         one = _against_baseline(about.setup, judge, human, each)
         over = difference_of_shares(one.judge, one.other, about.level, about.times)
         if over is None:

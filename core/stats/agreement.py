@@ -147,8 +147,8 @@ def agreement(view: View) -> Result:
             "a judge whose two orders differ says tie",
             "every vote counts once; human–human compares all pairs of votes within an item",
             "chance is 1/3 in S1, 1/4 where both bad occurs, 1/2 in S2",
-            "no model: baselines on the items that a judge has a word on; the coin is tossed in "
-            "each order and taken over all tosses",
+            "in brackets: baselines that need no model, on the items that a judge has a word on; "
+            "the coin is tossed in each order and taken over all tosses",
             "failures could make it: the value if every failed verdict had gone against it, or for "
             "it; what is pending is in neither",
             "intervals are clustered by item",

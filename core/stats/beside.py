@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.baselines import COUNTED
+from core.baselines import COUNTED, Counts
 from core.stats.growing import Growing
 from core.stats.log import Names
 
@@ -73,6 +73,33 @@ class BaselineWords:
     def look_again(self) -> NDArray[np.int64]:
         """The items whose answers were unknown when they were looked at."""
         return self._unknown
+
+    def compare(
+        self,
+        items: NDArray[np.int64],
+        on: tuple[NDArray[Any], NDArray[Any]],
+        answers: Sequence[tuple[int, int, int]],
+        counts: Mapping[int, Counts],
+    ) -> None:
+        """Work out the words on some items.
+
+        Args:
+            items: item numbers.
+            on: their pairs' ids and their turns.
+            answers: (pair_id, answer to model 1, answer to model 2) of these pairs.
+            counts: of each answer.
+        """
+        numbers = np.array(sorted(counts), np.int64)
+        table = np.full((len(numbers), int(on[1].max()) + 1, len(COUNTED)), -1, np.int64)
+        for row, number in enumerate(numbers.tolist()):
+            for turn, counted in counts[number].items():
+                if turn < table.shape[1]:
+                    table[row, turn] = counted
+        pairs = np.array(sorted(answers), np.int64)
+        sides = pairs[np.searchsorted(pairs[:, 0], on[0]), 1:].T
+        one, two = (table[np.searchsorted(numbers, side), on[1]] for side in sides)
+        words = np.where(one > two, 1, np.where(one < two, 2, 3))
+        self.tell(items, np.where((one < 0) | (two < 0), TEXT_UNKNOWN, words).astype(np.int8))
 
     def tell(self, items: NDArray[np.int64], words: NDArray[np.int8]) -> None:
         """Take the words on these items, shape (items, baselines)."""

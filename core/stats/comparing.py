@@ -25,7 +25,12 @@ CLASSES: Final = {S1: slice(0, CHOICES), S2: slice(0, 2)}
 
 HUMAN, JUDGE, PANEL, BASELINE = "human", "judge", "panel", "baseline"
 
-NO_MODEL: Final = "no model: "
+IN_REPORTS: Final = {
+    "longer-answer": "(longer)",
+    "most-headings": "(headings)",
+    COIN: "(coin)",
+}
+"""What reports call the baselines that they add: short, and not as anybody calls a judge."""
 
 _TOSSES = (1, 1, 2, 0)
 """What a coin says of four pairs of tosses, one for each order: two of them contradict each
@@ -98,16 +103,11 @@ def baselines_on(view: View, here: Bools) -> list[Rater]:
     tally = view.tally
     words = tally.baselines.rows(len(tally.item_turn))[view.items[here]]
     found = [
-        _rater(no_model(name), BASELINE, one_each(np.where(said == TEXT_UNKNOWN, 0, said)))
+        _rater(IN_REPORTS[name], BASELINE, one_each(np.where(said == TEXT_UNKNOWN, 0, said)))
         for name, said in zip(tally.baselines.names, words.T, strict=True)
     ]
     tosses = np.tile(np.array(_TOSSES, np.int32), (len(words), 1))
-    return [*found, _rater(no_model(COIN), BASELINE, tosses, words=sum(_TOSSES))]
-
-
-def no_model(name: str) -> str:
-    """What reports call a baseline that they add, which no judge is likely to be called."""
-    return NO_MODEL + name.replace("-", " ")
+    return [*found, _rater(IN_REPORTS[COIN], BASELINE, tosses, words=sum(_TOSSES))]
 
 
 def agreeing_and_compared(first: Ints, second: Ints | None) -> tuple[Ints, Ints]:

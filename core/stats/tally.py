@@ -11,12 +11,13 @@ numbered densely in order of appearance; the arrays below are indexed by those n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.baselines import Counts
 from core.panels import Panel
 from core.stats.beside import BaselineWords, FailureNames
 from core.stats.growing import Growing
@@ -197,11 +198,26 @@ class Tally:
         names = ("seq", "item", "rater", "choice", "left", "repeat")
         return {name: getattr(log, name).rows[log.counts.rows] for name in names}
 
-    def judged_after(self, seq: int) -> NDArray[Any]:
-        """Items of the verdict rows after a watermark."""
+    def without_baselines(self, judged_until: int, *, again: bool) -> IntArray:
+        """Items judged after a watermark of verdicts that baselines have no word on yet.
+
+        Args:
+            again: with those whose answers were not known when they were looked at.
+        """
         log = self._verdicts
-        items: NDArray[Any] = log.item.rows[np.searchsorted(log.seq.rows, seq, "right") :]
-        return items
+        fresh = log.item.rows[np.searchsorted(log.seq.rows, judged_until, "right") :]
+        wanted = self.baselines.wanted(fresh)
+        return np.union1d(wanted, self.baselines.look_again()) if again else wanted
+
+    def tell_baselines(
+        self,
+        items: IntArray,
+        answers: Sequence[tuple[int, int, int]],
+        counts: Mapping[int, Counts],
+    ) -> None:
+        """Take what baselines count in the answers of some items; see :class:`BaselineWords`."""
+        on = self.pair_ids(items), self.item_turn[items]
+        self.baselines.compare(items, on, answers, counts)
 
     def pair_ids(self, items: NDArray[Any]) -> NDArray[np.int64]:
         """The ids under which the pairs of these items were told."""
