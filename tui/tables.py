@@ -15,7 +15,11 @@ _WIDEST_LABEL = 28
 _NARROWEST_LABEL = 5
 _GAP = "  "
 _WORST = -2
-"""Where a row has what failures could make of its number; left out where none has it."""
+"""Where a row has what failures could make of its number."""
+
+_ALLOW = "failures allow"
+_READABLE = 10
+"""Cells of a label that tell it from others well enough."""
 
 _BAR = 21
 """Cells of the bar that draws an interval on the scale from 0 to 1."""
@@ -42,22 +46,33 @@ def result_lines(result: Result, width: int = 100, *, notes: bool = True) -> lis
 def _table(result: Result, width: int) -> list[str]:
     """Header and rows, no wider than ``width`` where shortening labels can bring that about."""
     rows = [_row(result.columns, estimate) for estimate in result.estimates]
-    worst = any(estimate.lowest is not None for estimate in result.estimates)
-    header = [*result.columns, "", "95% interval" if _levels(result) else ""]
-    header += [*(["failures allow"] if worst else []), "k / n"]
-    if not worst:
+    labels = len(result.columns)
+    header = [*result.columns, "", "95% interval" if _levels(result) else "", _ALLOW, "k / n"]
+    if not _has_room([header, *(row.cells for row in rows)], labels, width):
+        # A column that nobody needs, or a narrow screen: what there is of it gets lines.
+        del header[_WORST]
         for row in rows:
-            del row.cells[_WORST]
-    widths = _widths([header, *(row.cells for row in rows)], len(result.columns), width)
+            if worst := row.cells.pop(_WORST):
+                row.reason = f"{_ALLOW} {worst}"
+    widths = _widths([header, *(row.cells for row in rows)], labels, width)
     total = sum(widths) + len(_GAP) * (len(widths) - 1)
     fits = total + len(_GAP) + _BAR <= width
-    lines = [_aligned(header, widths, len(result.columns))]
+    lines = [_aligned(header, widths, labels)]
     for row in rows:
-        line = _aligned(row.cells, widths, len(result.columns))
+        line = _aligned(row.cells, widths, labels)
         lines.append(f"{line}{_GAP}{row.bar}" if row.bar and fits else line)
         # A reason is a sentence: it gets lines of its own, under the row that it explains.
         lines += wrap(row.reason, width, initial_indent="    ↳ ", subsequent_indent="      ")
     return [line.rstrip() for line in lines]
+
+
+def _has_room(lines: Sequence[Sequence[str]], labels: int, width: int) -> bool:
+    """Whether what failures allow is wanted, and fits with labels that one can still read."""
+    if not any(line[_WORST] for line in lines[1:]):
+        return False
+    wide, given = _widths(lines, labels, 10**6), _widths(lines, labels, width)
+    readable = all(cells >= min(full, _READABLE) for cells, full in zip(given, wide, strict=True))
+    return readable and sum(given) + len(_GAP) * (len(given) - 1) <= width
 
 
 def _widths(lines: Sequence[Sequence[str]], labels: int, width: int) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.panels import PanelRule
 from core.records import Combined
 from core.stats.intervals import clustered_wilson
 from core.stats.outcomes import Outcomes
@@ -41,6 +42,8 @@ def _rows(view: View, name: str, outcomes: Outcomes) -> list[Estimate]:
         rows.append(
             Estimate(labels(measure), share.value, *ends, level, n=n, k=k, method=share.method)
         )
+    if view.panel_labels[name].rule is PanelRule.MAJORITY:
+        return rows
     weights = view.panel_weights(name)
     fitted = view.panel_labels[name].is_fitted
     for member, mine in zip(members, weights.T, strict=True):

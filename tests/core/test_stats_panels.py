@@ -263,3 +263,66 @@ def test_a_fitted_panel_says_where_its_weights_come_from() -> None:
     assert (row.k, row.n) == (30, 30)
     counted = Counter(str(each.labels["panel"]) for each in result.estimates)
     assert set(counted) == {"panel: p"}
+
+
+# ── intervals ───────────────────────────────────────────────────────────────
+
+SHARES = (0.8, 0.65, 0.6, 0.5)
+MEASURES = ("panel: all", "panel: fit")
+
+
+def study(seed: int, items: int) -> Tally:
+    """People right to .75 and four judges of different skill; items differ in how hard they are."""
+    rng, tally = np.random.default_rng(seed), Tally()
+    hard, truth = rng.normal(0, 0.1, items), rng.integers(1, 4, items)
+
+    def say(share: float, which: np.ndarray) -> np.ndarray:
+        right = rng.random(len(which)) < np.clip(share - hard[which], 0, 1)
+        return np.where(
+            right, truth[which], 1 + (truth[which] + rng.integers(0, 2, len(which))) % 3
+        )
+
+    every = np.arange(items)
+    item = np.repeat(every, rng.integers(1, 5, items))
+    tally.add_pairs((n + 1, f"q{n}", None, "a", "b") for n in range(items))
+    tally.add_annotators((n + 1, f"ann{n}", "") for n in range(4))
+    tally.add_judges((n + 1, f"j{n}", "llm") for n in range(len(SHARES)))
+    tally.add_votes(
+        (n + 1, int(i) + 1, 1, 1 + n % 4, int(c), 0, 0)
+        for n, (i, c) in enumerate(zip(item, say(0.75, item), strict=True))
+    )
+    for judge, share in enumerate(SHARES):
+        tally.add_verdicts(
+            (judge * items + n + 1, n + 1, 1, judge + 1, c, 0, 0, 0)
+            for n, c in enumerate(say(share, every).tolist())
+        )
+    names = [f"j{n}" for n in range(len(SHARES))]
+    tally.panels = (
+        Panel("all", PanelRule.MAJORITY, dict.fromkeys(names, 1.0)),
+        Panel("fit", PanelRule.WEIGHTED, dict.fromkeys(names)),
+    )
+    return tally
+
+
+def agreements(tally: Tally) -> dict[str, tuple[float, float, float]]:
+    rows = result_of(tally, "agreement", replicates=500).estimates
+    found = {}
+    for panel in MEASURES:
+        row = find(rows, rater_1=panel, setup="S1", kind="panel-human")
+        assert row.value is not None
+        assert row.low is not None
+        assert row.high is not None
+        found[panel] = row.value, row.low, row.high
+    return found
+
+
+@pytest.mark.slow
+def test_intervals_of_panels_cover_what_they_promise() -> None:
+    truth = {key: value for key, (value, *_) in agreements(study(10**6, 200_000)).items()}
+    studies, hits = 600, dict.fromkeys(MEASURES, 0)
+    for seed in range(studies):
+        for key, (_, low, high) in agreements(study(seed, 200)).items():
+            hits[key] += low <= truth[key] <= high
+    coverage = {key: count / studies for key, count in hits.items()}
+    print(coverage, truth)
+    assert all(0.93 <= each <= 0.97 for each in coverage.values()), coverage
