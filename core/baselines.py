@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from core.text import length_features
+from core.text import headings
 
 COIN = "coin"
 """The baseline that looks at nothing."""
@@ -17,12 +17,6 @@ COIN = "coin"
 def characters(text: str) -> int:
     """How long an answer is, in code points."""
     return len(text)
-
-
-def headings(text: str) -> int:
-    """How many Markdown headings an answer has, outside code."""
-    # Most answers have none, and a million of them are to be looked at.
-    return length_features(text).headers if "#" in text else 0
 
 
 Counts = Mapping[int, tuple[int, ...]]

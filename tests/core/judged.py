@@ -74,7 +74,7 @@ def slow_vote(words: Sequence[str | int | None], weights: Sequence[float]) -> st
     if None in words or "pending" in words:
         return "pending"
     lost = sum(w for word, w in zip(words, weights, strict=True) if word == "failure")
-    if lost and lost >= sum(weights) / 2:
+    if lost and lost >= sum(weights) / 2 - 1e-9:
         return "failure"
     cast = {
         choice: sum(w for word, w in zip(words, weights, strict=True) if word == choice)

@@ -134,12 +134,19 @@ def test_a_filter_does_not_change_a_panels_word() -> None:
         for turn in (1, 2):
             rows.vote(pair, "ann", int(rng.integers(1, 4)), turn=turn)
             for judge in "xyz":
-                rows.verdict(pair, judge, int(rng.integers(1, 4)), turn=turn)
+                rows.verdict(pair, judge, int(rng.integers(0, 4)), turn=turn)
     tally = with_panels(rows, {"p": dict.fromkeys("xyz")})
     whole = View(tally, Options())
     part = View(tally, Options(category="maths", turn=2))
     assert 0 < len(part.items) < len(whole.items)
-    assert np.array_equal(part.panel("panel: p").choice, whole.panel("panel: p").choice[part.items])
+    mine, every = part.panel("panel: p"), whole.panel("panel: p")
+    assert np.array_equal(mine.choice, every.choice[part.items])
+    assert np.array_equal(mine.kind, every.kind[part.items])
+    options = dict(zip(every.open.tolist(), every.options.tolist(), strict=True))
+    assert dict(zip(part.items[mine.open].tolist(), mine.options.tolist(), strict=True)) == {
+        item: left for item, left in options.items() if item in set(part.items.tolist())
+    }
+    assert mine.open.size
 
 
 @pytest.mark.parametrize(

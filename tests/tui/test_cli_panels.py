@@ -131,3 +131,20 @@ def test_a_table_shows_what_failures_allow_only_where_something_failed(study: st
     assert "failures allow" in output
     assert "50.0% – 100.0%" in output
     assert "timed out" in said(["--db", study, "stats", "failures"])[1]
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_what_failures_allow_is_readable_at_every_width(width: int) -> None:
+    from core.stats.results import Estimate, Result
+    from tui.tables import result_lines
+
+    labels = {"turn": 1, "kind": "judge-human", "rater_1": "a-long-judge", "rater_2": "human"}
+    row = Estimate(labels, 0.6, 0.5, 0.7, 0.95, n=9, k=5, lowest=0.4, highest=0.8, failed=2)
+    plain = Estimate(labels, 0.6, 0.5, 0.7, 0.95, n=9, k=5)
+    lines = result_lines(Result("x", "X", "Y.", tuple(labels), (row, plain)), width)
+    assert all(len(line) <= width for line in lines)
+    said_once = [line for line in lines if "40.0% – 80.0%" in line]
+    assert len(said_once) == 1
+    heads = [line for line in lines if line.startswith("turn")]
+    assert ("failures allow" in heads[0]) == (width == 140)
+    assert ("↳ failures allow" in said_once[0]) == (width < 140)
