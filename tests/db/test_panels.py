@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +32,8 @@ from db.store import Store
 from judges.baselines import BaselineJudge
 from judges.tasks import both_orders
 from tests.core.stats_oracle import find, result_of
-from tests.studies import located
+from tests.studies import SHARED, located
+from tui.importing import import_path
 
 TEXTS = {
     "q1": {"ant": ("short", "# Title\nlong enough"), "bee": ("much longer", "# A\n# B\nx")},
@@ -114,8 +119,6 @@ async def all_said() -> dict[tuple[str, int], list[int]]:
 
 
 def test_the_baselines_of_a_report_say_what_baseline_judges_say(store: Store) -> None:
-    import asyncio
-
     feed = Feed(store, Tally())
     feed.catch_up()
     tally = feed.tally
@@ -194,3 +197,51 @@ def test_failures_bring_their_names_and_a_retry_takes_them_away(store: Store) ->
     rows = result_of(feed.tally, "failures").estimates
     assert find(rows, rater="y", failure="any").k == 2
     assert not [row for row in rows if row.labels["failure"] == "timed out"]
+
+
+def test_the_longer_answer_of_mt_bench_is_the_one_of_the_raw_files(tmp_path: Path) -> None:
+    """Experts' votes against lengths, counted from the published files alone."""
+    folder = SHARED / "mt_bench"
+    if not folder.exists():
+        pytest.skip("published data not there: mt_bench")
+
+    def lines(path: Path) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+    length = {
+        (answer["question_id"], path.stem, turn): len(text)
+        for path in sorted((folder / "model_answer").glob("*.jsonl"))
+        for answer in lines(path)
+        for turn, text in enumerate(answer["choices"][0]["turns"], 1)
+    }
+    counted: Counter[tuple[int, bool]] = Counter()
+    far: Counter[bool] = Counter()
+    for vote in lines(folder / "human.jsonl"):
+        if vote["judge"].startswith("expert"):
+            a, b = (
+                length[vote["question_id"], vote[side], vote["turn"]]
+                for side in ("model_a", "model_b")
+            )
+            word = "tie" if a == b else "model_a" if a > b else "model_b"
+            counted[vote["turn"], word == vote["winner"].split(" ")[0]] += 1
+        if not vote["winner"].startswith("tie"):
+            a, b = (
+                length[vote["question_id"], vote[side], vote["turn"]]
+                for side in ("model_a", "model_b")
+            )
+            if abs(a - b) > 50:
+                far[(a > b) == (vote["winner"] == "model_a")] += 1
+    with Store(tmp_path / "mt.db", create=True) as store:
+        import_path(store.path, folder)
+        feed = Feed(store, Tally())
+        feed.catch_up()
+        rows = result_of(feed.tally, "agreement", exclude_groups=("author",)).estimates
+    for turn in (1, 2):
+        row = find(rows, turn=turn, setup="S1", rater_1="(longer)", rater_2="human")
+        assert (row.k, row.n) == (
+            counted[turn, True],
+            counted.total() - sum(count for (other, _), count in counted.items() if other != turn),
+        )
+    # What the field has published of the same files, by any human and from 50 characters on.
+    assert far.total() == 2306
+    assert round(far[True] / far.total(), 3) == 0.711
