@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.records import Choice, Combined, combine
-from core.stats.tally import BOTH_BAD, CHOICES, FAILED, TIE
+from core.stats.cells import FAILED
+from core.stats.tally import BOTH_BAD, CHOICES, TIE
 
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.int8]

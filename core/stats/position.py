@@ -12,21 +12,12 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from core.stats.cells import ABSENT, FAILED
 from core.stats.intervals import clustered_share, wilson
 from core.stats.outcomes import UNDECIDED_CELL
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.tally import (
-    ABSENT,
-    BOTH_BAD,
-    CHOICES,
-    COUNTED_LEFT,
-    COUNTED_RIGHT,
-    FAILED,
-    MODEL_1,
-    MODEL_2,
-    TIE,
-)
+from core.stats.tally import BOTH_BAD, CHOICES, COUNTED_LEFT, COUNTED_RIGHT, MODEL_1, MODEL_2, TIE
 from core.stats.view import View
 
 Bools = NDArray[np.bool_]

@@ -8,8 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from core.stats.cells import FAILED
 from core.stats.outcomes import UNDECIDED_CELL, Bools, Codes
-from core.stats.tally import BOTH_BAD, CHOICES, FAILED, TIE
+from core.stats.tally import BOTH_BAD, CHOICES, TIE
 from core.stats.voting import winners
 
 Longs = NDArray[np.int64]

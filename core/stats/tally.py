@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from core.baselines import Counts
 from core.panels import Panel
 from core.stats.beside import BaselineWords, FailureNames
+from core.stats.cells import Cells
 from core.stats.growing import Growing
 from core.stats.log import IntArray, Log, Names, Raters, blocks, check_range
 
@@ -37,9 +38,6 @@ COUNTED_LEFT, COUNTED_RIGHT = CHOICES, CHOICES + 1
 REPEAT: Final = 10
 """What a vote row's choice code has more for each time that its pair was repeated: the last digit
 is the choice, what stands before it the number of the marked repeat."""
-
-ABSENT, FAILED = 0, 1
-"""Cell codes of a judge's word; a choice c is stored as c + 1."""
 
 _COLUMNS = CHOICES + 2
 _TURN_BITS = 16
@@ -69,7 +67,7 @@ class Tally:
         self._declined = Growing(np.bool_)  # by row of the vote log
         self._all_counts = Growing(np.int32, _COLUMNS)
         self._group_counts: dict[str, Growing] = {}
-        self._cells: list[Growing] = []
+        self._cells = Cells(self._verdicts)
         self.panels: tuple[Panel, ...] = ()
         self.failures = FailureNames()
         self.baselines = BaselineWords()
@@ -181,12 +179,12 @@ class Tally:
     def judge_cells(self, judge: int) -> NDArray[np.int8]:
         """One judge's words per item, shape (items, 3): reported, model_1 left, model_2 left.
 
-        A cell holds :data:`ABSENT`, :data:`FAILED`, or a choice + 1. Repeat 0 is the judge's
-        word; further repeats measure the judge against itself and are not in here. Where a
-        cell was said twice and neither row supersedes the other, the later one stands.
+        A cell holds ``ABSENT``, ``FAILED`` (see :mod:`core.stats.cells`), or a choice + 1.
+        Repeat 0 is the judge's word; further repeats measure the judge against itself and are
+        not in here. Where a cell was said twice and neither row supersedes the other, the later
+        one stands.
         """
-        self._cells[judge].grow_to(len(self._items))
-        return self._cells[judge].rows
+        return self._cells.of(judge, len(self._items))
 
     @property
     def verdicts(self) -> dict[str, NDArray[Any]]:
@@ -279,7 +277,7 @@ class Tally:
             if number == len(told.names):
                 told.names.append(name)
                 told.words.append(kind)
-                self._cells.append(Growing(np.int8, 3))
+                self._cells.add_judge()
             told.names[number], told.words[number] = name, kind
 
     def add_votes(self, rows: Iterable[tuple[int, int, int, int, int, int, int]]) -> None:
@@ -332,9 +330,9 @@ class Tally:
             log.append(seq=seq, item=items, rater=raters, choice=choice, left=left, repeat=repeat)
             log.counts.extend(np.ones(len(seq), np.bool_))
             log.counts.rows[gone] = False
-            self._write_cells(gone[gone < start], clear=True)
-            self._write_cells(start + np.flatnonzero(log.counts.rows[start:]))
-            self._restore_cells(gone[gone < start])
+            self._cells.write(gone[gone < start], clear=True)
+            self._cells.write(start + np.flatnonzero(log.counts.rows[start:]))
+            self._cells.restore(gone[gone < start])
 
     def _keep_repeats(self, rows: IntArray, gone: IntArray) -> None:
         """Take the repeats among new vote rows to a log of their own.
@@ -409,28 +407,3 @@ class Tally:
         self._count(rows, -1)
         self._annotators.words[annotator] = group
         self._count(rows, 1)
-
-    def _write_cells(self, rows: IntArray, clear: bool = False) -> None:
-        """Let these verdict rows, in order, be their judges' words; or empty their cells."""
-        log = self._verdicts
-        rows = rows[log.repeat.rows[rows] == 0]
-        raters = log.rater.rows[rows]
-        for judge in np.unique(raters).tolist():
-            mine = rows[raters == judge]
-            self._cells[judge].grow_to(len(self._items))
-            word = np.full(len(mine), ABSENT) if clear else log.choice.rows[mine] + 1
-            self._cells[judge].rows[log.item.rows[mine], log.left.rows[mine]] = word
-
-    def _restore_cells(self, gone: IntArray) -> None:
-        """Give an emptied cell back to an older verdict that still counts, if there is one.
-
-        A verdict nearly always supersedes one of its own cell and has filled it by now, so
-        that the log is searched for the rare ones that wrote elsewhere.
-        """
-        log = self._verdicts
-        for row in gone[log.repeat.rows[gone] == 0].tolist():
-            judge, item, left = (int(c.rows[row]) for c in (log.rater, log.item, log.left))
-            if self._cells[judge].rows[item, left] != ABSENT:
-                continue
-            same = (log.item.rows == item) & (log.rater.rows == judge) & (log.left.rows == left)
-            self._write_cells(np.flatnonzero(same & log.counts.rows & (log.repeat.rows == 0))[-1:])

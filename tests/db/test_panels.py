@@ -217,20 +217,14 @@ def test_the_longer_answer_of_mt_bench_is_the_one_of_the_raw_files(tmp_path: Pat
     counted: Counter[tuple[int, bool]] = Counter()
     far: Counter[bool] = Counter()
     for vote in lines(folder / "human.jsonl"):
+        winner = vote["winner"].split(" ")[0]
+        sides = (vote["model_a"], vote["model_b"])
+        a, b = (length[vote["question_id"], model, vote["turn"]] for model in sides)
         if vote["judge"].startswith("expert"):
-            a, b = (
-                length[vote["question_id"], vote[side], vote["turn"]]
-                for side in ("model_a", "model_b")
-            )
             word = "tie" if a == b else "model_a" if a > b else "model_b"
-            counted[vote["turn"], word == vote["winner"].split(" ")[0]] += 1
-        if not vote["winner"].startswith("tie"):
-            a, b = (
-                length[vote["question_id"], vote[side], vote["turn"]]
-                for side in ("model_a", "model_b")
-            )
-            if abs(a - b) > 50:
-                far[(a > b) == (vote["winner"] == "model_a")] += 1
+            counted[vote["turn"], word == winner] += 1
+        if winner != "tie" and abs(a - b) > 50:
+            far[(a > b) == (winner == "model_a")] += 1
     with Store(tmp_path / "mt.db", create=True) as store:
         import_path(store.path, folder)
         feed = Feed(store, Tally())
@@ -238,10 +232,8 @@ def test_the_longer_answer_of_mt_bench_is_the_one_of_the_raw_files(tmp_path: Pat
         rows = result_of(feed.tally, "agreement", exclude_groups=("author",)).estimates
     for turn in (1, 2):
         row = find(rows, turn=turn, setup="S1", rater_1="(longer)", rater_2="human")
-        assert (row.k, row.n) == (
-            counted[turn, True],
-            counted.total() - sum(count for (other, _), count in counted.items() if other != turn),
-        )
+        agreeing, other = counted[turn, True], counted[turn, False]
+        assert (row.k, row.n) == (agreeing, agreeing + other)
     # What the field has published of the same files, by any human and from 50 characters on.
     assert far.total() == 2306
     assert round(far[True] / far.total(), 3) == 0.711
