@@ -19,6 +19,11 @@ from tui.cli.data import as_json, show_json
 @click.option("--category", help="Only questions of this category.")
 @click.option("--group", help="Only annotators of this group.")
 @click.option("--merge-both-bad", is_flag=True, help="Count both bad as a tie; the output says so.")
+@click.option(
+    "--repeats",
+    type=click.Choice(["first", "majority"]),
+    help="A judge's word where it was asked repeatedly.  [default: the setting judge_repeats]",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Resampling.")
 @as_json
 @click.pass_obj
@@ -29,6 +34,7 @@ def stats_command(
     category: str | None,
     group: str | None,
     merge_both_bad: bool,
+    repeats: str | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -48,6 +54,7 @@ def stats_command(
             group=group,
             merge_both_bad=merge_both_bad,
             seed=seed,
+            **({"repeats": repeats} if repeats else {}),
         )
         feed = Feed(store, Tally())
         feed.catch_up()
