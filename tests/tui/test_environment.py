@@ -149,6 +149,19 @@ def test_a_terminal_that_is_gone_ends_it_whatever_became_of_the_signal(
         gone(study, 8)
 
 
+@pytest.mark.parametrize("command", ["session", "annotate"])
+def test_openssl_is_loaded_by_no_way_to_a_vote(study: Path, command: str) -> None:
+    """It costs each session memory; whatever imports ``hashlib`` too early loads it."""
+    started = words(study)
+    if command == "annotate":
+        started[-3:] = ["annotate"]
+    with in_pty(started, VARIABLES, 80, 24) as seat:
+        seat.shows("0 done")
+        mapped = Path(f"/proc/{seat.pid}/maps").read_text()
+        assert "libsqlite3" in mapped or "_sqlite3" in mapped
+        assert not {name for name in ("libcrypto", "libssl", "_hashlib", "_ssl") if name in mapped}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [0, 0.15, 0.3, 0.45])
 @pytest.mark.parametrize("command", ["session", "annotate"])
