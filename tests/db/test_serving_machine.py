@@ -462,6 +462,21 @@ class Annotating(RuleBasedStateMachine):
         self.open(name)
         self.screen[name] = None
 
+    @rule(name=WHO, seen=SEEN)
+    def crash_before_a_vote_is_committed(self, name: str, seen: Seen) -> None:
+        """All is written but the end of the transaction: nothing of it may be found again."""
+        served = self.look(name)
+        if served is None:
+            return
+        store = self.stores[name]
+        cast = Cast(f"v{next(self.numbers)}", served.assignment, served.turns[0], seen)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store, "_check_still_there", store.connection.close)
+            with pytest.raises(sqlite3.ProgrammingError):
+                store.voting.cast(self.ids[name], f"local:{name}", cast)
+        self.open(name)
+        self.screen[name] = None
+
     @rule(minutes=st.sampled_from([1, 59, 61, 1000]))
     def wait(self, minutes: int) -> None:
         self.clock.forward(minutes=minutes)
