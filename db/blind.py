@@ -51,6 +51,7 @@ _OWN = {
     # What is right is told after the trial.
     "lesson": "SELECT l.id, l.pair_id, l.turn, l.use, iif({tried}, l.choice, NULL) AS choice, "
     "iif({tried}, l.why, NULL) AS why FROM main.lesson l",
+    "ssh_key": "SELECT * FROM main.ssh_key WHERE annotator_id = {me}",
     "trial": "SELECT * FROM main.trial WHERE +annotator_id = {me}",
     "vote": "SELECT * FROM main.vote WHERE +annotator_id = {me}",
 }
@@ -66,6 +67,8 @@ READABLE: Mapping[str, Mapping[str, str]] = {
         "chain_head": "log seq hash",
         "draft": "assignment_id turn note flag",
         "lesson": "id pair_id turn use choice why",
+        # So that a session ends when its key is removed.
+        "ssh_key": "fingerprint removed_at",
         "trial": "id lesson_id annotator_id round seen choice",
         "vote": "seq id pair_id turn annotator_id assignment_id left seen choice cannot_judge "
         "supersedes confidence tags criteria note flag active_seconds at",

@@ -52,7 +52,8 @@ class Feed:
     def __init__(self, store: Store, tally: Tally) -> None:
         self.store = store
         self.tally = tally
-        self._known = {"pair": 0, "annotator": 0, "judge": 0}
+        self._known = {"pair": 0, "judge": 0}
+        self._people: set[tuple[int, str, str]] = set()
         self._seen_version: int | None = None
 
     def catch_up(self) -> bool:
@@ -62,7 +63,7 @@ class Feed:
         version = self.store.data_version()
         before = (self.tally.last_vote_seq, self.tally.last_verdict_seq, *self._known.values())
         with self.store.read() as connection:
-            self._new(connection, "annotator", 'SELECT id, name, "group" FROM annotator')
+            is_other = self._tell_people(connection)
             self._new(connection, "judge", "SELECT id, name, kind FROM judge")
             self._new(
                 connection,
@@ -91,11 +92,19 @@ class Feed:
             )
         self._seen_version = version
         after = (self.tally.last_vote_seq, self.tally.last_verdict_seq, *self._known.values())
-        return after != before
+        return is_other or after != before
 
     def stale(self) -> bool:
         """Whether another process has committed since the last ``catch_up``."""
         return self.store.data_version() != self._seen_version
+
+    def _tell_people(self, connection: sqlite3.Connection) -> bool:
+        """Tell of everybody who is new or in another group; whether there is somebody."""
+        people = set(connection.execute('SELECT id, name, "group" FROM annotator'))
+        others = sorted(people - self._people)
+        self.tally.add_annotators(others)
+        self._people = people
+        return bool(others)
 
     def _new(self, connection: sqlite3.Connection, table: str, select: str) -> None:
         alias = "p." if table == "pair" else ""
@@ -106,8 +115,6 @@ class Feed:
             return
         if table == "pair":
             self.tally.add_pairs(rows)
-        elif table == "annotator":
-            self.tally.add_annotators(rows)
         else:
             self.tally.add_judges(rows)
         self._known[table] = rows[-1][0]

@@ -447,7 +447,10 @@ def _(house: House) -> None:
 @attempt("a key that was removed, or that nobody knows")
 def _(house: House) -> None:
     assert house.sshd.run(house.stranger).returncode == 255
-    house.tiebreak("annotator", "remove-key", "rita", house.fingerprint("rita"))
+    with house.login("rita") as seat:
+        seat.shows("0 done")
+        house.tiebreak("annotator", "remove-key", "rita", house.fingerprint("rita"))
+        assert seat.wait(5) == 1, "the open session ends"
     with house.login("rita") as seat:  # sshd has its line from before
         assert seat.wait() == 1
         seat.drain()

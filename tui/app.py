@@ -67,12 +67,14 @@ class Who:
         identity: how they proved it, as stored with each vote.
         is_lead: whether they may see what annotators must not.
         simulated: whether this is no person at all, which every screen then says.
+        key: the fingerprint of the key that they came with; empty without one.
     """
 
     annotator: str
     identity: str
     is_lead: bool = False
     simulated: bool = False
+    key: str = ""
 
 
 class TiebreakApp(App[None]):
@@ -198,9 +200,14 @@ class TiebreakApp(App[None]):
         self.store.close()
 
     def _mind_who_is_wanted(self) -> None:
-        """Leave once a lead has paused or retired this person."""
+        """Leave once a lead has paused or retired this person, or taken their key or role away."""
+        people = self.store.people
         try:
-            self.store.people.admit(self.who.annotator)
+            # Without a key, whoever may read the file may watch it, whatever their role.
+            if self.who.key and self.who.is_lead:
+                people.admit_lead(self.who.annotator, self.who.key)
+            else:
+                people.admit(self.who.annotator, self.who.key)
         except NotAdmitted as error:
             self.refuse(error)
         except StudyUnavailable:

@@ -47,6 +47,7 @@ SEEN_OF_OWN = {
         "probability", "lease_until", "state", "closed_at", "skipped_after",
     },
     "draft": {"assignment_id", "turn", "note", "flag"},
+    "ssh_key": {"fingerprint", "removed_at"},
     "trial": {"id", "lesson_id", "annotator_id", "round", "seen", "choice"},
     "vote": {
         "seq", "id", "pair_id", "turn", "annotator_id", "assignment_id", "left", "seen", "choice",

@@ -16,6 +16,9 @@ from tui.cli.data import as_json as json_option
 from tui.cli.data import show_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from db.changing import Changed
     from db.people import Person
 
 _file = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
@@ -27,7 +30,7 @@ _name = click.argument("name", callback=as_name)
     epilog=example("tiebreak --db study.db annotator add ann --key ann.pub"),
 )
 def annotator_command() -> None:
-    """Add people with their SSH keys; pause, resume, retire them; reassign their pairs."""
+    """Add people with their SSH keys; change, pause, resume, retire them; reassign their pairs."""
 
 
 @annotator_command.command(
@@ -131,6 +134,64 @@ def annotator_remove_key(settings: Settings, name: str, fingerprint: str) -> Non
     with Store(settings.study()) as store:
         store.people.remove_key(name, fingerprint)
     say(f"{one_line(name, 60)}: {fingerprint} opens nothing any more")
+
+
+@annotator_command.command(
+    "change",
+    epilog=example(
+        "tiebreak --db study.db annotator change ann --group crowd --attribute language=fr",
+        "tiebreak --db study.db annotator change ann --role lead --no-group --no-attribute city",
+    ),
+)
+@_name
+@click.option("--role", type=click.Choice([role.value for role in Role]), help="The new role.")
+@click.option("--group", callback=as_name, help="The new group.")
+@click.option("--no-group", "ungroups", is_flag=True, help="Take the group away.")
+@click.option(
+    "--attribute", "attributes", multiple=True, metavar="KEY=VALUE", help="Set an attribute."
+)
+@click.option("--no-attribute", "without", multiple=True, metavar="KEY", help="Take one away.")
+@click.pass_obj
+def annotator_change(
+    settings: Settings,
+    name: str,
+    role: str | None,
+    group: str | None,
+    ungroups: bool,
+    attributes: tuple[str, ...],
+    without: tuple[str, ...],
+) -> None:
+    """Change a person's role, group or attributes. Their votes, keys and pairs stay theirs."""
+    from db.changing import Wanted, change
+    from db.store import Store
+
+    if ungroups and group is not None:
+        raise click.UsageError("--group and --no-group contradict each other")
+    wanted = Wanted(
+        Role(role) if role else None, "" if ungroups else group, _attributes(attributes), without
+    )
+    if wanted == Wanted():
+        raise click.UsageError("say what to change: --role, --group, --attribute, --no-attribute")
+    with Store(settings.study()) as store:
+        changed = change(store, name, wanted)
+    if not changed.lines:
+        say(f"{one_line(name, 60)}: nothing to change")
+    for line in changed.lines:
+        say(f"{one_line(name, 60)}: {line}")
+    for line in _consequences(changed):
+        say(f"  {line}")
+
+
+def _consequences(changed: Changed) -> Iterator[str]:
+    """What else a lead should know of a change."""
+    if changed.regrouped and changed.votes:
+        yield "their votes stay, and statistics count them with the new group from now on"
+    if changed.role is Role.LEAD:
+        yield "their next login opens the lead's screen"
+    elif changed.role is not None:
+        yield "a lead's screen of theirs that is open ends within seconds"
+        if not changed.leads:
+            yield "nobody is lead now; to make one: tiebreak annotator change NAME --role lead"
 
 
 @annotator_command.command("pause", epilog=example("tiebreak --db study.db annotator pause ann"))

@@ -133,7 +133,7 @@ def _open_seat(study: Path, fingerprint: str) -> None:
     is_lead = role is Role.LEAD
     app = TiebreakApp(
         study,
-        Who(name, IDENTITY + fingerprint, is_lead=is_lead),
+        Who(name, IDENTITY + fingerprint, is_lead=is_lead, key=fingerprint),
         first="lead" if is_lead else "annotate",
         preferences=load(stored={}, environ={}),
         onboards=True,
