@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shlex
 import subprocess
@@ -308,6 +309,67 @@ def test_a_leads_session_ends_when_they_are_lead_no_more(
     with terminal(command) as seat:
         seat.shows("0 done")
         assert "F3" not in seat.text()
+
+
+def test_preferences_are_kept_from_login_to_login(
+    tiebreak: Any, study: Path, key: Path, tmp_path: Path
+) -> None:
+    tiebreak("annotator", "add", "ann", "--key", key)
+    file = tmp_path / "ann.toml"
+    file.write_text('layout = "left-hand"\n[keys]\npair.note = "o"\n')
+    told = tiebreak("annotator", "settings", "ann", file)
+    assert (told.code, told.err) == (
+        0,
+        "ann: layout, keys kept; in effect from the next login on\n",
+    )
+    command = ["--db", str(study), "session", "--key", KEY.fingerprint]
+    with terminal(command, columns=120) as seat:
+        seat.shows("q A is better")
+        assert "o note" in seat.text()
+        seat.send("5")
+        seat.shows("Theme: light. Kept for your next login.")
+        seat.send("\x11")
+        assert seat.wait() == 0
+    ((chosen,),) = rows(study, "SELECT chosen FROM preference")
+    assert json.loads(chosen) == {
+        "layout": "left-hand",
+        "keys": {"pair": {"note": "o"}},
+        "theme": "light",
+    }
+    with terminal(command, columns=120) as seat:
+        seat.shows("q A is better")
+        seat.send("5")
+        seat.shows("Theme: ansi.")  # which follows light
+    assert tiebreak("annotator", "settings", "ann", "--none").code == 0
+    with terminal(command, columns=120) as seat:
+        seat.shows("1 A is better")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b'theme = "pink"', "bad.toml: no theme is called 'pink'"),
+        (b"theme = 2024-01-01", "bad.toml: no theme is called"),
+        (b'[keys]\nvote.z = "o"', "[keys] vote.z: no such action"),
+        (b"a\x1bb", "cannot be read as TOML"),
+        (b"\xff", "is no text in UTF-8"),
+        (b"#" * 100_000, "has more than"),
+    ],
+)
+def test_settings_of_which_something_cannot_be_taken_are_refused(
+    tiebreak: Any, study: Path, tmp_path: Path, text: bytes, why: str
+) -> None:
+    tiebreak("annotator", "add", "ann")
+    file = tmp_path / "bad.toml"
+    file.write_bytes(text)
+    refused = tiebreak("annotator", "settings", "ann", file)
+    assert (refused.code, refused.out) == (1, "")
+    assert why in refused.err
+    assert "\x1b" not in refused.err
+    assert tiebreak("annotator", "settings", "ann").code == 2
+    assert tiebreak("annotator", "settings", "ann", file, "--none").code == 2
+    assert tiebreak("annotator", "settings", "zoe", "--none").code == 1
+    assert rows(study, "SELECT * FROM preference") == []
 
 
 def _said(seat: Terminal) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from core.errors import BadInput, Where
 from core.records import Annotator, Role
 from core.ssh_keys import LARGEST_FILE, SshKey, checked_fingerprint, read_keys
 from core.text import many, one_line
@@ -192,6 +193,51 @@ def _consequences(changed: Changed) -> Iterator[str]:
         yield "a lead's screen of theirs that is open ends within seconds"
         if not changed.leads:
             yield "nobody is lead now; to make one: tiebreak annotator change NAME --role lead"
+
+
+@annotator_command.command(
+    "settings", epilog=example("tiebreak --db study.db annotator settings ann ann.toml")
+)
+@_name
+@click.argument("file", type=_file, required=False)
+@click.option("--none", "forgets", is_flag=True, help="Forget what was kept.")
+@click.pass_obj
+def annotator_settings(settings: Settings, name: str, file: Path | None, forgets: bool) -> None:
+    """Keep a settings file's theme, layout and keys for a person's logins over SSH.
+
+    A FILE of - is standard input.
+    """
+    from db.preferring import prefer
+    from db.store import Store
+    from tui.preferences import parsed
+
+    if (file is None) != forgets:
+        raise click.UsageError("give a FILE, or --none")
+    chosen = {} if file is None else parsed(_text_of(file), str(file))
+    with Store(settings.study()) as store:
+        prefer(store, name, chosen)
+    kept = ", ".join(one_line(key, 40) for key in chosen) or "nothing"
+    say(f"{one_line(name, 60)}: {kept} kept; in effect from the next login on")
+
+
+def _text_of(file: Path) -> str:
+    """A small text file, or standard input for ``-``.
+
+    Raises:
+        BadInput: if it is no text, or not small.
+    """
+    if str(file) == "-":
+        raw = sys.stdin.buffer.read(LARGEST_FILE + 1)
+    else:
+        with file.open("rb") as stream:
+            raw = stream.read(LARGEST_FILE + 1)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(Where(str(file)), "", "is no text in UTF-8", "save it as UTF-8") from error
+    if len(raw) > LARGEST_FILE:
+        raise BadInput(Where(str(file)), "", f"has more than {LARGEST_FILE:,} bytes", "shorten it")
+    return text
 
 
 @annotator_command.command("pause", epilog=example("tiebreak --db study.db annotator pause ann"))
