@@ -151,7 +151,7 @@ def test_the_lines_that_sshd_gets(tiebreak: Any, study: Path, key: Path, python:
     assert "nobody has a key" in tiebreak(*lines).err
     tiebreak("annotator", "add", "Ann O’Neil", "--key", key)
     (line,) = tiebreak(*lines).out.splitlines()
-    command, rest = line.removeprefix('restrict,pty,command="').split('" ', 1)
+    command, rest = line.removeprefix('restrict,pty,command="exec ').split('" ', 1)
     assert rest == f"{KEY.type} {KEY.body} Ann O?Neil"
     words = [python, "-I", "-m", "tui", "--db", str(study), "session", "--key", KEY.fingerprint]
     assert shlex.split(command) == words
