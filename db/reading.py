@@ -53,7 +53,8 @@ class Feed:
     def __init__(self, store: Store, tally: Tally) -> None:
         self.store = store
         self.tally = tally
-        self._known = {"pair": 0, "annotator": 0, "judge": 0}
+        self._known = {"pair": 0, "judge": 0}
+        self._people: set[tuple[int, str, str]] = set()
         self._queued: tuple[int, int] | None = None
         self._answers = AnswerCounts()
         self._seen_version: int | None = None
@@ -65,7 +66,7 @@ class Feed:
         version = self.store.data_version()
         before = self._watermarks()
         with self.store.read() as connection:
-            self._new(connection, "annotator", 'SELECT id, name, "group" FROM annotator')
+            is_other = self._tell_people(connection)
             self._new(connection, "judge", "SELECT id, name, kind FROM judge")
             self._new(
                 connection,
@@ -95,7 +96,7 @@ class Feed:
             )
             self._beside(connection, judged_until=before[1])
         self._seen_version = version
-        return self._watermarks() != before
+        return is_other or self._watermarks() != before
 
     def _watermarks(self) -> tuple[Any, ...]:
         tally = self.tally
@@ -134,6 +135,14 @@ class Feed:
             )
             self._queued = queued
 
+    def _tell_people(self, connection: sqlite3.Connection) -> bool:
+        """Tell of everybody who is new or in another group; whether there is somebody."""
+        people = set(connection.execute('SELECT id, name, "group" FROM annotator'))
+        others = sorted(people - self._people)
+        self.tally.add_annotators(others)
+        self._people = people
+        return bool(others)
+
     def _new(self, connection: sqlite3.Connection, table: str, select: str) -> None:
         alias = "p." if table == "pair" else ""
         rows = connection.execute(
@@ -143,8 +152,6 @@ class Feed:
             return
         if table == "pair":
             self.tally.add_pairs(rows)
-        elif table == "annotator":
-            self.tally.add_annotators(rows)
         else:
             self.tally.add_judges(rows)
         self._known[table] = rows[-1][0]

@@ -48,7 +48,15 @@ CREATE TABLE panel (
 ) STRICT;
 """
 
+# Who comes over SSH has no settings file on this host. chosen is what that file would hold.
+PREFERENCE = """
+CREATE TABLE preference (
+    annotator_id INTEGER PRIMARY KEY NOT NULL REFERENCES annotator (id),
+    chosen TEXT NOT NULL CHECK (json_type(chosen) = 'object')
+) STRICT, WITHOUT ROWID;
+"""
+
 
 def m005_judging(db: Database) -> None:
-    """Let verdicts say how they came about; make the tables of endpoints and panels."""
-    run_script(db, VERDICT + ENDPOINT + PANEL)
+    """Let verdicts say how they came about; make the tables of endpoints, panels, preferences."""
+    run_script(db, VERDICT + ENDPOINT + PANEL + PREFERENCE)
