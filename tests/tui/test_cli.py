@@ -456,7 +456,8 @@ def test_the_published_table_comes_out_of_import_and_stats(tiebreak: Any) -> Non
         ("llama2_70b", 2, "S2"): (433, 507),
     }
     for estimate in agreement["estimates"]:
-        assert estimate["low"] < estimate["value"] < estimate["high"]
+        if estimate["labels"]["kind"] != "baseline-human":  # a coin's is exact
+            assert estimate["low"] < estimate["value"] < estimate["high"]
 
 
 def test_the_environment_names_a_study(study: Path) -> None:
