@@ -85,11 +85,14 @@ class ChatClient:
         self._openai: AsyncOpenAI | None = None
         self._key = ""
 
-    async def ask(self, messages: Sequence[Message], parameters: Mapping[str, Any]) -> Reply:
+    async def ask(
+        self, messages: Sequence[Message], parameters: Mapping[str, Any], *, wanted: Any = None
+    ) -> Reply:
         """Send one request and read what comes back.
 
         Args:
             parameters: sent as they are, beside model and messages.
+            wanted: which answers are allowed; nothing is made of it yet.
 
         Raises:
             CallError: no reply; its class says what to do.

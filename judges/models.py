@@ -15,7 +15,7 @@ from judges.outcomes import Reply
 from judges.parsing import split_reasoning
 from judges.prompt_files import load_prompts
 from judges.prompting import Prompt, Prompts, check_unchanged
-from judges.tasks import KINDS, JudgeLike, Task, sent_parameters, verdict
+from judges.tasks import KINDS, Asks, JudgeLike, Size, Task, sent_parameters, verdict
 
 _OURS = frozenset({"model", "messages", "stream", "n", "tools"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
@@ -28,7 +28,7 @@ class ModelJudge:
         client: where to ask; it is closed with the judge.
     """
 
-    def __init__(self, record: Judge, prompts: Prompts, client: ChatClient) -> None:
+    def __init__(self, record: Judge, prompts: Prompts, client: Asks) -> None:
         check_unchanged(prompts, record)
         self.record = record
         self._prompts = prompts
@@ -60,9 +60,29 @@ class ModelJudge:
             asked = {"prompt": prompt.id, "prompt_hash": prompt.hash}
         return verdict(self.record, task, VerdictStatus.FAILED, error=error, **asked)
 
+    def size(self, tasks: Sequence[Task]) -> Size:
+        """How much the call sends that settles these tasks: the prompt as it would be sent."""
+        parts = [self._size(task) for task in tasks if not task.problem()]
+        return Size(
+            sum(part.requests for part in parts),
+            sum(part.sent for part in parts),
+            sum(part.max_tokens for part in parts),
+        )
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+    def _size(self, task: Task) -> Size:
+        prompt = self._prompts.pick(self.record.prompt, task)
+        given = self.record.parameters
+        limit = given.get("max_completion_tokens") or given.get("max_tokens") or prompt.max_tokens
+        sent = sum(
+            len(message.content.encode("utf-8", "surrogatepass"))
+            for side in prompt.sides
+            for message in prompt.render(task, side)
+        )
+        return Size(len(prompt.sides), sent, len(prompt.sides) * int(limit))
 
     def _verdict(self, task: Task, prompt: Prompt, replies: Sequence[Reply]) -> Verdict:
         raw = prompt.pack([reply.content for reply in replies])
@@ -144,6 +164,7 @@ def make_judge(
     prompts: Prompts | None = None,
     http_client: Any = None,
     environ: Mapping[str, str] | None = None,
+    asks: Asks | None = None,
 ) -> JudgeLike:
     """A judge that can be asked, from its record.
 
@@ -151,6 +172,7 @@ def make_judge(
         prompts: the prompts to choose from; by default those that come with Tiebreak.
         http_client: what the openai client sends with; by default its aiohttp client.
         environ: where the key is looked up; by default the process's environment.
+        asks: what is asked in place of a client of its own, such as a pool of several.
 
     Raises:
         TiebreakError: the kind is unknown, a parameter cannot be, or the prompt is missing or
@@ -160,15 +182,32 @@ def make_judge(
         return BaselineJudge(record)
     _check_kind(record.name, record.kind)
     _check_parameters(record.parameters)
-    client = ChatClient(
-        record.endpoint,
+    asked = asks or make_client(record, http_client=http_client, environ=environ)
+    return ModelJudge(record, prompts or load_prompts(), asked)
+
+
+def make_client(
+    record: Judge,
+    address: str = "",
+    *,
+    http_client: Any = None,
+    environ: Mapping[str, str] | None = None,
+) -> ChatClient:
+    """The client that asks a judge's model.
+
+    Args:
+        address: where, if not at the judge's own endpoint.
+        http_client: what the openai client sends with; by default its aiohttp client.
+        environ: where the key is looked up; by default the process's environment.
+    """
+    return ChatClient(
+        address or record.endpoint,
         record.model,
         key_variable=record.parameters.get("api_key_env", ""),
         timeout=float(record.parameters.get("timeout", TIMEOUT)),
         http_client=http_client,
         environ=environ,
     )
-    return ModelJudge(record, prompts or load_prompts(), client)
 
 
 def _check_kind(name: str, kind: str) -> None:

@@ -19,12 +19,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from core.records import VerdictStatus
 
 
 class CallError(Exception):
-    """One attempt that gave no reply."""
+    """One attempt that gave no reply.
+
+    Attributes:
+        failure: its name in a word or two, as a verdict stores it.
+        possibly_charged: whether the server may have worked on the request all the same.
+    """
+
+    failure: ClassVar[str] = "rejected"
+    possibly_charged: bool = False
 
 
 class RateLimited(CallError):
@@ -34,6 +43,8 @@ class RateLimited(CallError):
         wait: seconds, as the server said; None if it said nothing.
     """
 
+    failure = "rate limited"
+
     def __init__(self, message: str, wait: float | None) -> None:
         super().__init__(message)
         self.wait = wait
@@ -42,17 +53,31 @@ class RateLimited(CallError):
 class Transient(CallError):
     """The server failed in a way that may pass."""
 
+    failure = "server error"
+
+    def __init__(self, message: str, *, possibly_charged: bool = False) -> None:
+        super().__init__(message)
+        self.possibly_charged = possibly_charged
+
 
 class Unreachable(Transient):
     """No connection to the server could be made."""
 
+    failure = "unreachable"
+
 
 class TimedOut(CallError):
-    """The call took longer than allowed. It may have been charged."""
+    """The call took longer than allowed."""
+
+    failure = "timed out"
+    possibly_charged = True
 
 
 class Garbled(CallError):
     """The server answered with something that is not a chat completion."""
+
+    failure = "garbled"
+    possibly_charged = True
 
 
 class Rejected(CallError):
@@ -61,6 +86,8 @@ class Rejected(CallError):
 
 class TooLong(Rejected):
     """The request does not fit the model's context."""
+
+    failure = "too long"
 
 
 class JobFatal(CallError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from core.records import (
     Verdict,
     VerdictStatus,
 )
+from judges.outcomes import Reply
 
 KINDS = ("baseline", "openai")
 """What a judge can be: one that needs no model, or a model behind an OpenAI-compatible server."""
@@ -106,6 +107,50 @@ def both_orders(
     )
 
 
+class Asks(Protocol):
+    """Something that can be asked: a client, or a pool of them."""
+
+    async def ask(
+        self, messages: Sequence[Any], parameters: Mapping[str, Any], *, wanted: Any = None
+    ) -> Reply:
+        """Send one request; see :class:`judges.client.ChatClient`."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much one call sends, and may get back.
+
+    Tokens are told from bytes by rule, since each model cuts texts in its own way: about one
+    for four bytes of UTF-8 (English prose), and never more than one for two.
+
+    Attributes:
+        requests: how many requests the call takes.
+        sent: bytes of UTF-8, over all requests.
+        max_tokens: how many tokens may come back, over all requests.
+    """
+
+    requests: int = 1
+    sent: int = 0
+    max_tokens: int = 0
+
+    @property
+    def about(self) -> int:
+        """How many tokens are sent, about."""
+        return -(-self.sent // 4)
+
+    @property
+    def at_most(self) -> int:
+        """How many tokens are sent at most; a message costs some beside its text."""
+        return -(-self.sent // 2) + 16 * self.requests if self.sent else 0
+
+
+NOTHING = Size(requests=0)
+"""The size of a call that asks nobody."""
+
+
 class JudgeLike(Protocol):
     """Anything that gives verdicts: a model behind a server, or a baseline."""
 
@@ -125,6 +170,9 @@ class JudgeLike(Protocol):
     def failed(self, task: Task, error: str) -> Verdict:
         """What is recorded of a task for which no attempt gave a reply."""
 
+    def size(self, tasks: Sequence[Task]) -> Size:
+        """How much the call sends that settles these tasks, without sending it."""
+
     async def close(self) -> None:
         """Let go of connections."""
 
@@ -140,23 +188,29 @@ def verdict_id(judge: Judge, task: Task) -> str:
     It follows from the judge's configuration and the task alone, so a verdict recorded twice
     is recorded once, and what is still to do can be told without calling anyone.
     """
-    material = json.dumps(
-        [
-            judge.name,
-            judge.kind,
-            judge.model,
-            judge.prompt_hash,
-            sent_parameters(judge.parameters),
-            task.pair.key,
-            task.turn,
-            task.left,
-            task.repeat,
-        ],
-        sort_keys=True,
-        ensure_ascii=True,
-        separators=(",", ":"),
-    )
-    return hashlib.sha256(material.encode("ascii")).hexdigest()[:32]
+    return verdict_names(judge)(task.pair.key, task.turn, task.left, task.repeat)
+
+
+def verdict_names(judge: Judge) -> Callable[[str, int, int, int], str]:
+    """What names a judge's verdicts: a function of (pair's key, turn, left, repeat)."""
+    who = [
+        judge.name,
+        judge.kind,
+        judge.model,
+        judge.prompt_hash,
+        sent_parameters(judge.parameters),
+    ]
+
+    def name(pair: str, turn: int, left: int, repeat: int) -> str:
+        material = json.dumps(
+            [*who, pair, turn, left, repeat],
+            sort_keys=True,
+            ensure_ascii=True,
+            separators=(",", ":"),
+        )
+        return hashlib.sha256(material.encode("ascii")).hexdigest()[:32]
+
+    return name
 
 
 def verdict(
