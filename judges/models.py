@@ -14,7 +14,8 @@ from judges.client import TIMEOUT, ChatClient, check_address
 from judges.outcomes import Reply
 from judges.parsing import split_reasoning
 from judges.prompt_files import load_prompts
-from judges.prompting import Prompt, Prompts, check_unchanged
+from judges.families import Family, Prompts, family_of
+from judges.prompting import Prompt
 from judges.tasks import KINDS, JudgeLike, Task, sent_parameters, verdict
 
 _OURS = frozenset({"model", "messages", "stream", "n", "tools"})
