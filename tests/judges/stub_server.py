@@ -2,8 +2,8 @@
 
 It speaks just enough HTTP/1.1 on a loopback socket, on a bare asyncio protocol: several
 thousand requests a second, so that what a benchmark measures is the client. In a test it runs
-beside the client (:class:`StubServer`); ``python -m tests.judges.stub_server`` runs it in a
-process of its own, see :mod:`tests.judges.stub_process`.
+beside the client (:class:`StubServer`); :mod:`tests.judges.stub_process` runs it in a process
+of its own.
 """
 
 from __future__ import annotations
