@@ -18,13 +18,16 @@ from typing import TYPE_CHECKING
 from core.times import stamp
 from db.judge_control import Control, Worker, read_control
 from db.judge_counts import KIND, MINUTE, Told, VerdictCounts
+from db.judge_left import Scope
+from db.judge_queue import JudgeQueue
+from db.processes import is_gone
 from db.texts import TURNS_OF_PAIR
 
 if TYPE_CHECKING:
     from db.store import Store
 
 ALIVE = 30.0
-"""Seconds after which a worker that was not seen is taken for gone."""
+"""Seconds after which a worker of another host that was not seen is taken for gone."""
 
 _REST = 20
 """Pairs are counted anew only after so many times what the last count took."""
@@ -220,7 +223,9 @@ def _workers(connection: sqlite3.Connection, now: datetime) -> defaultdict[int, 
         "ORDER BY started_at, owner",
         (stamp(now - timedelta(seconds=ALIVE)),),
     ):
-        found[judge].append(Worker(*row))
+        worker = Worker(*row)
+        if not is_gone(worker.owner):
+            found[judge].append(worker)
     return found
 
 
@@ -266,7 +271,9 @@ def _endpoints(connection: sqlite3.Connection) -> defaultdict[int, list[Endpoint
     found: defaultdict[int, list[Endpoint]] = defaultdict(list)
     for judge, address, checked_at, known in connection.execute(
         "SELECT judge_id, address, checked_at, found FROM endpoint WHERE removed_at IS NULL "
-        "ORDER BY judge_id, added_at, address"
+        # What was added before a judge could have several addresses, or is imported, has its own.
+        "UNION ALL SELECT id, endpoint, NULL, NULL FROM judge j WHERE endpoint <> '' "
+        "AND NOT EXISTS (SELECT 1 FROM endpoint e WHERE e.judge_id = j.id) ORDER BY 1, 2"
     ):
         place = (judge, address)
         found[judge].append(
@@ -280,6 +287,18 @@ def _endpoints(connection: sqlite3.Connection) -> defaultdict[int, list[Endpoint
             )
         )
     return found
+
+
+def queue_failed(store: Store, judge: str) -> int:
+    """Put all that a judge failed on in its queue once more; how many jobs that makes.
+
+    Raises:
+        TiebreakError: if there is no such judge.
+    """
+    queue = JudgeQueue(store, judge, "")
+    # What is to replace a failure is named after it, so nothing has to be named here.
+    frontier = queue.frontier(Scope(retry_failed=True), lambda *_: "")
+    return sum(map(queue.fill, frontier.failed()))
 
 
 # ── what is behind a number ─────────────────────────────────────────────────
@@ -327,6 +346,25 @@ def last_verdicts(store: Store, judge: str | None, kind: str | None, most: int) 
             {"judge": judge, "kind": kind, "most": most},
         ).fetchall()
     return [Listed(*row) for row in rows]
+
+
+def failures_by_class(store: Store, judge: str | None) -> dict[str, int]:
+    """How many failures of each class stand, the most frequent first.
+
+    Args:
+        judge: of this judge only.
+    """
+    with store.read() as connection:
+        return dict(
+            connection.execute(
+                f"SELECT {KIND.format('v')}, count(*) FROM verdict v "
+                "JOIN judge j ON j.id = v.judge_id WHERE v.status <> 'ok' "
+                "AND (:judge IS NULL OR j.name = :judge) "
+                "AND NOT EXISTS (SELECT 1 FROM verdict w WHERE w.supersedes = v.id) "
+                "GROUP BY 1 ORDER BY 2 DESC, 1",
+                {"judge": judge},
+            ).fetchall()
+        )
 
 
 @dataclass(frozen=True, slots=True)

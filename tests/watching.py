@@ -19,6 +19,9 @@ from tests.studies import make_study
 MOMENT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 """When everything is looked at."""
 
+FIRST = "host-1/4711/9/ab"
+"""The worker that holds the jobs."""
+
 ADDRESSES = ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8001/v1")
 
 _SEEN = tuple(Seen)
@@ -129,23 +132,24 @@ def _at_work(store: Store, tasks: list[Task]) -> None:
                     task.left,
                     key,
                     "leased" if is_leased else "waiting",
-                    "first" if is_leased else None,
+                    FIRST if is_leased else None,
                     stamp(MOMENT + timedelta(minutes=5)) if is_leased else None,
                 ),
             )
             if is_leased:
                 connection.execute(
                     "INSERT INTO attempt (call, judge_id, owner, endpoint, begun_at) "
-                    "VALUES (?, ?, 'first', ?, ?)",
-                    (key, local, ADDRESSES[0], stamp(MOMENT)),
+                    "VALUES (?, ?, ?, ?, ?)",
+                    (key, local, FIRST, ADDRESSES[0], stamp(MOMENT)),
                 )
         for place in range(30):
             connection.execute(
                 "INSERT INTO attempt (call, judge_id, owner, endpoint, begun_at, ended_at, "
-                "outcome, detail, latency) VALUES (?, ?, 'first', ?, ?, ?, ?, ?, 0.5)",
+                "outcome, detail, latency) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0.5)",
                 (
                     f"earlier {place}",
                     local,
+                    FIRST,
                     ADDRESSES[place % 2],
                     begun,
                     begun,
@@ -153,15 +157,15 @@ def _at_work(store: Store, tasks: list[Task]) -> None:
                     "wait 2 s" if place % 2 and place > 20 else "",
                 ),
             )
-        connection.execute(
+        connection.executemany(
             "INSERT OR IGNORE INTO endpoint VALUES (?, ?, ?, NULL, NULL, NULL)",
-            (local, ADDRESSES[1], begun),
+            [(local, address, begun) for address in ADDRESSES],
         )
         connection.execute(
             "UPDATE endpoint SET checked_at = ?, found = ? WHERE address = ?",
             (begun, json.dumps({"models": ["judge-7b"]}), ADDRESSES[0]),
         )
-        for owner, pid in (("first", 4711), ("second", 4712)):
+        for owner, pid in ((FIRST, 4711), ("host-1/4712/9/cd", 4712)):
             connection.execute(
                 "INSERT INTO judge_worker (owner, judge_id, pid, host, started_at, seen_at, "
                 "window, under_way, verdicts) VALUES (?, ?, ?, 'host-1', ?, ?, 8, 5, 30)",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.records import Combined
 from core.text import cell_width, many, one_line
-from core.times import ago
+from core.times import ago, stamp
 
 if TYPE_CHECKING:
     from core.records import Verdict
@@ -175,7 +175,7 @@ def _verdicts(judge: Watched) -> Iterator[str]:
     if told.superseded:
         yield f"{told.superseded:,} replaced by a later one"
     if judge.left:
-        yield f"{judge.leased:,} under way, {judge.waiting:,} in the queue, {judge.todo:,} to queue"
+        yield f"{judge.leased:,} now, {judge.waiting:,} queued, {judge.todo:,} to queue"
 
 
 def _pace(judge: Watched, now: datetime) -> Iterator[str]:
@@ -183,7 +183,8 @@ def _pace(judge: Watched, now: datetime) -> Iterator[str]:
     if told.per_second is not None:
         yield f"{pace(told.per_second)} in the last minute"
     if told.overall is not None and judge.workers:
-        yield f"{pace(told.overall)} since {ago(judge.workers[0].started_at, now)}"
+        begun = ago(judge.workers[0].started_at, now)
+        yield f"{pace(told.overall)} since the start, {begun}"
     if judge.seconds_left is not None and judge.left:
         yield f"{duration(judge.seconds_left)} left"
     if judge.control.paused:
@@ -278,7 +279,7 @@ def worker_line(worker: Worker, now: datetime) -> str:
     parts = [
         f"{one_line(worker.host, 30)}, process {worker.pid}",
         f"{worker.under_way:,} of {many(worker.window, 'call')} at once",
-        f"{many(worker.verdicts, 'verdict')} since {ago(worker.started_at, now)}",
+        f"{many(worker.verdicts, 'verdict')}, begun {ago(worker.started_at, now)}",
     ]
     if worker.note:
         parts.append(one_line(worker.note, 100))
@@ -376,3 +377,115 @@ def _call_line(call: Call) -> str:
     if call.latency is not None:
         parts.append(seconds(call.latency))
     return _GAP.join(filter(None, [*parts, call.endpoint, call.detail]))
+
+
+def failure_lines(
+    counts: Mapping[str, int], found: Sequence[Listed], now: datetime, width: int
+) -> list[str]:
+    """Failures by class, then some of them with their ids."""
+    if not counts:
+        return ["Nothing failed."]
+    lines = [f"{count:>9,}  {one_line(kind, 60)}" for kind, count in counts.items()]
+    lines.append("")
+    for one in found:
+        text = listed_line(one, now, with_kind=True)
+        lines.append(one_line(f"{one.id[:12]:14}{text}", width))
+    return lines
+
+
+# ── as JSON ─────────────────────────────────────────────────────────────────
+
+
+def watch_json(watch: Watch) -> dict[str, Any]:
+    """Every judge with its numbers; seconds, and money in the unit of the prices."""
+    return {"at": stamp(watch.at), "judges": [_judge_json(judge) for judge in watch.judges]}
+
+
+def _judge_json(judge: Watched) -> dict[str, Any]:
+    told, last = judge.told, judge.told.last_failure
+    return {
+        "name": judge.name,
+        "kind": judge.kind,
+        "model": judge.model,
+        "prompt": judge.prompt,
+        "state": judge.state,
+        "ok": told.ok,
+        "failures": dict(told.failures),
+        "superseded": told.superseded,
+        "to_queue": judge.todo,
+        "waiting": judge.waiting,
+        "leased": judge.leased,
+        "per_second": _rounded(told.per_second),
+        "per_second_since_start": _rounded(told.overall),
+        "seconds_left": _rounded(judge.seconds_left),
+        "latency": {"median": _rounded(told.median), "p95": _rounded(told.p95)},
+        "tokens_in": told.tokens_in,
+        "tokens_out": told.tokens_out,
+        "cost": _rounded(told.cost),
+        "cost_left": _rounded(judge.cost_left),
+        "tokens_left": judge.tokens_left,
+        "orders": {kind.value: count for kind, count in told.orders.items()},
+        "note": judge.control.note,
+        "last_failure": None
+        if last is None
+        else {"id": last.id, "class": last.kind, "error": last.error, "at": last.at},
+        "workers": [
+            {
+                "host": worker.host,
+                "pid": worker.pid,
+                "started_at": worker.started_at,
+                "seen_at": worker.seen_at,
+                "window": worker.window,
+                "under_way": worker.under_way,
+                "verdicts": worker.verdicts,
+            }
+            for worker in judge.workers
+        ],
+        "endpoints": [
+            {
+                "address": endpoint.address,
+                "state": endpoint_state(endpoint),
+                "under_way": endpoint.under_way,
+                "last_calls": dict(endpoint.outcomes),
+                "checked_at": endpoint.checked_at,
+                "found": dict(endpoint.found),
+            }
+            for endpoint in judge.endpoints
+        ],
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def listed_json(listed: Listed) -> dict[str, Any]:
+    """A verdict in a line, as JSON."""
+    return {
+        "id": listed.id,
+        "at": listed.at,
+        "question": listed.question,
+        "turn": listed.turn,
+        "left": listed.left,
+        "repeat": listed.repeat,
+        "class": listed.kind,
+        "attempts": listed.attempts,
+        "error": listed.said,
+    }
+
+
+def verdict_json(
+    verdict: Verdict, calls: Sequence[Call], replaced_by: str | None
+) -> dict[str, Any]:
+    """A verdict with every field it has, letter by letter."""
+    fields = asdict(verdict)
+    fields["pair"] = {
+        "question": verdict.pair.question,
+        "model_1": verdict.pair.model_1,
+        "model_2": verdict.pair.model_2,
+    }
+    fields["status"] = verdict.status.value
+    fields["choice"] = None if verdict.choice is None else verdict.choice.value
+    fields["replaced_by"] = replaced_by
+    fields["calls"] = [asdict(call) for call in calls]
+    return fields

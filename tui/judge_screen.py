@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -91,6 +90,7 @@ class JudgesScreen(Screen[None]):
         self._banner = banner
         self._live: LiveJudges | None = None
         self._watch: Watch | None = None
+        self._shown: str | None = None  # the judge whose details are shown
         self._table: tuple[Action, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -194,7 +194,10 @@ class JudgesScreen(Screen[None]):
 
     def on_judge_list_moved(self, message: JudgeList.Moved) -> None:
         message.stop()
-        self._show_details()
+        if self.judges.chosen != self._shown:
+            self._shown = self.judges.chosen
+            self.details.show([])  # what was chosen there was another judge's
+            self._show_details()
 
     def on_detail_list_moved(self, message: DetailList.Moved) -> None:
         message.stop()
@@ -267,13 +270,33 @@ class JudgesScreen(Screen[None]):
         if not is_yes:
             self._say("Nothing was done.")
             return
-        deeds: dict[str, Callable[[str], str]] = {}
         try:
-            said = deeds[deed](name)
+            said = self._do(deed, name)
         except TiebreakError as error:
             self._refuse(error)
             return
         self._say(f"{one_line(name, 60)}: {said}.")
+
+    def _do(self, deed: str, name: str) -> str:
+        """Do something about a judge; what came of it, in words.
+
+        Raises:
+            TiebreakError: if it cannot be done.
+        """
+        from db.judge_control import JudgeControl
+        from db.judge_watch import queue_failed
+
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        control = JudgeControl(app.store)
+        if deed == "pause":
+            control.pause(name)
+            return "paused"
+        if deed == "resume":
+            control.resume(name)
+            return "may go on"
+        if deed == "cancel":
+            return f"cancelled, {many(control.cancel(name), 'job')} taken out of the queue"
+        return f"{many(queue_failed(app.store, name), 'failure')} put in the queue"
 
     def action_help(self) -> None:
         """Show the keys."""
