@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from core.errors import Conflict, TiebreakError
 from core.records import Judge, Pair, Question, Verdict, VerdictStatus
 from db import chain
 from db.details import stored_object
-from db.texts import TURNS_OF_PAIR, answer_turns, question_of, store_text
+from db.texts import TURNS_OF_PAIR, answers_turns, questions_of, store_text
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -72,8 +72,7 @@ class Judging:
         """
         found = [judge for judge in self.judges() if judge.name == name]
         if not found:
-            names = ", ".join(judge.name for judge in self.judges()) or "none yet"
-            raise TiebreakError(f"no judge is called {name!r}", f"judges of this study: {names}")
+            raise no_judge(name, [judge.name for judge in self.judges()])
         return found[0]
 
     def left_to_judge(self, judge: str, *, limit: int = 1000) -> list[Asked]:
@@ -90,7 +89,7 @@ class Judging:
             rows = connection.execute(
                 _LEFT_TO_JUDGE, {"judge": judge, "per_turn": per_turn, "limit": limit}
             ).fetchall()
-            return list(_asked(connection, rows))
+            return asked_of(connection, rows)
 
     def failed(self, judge: str) -> list[Asked]:
         """What a judge failed to give a verdict on, each with the failure that still stands."""
@@ -102,7 +101,7 @@ class Judging:
                 "AND NOT EXISTS (SELECT 1 FROM verdict w WHERE w.supersedes = v.id) ORDER BY v.seq",
                 (judge,),
             ).fetchall()
-            asked = list(_asked(connection, [row[:3] for row in rows]))
+            asked = asked_of(connection, [row[:3] for row in rows])
         return [replace(one, supersedes=row[3]) for one, row in zip(asked, rows, strict=True)]
 
     def record(self, verdicts: Sequence[Verdict]) -> int:
@@ -112,33 +111,45 @@ class Judging:
             StudyUnavailable: if they cannot be written; none of them is recorded then.
         """
         with self.store.write() as connection:
-            rows: dict[str, dict[str, Any]] = {}
-            for verdict in verdicts:
-                if (
-                    verdict.id in rows
-                    or connection.execute(
-                        "SELECT 1 FROM verdict WHERE id = ?", (verdict.id,)
-                    ).fetchone()
-                ):
-                    continue
-                pair_id, shown = connection.execute(
-                    f"SELECT p.id, {chain.SHOWN} FROM pair p WHERE p.key = ?", (verdict.pair.key,)
-                ).fetchone()
-                judge = connection.execute(
-                    f"SELECT j.id, {chain.JUDGE} FROM judge j WHERE j.name = ?", (verdict.judge,)
-                ).fetchone()
-                rows[verdict.id] = {
-                    **verdict_row(
-                        verdict,
-                        pair_id,
-                        verdict.pair.key,
-                        judge,
-                        lambda body: store_text(connection, body),
-                    ),
-                    "shown": shown,
-                }
-            chain.append(connection, "verdict", list(rows.values()))
-        return len(rows)
+            return write_verdicts(connection, verdicts)
+
+
+def write_verdicts(connection: sqlite3.Connection, verdicts: Sequence[Verdict]) -> int:
+    """Record verdicts, each once, within the caller's transaction; how many were new.
+
+    A retry is passed over, too, where the failure was tried again elsewhere already.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    pairs: dict[str, tuple[int, str]] = {}
+    judges: dict[str, tuple[int, str]] = {}
+    for verdict in verdicts:
+        if (
+            verdict.id in rows
+            or connection.execute(_IS_THERE, (verdict.id, verdict.supersedes)).fetchone()
+        ):
+            continue
+        key, name = verdict.pair.key, verdict.judge
+        if key not in pairs:
+            pairs[key] = connection.execute(
+                f"SELECT p.id, {chain.SHOWN} FROM pair p WHERE p.key = ?", (key,)
+            ).fetchone()
+        if name not in judges:
+            judges[name] = connection.execute(
+                f"SELECT j.id, {chain.JUDGE} FROM judge j WHERE j.name = ?", (name,)
+            ).fetchone()
+        pair_id, shown = pairs[key]
+        row = verdict_row(
+            verdict, pair_id, key, judges[name], lambda body: store_text(connection, body)
+        )
+        rows[verdict.id] = row | {"shown": shown}
+    chain.append(connection, "verdict", list(rows.values()))
+    return len(rows)
+
+
+_IS_THERE = (
+    "SELECT 1 FROM verdict WHERE id = ?1 "
+    "UNION ALL SELECT 1 FROM verdict WHERE ?2 IS NOT NULL AND supersedes = ?2"
+)
 
 
 _LEFT_TO_JUDGE = f"""
@@ -160,27 +171,45 @@ _LEFT_TO_JUDGE = f"""
 """
 
 
-def _asked(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, int]]) -> Iterator[Asked]:
-    for pair_id, turn, left in rows:
-        question_id, key, model_1, model_2, answer_1, answer_2 = connection.execute(
-            "SELECT q.id, q.key, p.model_1, p.model_2, p.answer_1, p.answer_2 "
-            "FROM pair p JOIN question q ON q.id = p.question_id WHERE p.id = ?",
-            (pair_id,),
-        ).fetchone()
-        sides = (answer_1, answer_2) if left == 1 else (answer_2, answer_1)
-        yield Asked(
-            Pair(key, model_1, model_2),
-            turn,
-            left,
-            question_of(connection, question_id),
-            answer_turns(connection, sides[0]),
-            answer_turns(connection, sides[1]),
+def asked_of(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, int]]) -> list[Asked]:
+    """What is asked of pairs, each row (pair, turn, left); texts are read for all at once."""
+    found = {
+        pair_id: told
+        for pair_id, *told in connection.execute(
+            "SELECT id, question_id, model_1, model_2, answer_1, answer_2 FROM pair "
+            "WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list({row[0] for row in rows})),),
         )
+    }
+    questions = questions_of(connection, {told[0] for told in found.values()})
+    answers = answers_turns(connection, {answer for told in found.values() for answer in told[3:]})
+    asked = []
+    for pair_id, turn, left in rows:
+        question_id, model_1, model_2, *sides = found[pair_id]
+        first, second = sides if left == 1 else sides[::-1]
+        question = questions[question_id]
+        asked.append(
+            Asked(
+                Pair(question.key, model_1, model_2),
+                turn,
+                left,
+                question,
+                answers[first],
+                answers[second],
+            )
+        )
+    return asked
 
 
 def as_float(value: float | None) -> float | None:
     """A number as SQLite's REAL columns give it back, which is what the chain covers."""
     return None if value is None else float(value)
+
+
+def no_judge(name: str, known: Sequence[str]) -> TiebreakError:
+    """What is said where a judge is named that the study does not have."""
+    names = ", ".join(known) or "none yet"
+    return TiebreakError(f"no judge is called {name!r}", f"judges of this study: {names}")
 
 
 def add_judge(connection: sqlite3.Connection, judge: Judge, now: str, where: str) -> bool:
@@ -204,11 +233,16 @@ def add_judge(connection: sqlite3.Connection, judge: Judge, now: str, where: str
         (judge.name,),
     ).fetchone()
     if row is None:
-        connection.execute(
+        added = connection.execute(
             "INSERT INTO judge (name, kind, model, endpoint, prompt, prompt_hash, parameters, "
             "revision, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (judge.name, *values, now),
         )
+        if judge.endpoint:
+            connection.execute(
+                "INSERT INTO endpoint (judge_id, address, added_at) VALUES (?, ?, ?)",
+                (added.lastrowid, judge.endpoint, now),
+            )
         return True
     if tuple(row) != values:
         raise Conflict(

@@ -143,14 +143,12 @@ def make_judge(
     record: Judge,
     *,
     prompts: Prompts | None = None,
-    http_client: Any = None,
     environ: Mapping[str, str] | None = None,
 ) -> JudgeLike:
     """A judge that can be asked, from its record.
 
     Args:
         prompts: the prompts to choose from; by default those that come with Tiebreak.
-        http_client: what the openai client sends with; by default its aiohttp client.
         environ: where the key is looked up; by default the process's environment.
 
     Raises:
@@ -166,7 +164,6 @@ def make_judge(
         record.model,
         key_variable=record.parameters.get("api_key_env", ""),
         timeout=float(record.parameters.get("timeout", TIMEOUT)),
-        http_client=http_client,
         environ=environ,
     )
     return ModelJudge(record, prompts or load_prompts(), client)
