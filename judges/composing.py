@@ -100,7 +100,8 @@ class Composed:
         return Prompt(
             id="-".join([self.id, *(suffix for suffix in suffixes if suffix)]),
             family=self.id,
-            title=self.title + (", in a conversation" if multi else "")
+            title=self.title
+            + (", in a conversation" if multi else "")
             + (", beside a reference" if reference else ""),
             form=self.form,
             multi=multi,

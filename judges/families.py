@@ -346,4 +346,3 @@ def family_of(record: Judge, prompts: Prompts | Family) -> Family:
             "add it under a new name, so that old and new verdicts stay apart",
         )
     return family
-

@@ -109,7 +109,8 @@ def read_plain(path: Path) -> Prompt:
     except UnicodeDecodeError as error:
         raise BadInput(where, "", f"not UTF-8: {error}") from None
     shown = fields_shown(where, text)
-    parser, labels = "single_grade", MappingProxyType({})
+    parser = "single_grade"
+    labels: Mapping[str, Seen] = MappingProxyType({})
     if shown.form == "pair":
         parser = "five_level" if "[[A>>B]]" in text else "bracket"
         labels = labels_offered(where, text, _LEVELS if parser == "five_level" else _LABELS)

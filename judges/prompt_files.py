@@ -10,7 +10,7 @@ from typing import Any
 
 from core.errors import BadInput, TiebreakError, Where
 from judges.composed_files import checked_composed
-from judges.families import Prompts, Written
+from judges.families import Prompts, Source, Written
 from judges.fastchat_prompts import read_fastchat
 from judges.parsing import PARSERS, Grammar
 from judges.plain_prompts import read_plain
@@ -55,7 +55,7 @@ def load_prompts(*paths: Path) -> Prompts:
         TiebreakError: a folder holds no prompt, or two files clash.
     """
     written: list[Prompt] = []
-    families = []
+    families: list[tuple[str, Source]] = []
     for path in (FOLDER, *paths):
         for file in _files(path):
             if file.suffix == ".jsonl":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -152,6 +152,7 @@ class Prompt:
         }
         names = self.grammar.names[: len(shown.answers)]
         values["names"] = _listed(names)
+        write: Callable[[Shown, Sequence[str | None]], str]
         if self.multi:
             write = self._conversation
             focus = self.focus.get("whole" if shown.turn == WHOLE_CONVERSATION else "turn", "")
@@ -259,9 +260,7 @@ def _last_turn(shown: Shown, texts: Sequence[str | None]) -> str:
     return texts[shown.last_turn - 1] or ""
 
 
-def _numbered(
-    shown: Shown, sides: Mapping[str, Sequence[str]], kind: str, number: str
-) -> str:
+def _numbered(shown: Shown, sides: Mapping[str, Sequence[str]], kind: str, number: str) -> str:
     """The text of one turn, for templates that name their turns: ``{answer_a_2}``."""
     texts: Sequence[str | None]
     if kind == "question":
