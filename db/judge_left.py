@@ -91,7 +91,7 @@ class Frontier:
         Begin anew at any time: what was looked at is passed over, and votes cast meanwhile
         come first.
         """
-        yield from self._failed()
+        yield from self.failed()
         yield from self.voted()
         with self._store.read() as connection:
             rows = connection.execute(
@@ -132,7 +132,8 @@ class Frontier:
             ).fetchall()
         return [row[0] for row in rows]
 
-    def _failed(self) -> Iterator[list[Wanted]]:
+    def failed(self) -> Iterator[list[Wanted]]:
+        """What failed before this run, to be tried again; nothing where that is not wanted."""
         while self._failure < self._last_failure:
             upto = self._failure + 2000
             with self._store.read() as connection:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import TiebreakError
+from judges.models import Asks
 from judges.outcomes import (
     CallError,
     JobFatal,
@@ -28,7 +29,6 @@ from judges.outcomes import (
     Transient,
     Unreachable,
 )
-from judges.tasks import Asks
 
 _LEAST = 0.05
 """Seconds that a pause lasts at least: a server may ask to be tried again after 0 s."""

@@ -20,7 +20,6 @@ from core.records import (
     Verdict,
     VerdictStatus,
 )
-from judges.outcomes import Reply
 
 KINDS = ("baseline", "openai")
 """What a judge can be: one that needs no model, or a model behind an OpenAI-compatible server."""
@@ -32,6 +31,31 @@ CLIENT_ONLY: Mapping[str, str] = MappingProxyType(
     }
 )
 """Parameters that steer the client here and are not sent: they change no verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one request puts before a judge: a question, and its answers in order.
+
+    Attributes:
+        turn: from 1, or 0 for the whole conversation.
+        answers: each answer turn by turn.
+    """
+
+    question: Question
+    turn: int
+    answers: tuple[tuple[str, ...], ...]
+
+    @property
+    def last_turn(self) -> int:
+        """The last turn that is shown: the judged one, or the question's last."""
+        return len(self.question.turns) if self.turn == WHOLE_CONVERSATION else self.turn
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether the question has a reference answer to what is judged."""
+        first = 0 if self.turn == WHOLE_CONVERSATION else self.turn - 1
+        return any(r is not None for r in self.question.references[first : self.last_turn])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +86,19 @@ class Task:
             raise ValueError(f"left is {self.left!r}, not 1 or 2")
 
     @property
+    def shown(self) -> Shown:
+        """What a judge of pairs sees."""
+        return Shown(self.question, self.turn, (self.left_answer, self.right_answer))
+
+    @property
     def last_turn(self) -> int:
         """The last turn that is shown: the judged one, or the question's last."""
-        return len(self.question.turns) if self.turn == WHOLE_CONVERSATION else self.turn
+        return self.shown.last_turn
 
     @property
     def has_reference(self) -> bool:
         """Whether the question has a reference answer to what is judged."""
-        first = 0 if self.turn == WHOLE_CONVERSATION else self.turn - 1
-        return any(r is not None for r in self.question.references[first : self.last_turn])
+        return self.shown.has_reference
 
     def judged(self, answer: tuple[str, ...]) -> str:
         """The text of an answer that the verdict is about: the turn's, or all of it."""
@@ -105,18 +133,6 @@ def both_orders(
         Task(pair, turn, 1, repeat, question, first, second),
         Task(pair, turn, 2, repeat, question, second, first),
     )
-
-
-class Asks(Protocol):
-    """Something that can be asked: a client, or a pool of them."""
-
-    async def ask(
-        self, messages: Sequence[Any], parameters: Mapping[str, Any], *, wanted: Any = None
-    ) -> Reply:
-        """Send one request; see :class:`judges.client.ChatClient`."""
-
-    async def close(self) -> None:
-        """Let go of connections."""
 
 
 @dataclass(frozen=True, slots=True)

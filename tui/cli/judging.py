@@ -12,11 +12,25 @@ import click
 
 from core.errors import TiebreakError
 from core.text import many, one_line
-from tui.cli import Settings, as_name, example, say
+from tui.cli import LazyGroup, Settings, as_name, example, say
 from tui.cli.data import as_json, show_json
 
 
-@click.group("judge", epilog=example("tiebreak --db study.db judge list"))
+COMMANDS = {
+    "watch": ("tui.cli.judge_watch", "Follow the judges at work."),
+    "failures": ("tui.cli.judge_watch", "What failed, by class, and the last of it."),
+    "show": ("tui.cli.judge_watch", "One verdict whole, with its raw reply."),
+}
+"""Commands that stand elsewhere: module and short help, so that the group loads none of them."""
+
+
+@click.group(
+    "judge",
+    cls=LazyGroup,
+    lazily=COMMANDS,
+    called="judge_{}",
+    epilog=example("tiebreak --db study.db judge list"),
+)
 def judge_command() -> None:
     """Add judges and let them judge."""
 
