@@ -11,6 +11,7 @@ from core.records import Judge, Verdict, VerdictStatus
 from core.secrets import names_a_secret
 from judges.baselines import BaselineJudge
 from judges.client import TIMEOUT, ChatClient, check_address
+from judges.decisions import APIS, PROMPT, DecisionJudge, wording_hash
 from judges.outcomes import Reply
 from judges.parsing import split_reasoning
 from judges.prompt_files import load_prompts
@@ -111,9 +112,9 @@ def new_judge(
     """The record of a judge, checked: what a study stores when a judge is added.
 
     Args:
-        kind: ``openai`` or ``baseline``.
+        kind: ``openai``, ``decision`` or ``baseline``.
         model: the model as its server calls it, or the baseline's name.
-        endpoint: the server's API root; for ``openai`` only.
+        endpoint: the server's API root; not for ``baseline``.
         prompt: a family of prompts; for ``openai`` only.
         parameters: sent with each request, except ``api_key_env`` and ``timeout``.
 
@@ -132,6 +133,11 @@ def new_judge(
         raise TiebreakError(f"the judge {name!r} names no model", "name it as its server does")
     check_address(endpoint)
     _check_parameters(given)
+    if kind == "decision":
+        given.setdefault("api", APIS[0])
+        _check_api(given["api"])
+        wording = (PROMPT, wording_hash())
+        return Judge(name, kind, model, endpoint, *wording, parameters=given, revision=revision)
     known = prompts or load_prompts()
     return Judge(
         name, kind, model, endpoint, prompt, known.hash(prompt), parameters=given, revision=revision
@@ -165,6 +171,9 @@ def make_judge(
         timeout=float(record.parameters.get("timeout", TIMEOUT)),
         environ=environ,
     )
+    if record.kind == "decision":
+        _check_api(record.parameters.get("api"))
+        return DecisionJudge(record, client)
     return ModelJudge(record, prompts or load_prompts(), client)
 
 
@@ -174,6 +183,11 @@ def _check_kind(name: str, kind: str) -> None:
         raise TiebreakError(
             f"the judge {name!r} is of the kind {kind!r}, which has no one to ask", hint
         )
+
+
+def _check_api(api: object) -> None:
+    if api not in APIS:
+        raise TiebreakError(f"{api!r} is no decision endpoint", f"there are: {', '.join(APIS)}")
 
 
 def _check_parameters(parameters: Mapping[str, Any]) -> None:
