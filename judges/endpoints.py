@@ -15,10 +15,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import TiebreakError
-from judges.models import Asks
+from judges.asking import Asks
 from judges.outcomes import (
     CallError,
     JobFatal,
@@ -32,6 +32,9 @@ from judges.outcomes import (
 
 _LEAST = 0.05
 """Seconds that a pause lasts at least: a server may ask to be tried again after 0 s."""
+
+if TYPE_CHECKING:
+    from judges.templates import Message
 
 AGAIN = "verdicts had so far are kept; check the server, then start the judge again"
 
@@ -155,7 +158,7 @@ class EndpointPool:
     # ── asking ──────────────────────────────────────────────────────────────
 
     async def ask(
-        self, messages: Sequence[Any], parameters: Mapping[str, Any], *, wanted: Any = None
+        self, messages: Sequence[Message], parameters: Mapping[str, Any], *, wanted: Any = None
     ) -> Reply:
         """Ask where there is room; within a slot, ask there.
 
@@ -163,21 +166,22 @@ class EndpointPool:
             CallError: no reply, see :class:`judges.client.ChatClient`.
             TiebreakError: no endpoint takes calls any more.
         """
-        if (trip := _TRIP.get()) is None:
-            async with self.slot() as trip:
-                return await self._send(trip, messages, parameters, wanted)
-        return await self._send(trip, messages, parameters, wanted)
+        async with self._on_a_trip() as client:
+            return await client.ask(messages, parameters, wanted=wanted)
 
-    async def _send(
-        self,
-        trip: Trip,
-        messages: Sequence[Any],
-        parameters: Mapping[str, Any],
-        wanted: Any,
-    ) -> Reply:
-        assert trip.endpoint.client is not None, "a judge that asks nobody has nobody to ask"
-        trip.requests += 1
-        return await trip.endpoint.client.ask(messages, parameters, wanted=wanted)
+    async def post(self, path: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], str, float]:
+        """Send any other request, just so."""
+        async with self._on_a_trip() as client:
+            return await client.post(path, body)
+
+    @asynccontextmanager
+    async def _on_a_trip(self) -> AsyncIterator[Asks]:
+        trip = _TRIP.get()
+        if trip is None:
+            async with self.slot() as own:
+                yield _client_of(own)
+        else:
+            yield _client_of(trip)
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[Trip]:
@@ -387,6 +391,12 @@ class EndpointPool:
     def _stop(self, endpoint: Endpoint, why: TiebreakError) -> None:
         if endpoint.stopped is None:
             endpoint.stopped = why
+
+
+def _client_of(trip: Trip) -> Asks:
+    assert trip.endpoint.client is not None, "a judge that asks nobody has nobody to ask"
+    trip.requests += 1
+    return trip.endpoint.client
 
 
 def _load(endpoint: Endpoint, now: float) -> float:

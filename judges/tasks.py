@@ -21,8 +21,9 @@ from core.records import (
     VerdictStatus,
 )
 
-KINDS = ("baseline", "openai")
-"""What a judge can be: one that needs no model, or a model behind an OpenAI-compatible server."""
+KINDS = ("baseline", "openai", "decision")
+"""What a judge can be: one that needs no model, or a model behind an OpenAI-compatible server,
+which writes, or decides by a decision endpoint."""
 
 CLIENT_ONLY: Mapping[str, str] = MappingProxyType(
     {
