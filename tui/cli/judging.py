@@ -15,7 +15,6 @@ from core.text import many, one_line
 from tui.cli import LazyGroup, Settings, as_name, example, say
 from tui.cli.data import as_json, show_json
 
-
 COMMANDS = {
     "watch": ("tui.cli.judge_watch", "Follow the judges at work."),
     "failures": ("tui.cli.judge_watch", "What failed, by class, and the last of it."),
