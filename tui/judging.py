@@ -8,13 +8,11 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from core.records import Judge, Verdict
 from db.judging import Asked
 from db.store import Store
 from judges.runner import Task, make_judge, run
-from tui.background import Background
 
 _PORTION = 1000
 """Tasks asked of the store at a time, texts included."""
@@ -131,32 +129,3 @@ def task_of(asked: Asked) -> Task:
         asked.left_turns,
         asked.right_turns,
     )
-
-
-class BackgroundJudges(Background):
-    """Judges that work while people vote, until nothing is left for them.
-
-    Args:
-        pace: seconds between verdicts.
-    """
-
-    def __init__(self, study: Path, *, pace: float) -> None:
-        super().__init__(study, "judges")
-        self._pace = pace
-
-    def work(self, store: Store) -> None:
-        """Let every judge of the study finish what is left for it."""
-        asyncio.run(self._work(store))
-
-    async def _work(self, store: Store) -> None:
-        stop = asyncio.Event()
-
-        def look(_: Verdict) -> None:
-            if self.ended.is_set():
-                stop.set()
-
-        for record in store.judging.judges():
-            if record.kind != "imported" and not self.ended.is_set():
-                await work(
-                    store, record, concurrency=1, pace=self._pace, stop=stop, on_verdict=look
-                )

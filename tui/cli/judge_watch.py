@@ -46,7 +46,7 @@ def judge_watch(settings: Settings, name: str | None, once: bool, as_json: bool)
     from core.text import inert_json
     from db.judge_watch import JudgeFeed
     from db.store import Store
-    from tui.judge_lines import watch_json
+    from tui.judge_json import watch_json
 
     with Store(settings.study(), reading=True) as store:
         feed = JudgeFeed(store)
@@ -130,7 +130,8 @@ def judge_failures(
     """
     from db.judge_watch import failures_by_class, last_verdicts
     from db.store import Store
-    from tui.judge_lines import failure_lines, listed_json
+    from tui.judge_json import listed_json
+    from tui.judge_lines import failure_lines
 
     with Store(settings.study(), reading=True) as store:
         if name is not None:
@@ -158,7 +159,8 @@ def judge_show(settings: Settings, verdict: str, as_json: bool) -> None:
     """
     from db.judge_watch import calls_of, successor
     from db.store import Store
-    from tui.judge_lines import verdict_json, verdict_text
+    from tui.judge_json import verdict_json
+    from tui.judge_lines import verdict_text
 
     with Store(settings.study(), reading=True) as store:
         found = store.reading.verdict(verdict)
