@@ -198,7 +198,7 @@ def count_left(store: Store, judge: str, scope: Scope) -> int:
             "AND v.supersedes IS NULL)",
             (per_turn, judge, scope.repeats),
         ).fetchone()
-    return max(0, (turns or 0) * orders * scope.repeats - given)
+    return max(0, int(turns or 0) * orders * scope.repeats - int(given))
 
 
 _PAIRS = "SELECT value FROM json_each(:pairs)"

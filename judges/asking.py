@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 class Asks(Protocol):
     """Whoever a request can be sent to: a client, or a pool of them."""
 
+    @property
+    def base_url(self) -> str:
+        """The address that is asked."""
+
     async def ask(
         self,
         messages: Sequence[Message],

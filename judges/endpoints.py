@@ -157,6 +157,12 @@ class EndpointPool:
 
     # ── asking ──────────────────────────────────────────────────────────────
 
+    @property
+    def base_url(self) -> str:
+        """The address that is asked within a slot; empty without one."""
+        trip = _TRIP.get()
+        return "" if trip is None else trip.endpoint.address
+
     async def ask(
         self, messages: Sequence[Message], parameters: Mapping[str, Any], *, wanted: Any = None
     ) -> Reply:
