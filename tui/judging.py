@@ -15,6 +15,7 @@ from db.judging import Asked
 from db.store import Store
 from judges.runner import Task, make_judge, run
 from tui.background import Background
+from tui.judge_prompts import prompts_of
 
 _PORTION = 1000
 """Tasks asked of the store at a time, texts included."""
@@ -75,7 +76,7 @@ async def work(
     Raises:
         TiebreakError: if the judge cannot go on; what it said until then is recorded.
     """
-    judge = make_judge(record)
+    judge = make_judge(record, prompts=prompts_of(store, record))
     keeper = _Keeper(store, on_verdict)
     try:
         for asked in _portions(store, record.name, keeper, limit, retry_failed):
