@@ -75,6 +75,11 @@ class Composed:
                 f"the prompt {self.id!r} has no wording for explain={explain}",
                 f"choose one of: {', '.join(self.explains)}",
             )
+        if self.form == "single" and style.names:
+            raise TiebreakError(
+                f"the prompt {self.id!r} shows one answer at a time, which it calls by no name",
+                "leave the names out",
+            )
         names = style.names or NAMES
         if self.form == "list" and len(names) < _LISTS_NEED:
             raise TiebreakError(

@@ -30,7 +30,10 @@ STYLES = (
     " explain=after examples=own names=Kim,Robin,Lee",
     " explain=none examples=own",
 )
-ONE_WAY = {"pairwise-choice": ("explain=first", "explain=after")}
+ONE_WAY = {
+    "pairwise-choice": ("explain=first", "explain=after"),
+    "single-answer": ("names=",),
+}
 """Families that have no wording for some styles."""
 
 
@@ -247,6 +250,7 @@ def test_a_style_is_read_as_it_is_written(
         ("pairwise names=C,Robin", "two things by one label"),
         ("pairwise names=Tie,Robin", "two things by one label"),
         ("five-level names=Kim,D", "two things by one label"),
+        ("single-answer names=Kim,Robin", "calls by no name"),
         ("ranking names=Kim,Robin", "two names"),
         ("pairwise-choice explain=first", "no wording for explain=first"),
         ("pairwise examples=theirs", "not at hand"),
