@@ -12,6 +12,7 @@ from db.store import Store
 from judges.models import make_judge
 from judges.tasks import JudgeLike, Size, verdict_names
 from tui.judge_desk import Order, scope_of, task_of
+from tui.judge_prompts import prompts_of
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ def estimate(
     Args:
         prices: of a million tokens, sent and received; by default those of the study.
     """
-    judge = make_judge(record)
+    judge = make_judge(record, prompts=prompts_of(store, record))
     told = Estimate(record.name)
     control = JudgeControl(store).read(record.name)
     with store.read() as connection:

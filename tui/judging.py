@@ -14,6 +14,7 @@ from judges.endpoints import EndpointPool, Policy
 from judges.models import make_client, make_judge
 from judges.runner import Runner
 from tui.judge_desk import Desk, Order
+from tui.judge_prompts import prompts_of
 
 USUAL = Order()
 
@@ -46,13 +47,14 @@ async def work(
     """
     with Store(study) as store:
         at = store.endpoints.of(record.name)
+        prompts = prompts_of(store, record)
     pool = EndpointPool(
         {one.address: make_client(record, one.address, found=one.found) for one in at},
         order.concurrency,
         policy or Policy(unread=order.unread),
         on_pause=on_pause,
     )
-    judge = make_judge(record, asks=pool)
+    judge = make_judge(record, prompts=prompts, asks=pool)
     desk = Desk(study, judge, order)
     note = "interrupted"
     try:
