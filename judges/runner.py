@@ -48,7 +48,7 @@ __all__ = [
 POLL = 0.25
 """Seconds after which the keeper is asked at the latest how the work is to go on."""
 
-_LOT = 64
+_LOT = 32
 """Ends of calls handed over at a time: people vote between two lots."""
 
 
@@ -168,15 +168,15 @@ class Runner:
             self._stock.clear()
             self._later.clear()
             return given
-        spare = 4 + self._pool.window // 4
+        spare = 8 + self._pool.window // 2
         if not self._got.is_paused:
             room = self._pool.room + spare - len(self._ready)
-            while self._stock and len(given.begins) < min(room, _LOT):
+            while self._stock and len(given.begins) < min(room, 2 * _LOT):
                 given.begins.append(self._stock.popleft())
         most = self._pool.window + 2 * spare
         held = len(self._stock) + len(given.begins) + len(self._later)
         if held < most and not (self._got.is_paused or self._got.is_dry):
-            given.want = min(most - held, _LOT)
+            given.want = min(most - held, 2 * _LOT)
         return given
 
     def _is_done(self) -> bool:
