@@ -23,8 +23,9 @@ from judges.outcomes import (
     Transient,
     Unreachable,
 )
-from judges.runner import POLL, Policy, Task, verdict_id
-from judges.tasks import NOTHING, Size, verdict
+from judges.policy import Policy
+from judges.runner import POLL
+from judges.tasks import NOTHING, Size, Task, verdict, verdict_id
 from tests.judges.running import MemoryKeeper, at_once, judge_all
 from tests.judges.samples import many
 
