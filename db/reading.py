@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from core.errors import Conflict
 from core.records import (
     Annotator,
     Answer,
@@ -291,6 +292,35 @@ class Reading:
         with self.store.read() as connection:
             yield from _votes(connection, standing=True)
 
+    def verdicts_of(self, judge: str) -> Iterator[Verdict]:
+        """A judge's standing verdicts, with their raw replies, in the order of the log."""
+        with self.store.read() as connection:
+            yield from _verdicts(connection, standing=True, judge=judge)
+
+    def verdict(self, key: str) -> Verdict:
+        """One verdict with all its texts, whether it stands or not.
+
+        Args:
+            key: its id, or the beginning of one.
+
+        Raises:
+            Conflict: if no verdict's id begins so, or more than one.
+        """
+        with self.store.read() as connection:
+            # What sorts between a text and itself with the last character there is begins with it.
+            found = connection.execute(
+                "SELECT id FROM verdict WHERE id = :key OR (id > :key AND id < :key || :last) "
+                "ORDER BY id LIMIT 2",
+                {"key": key, "last": "\U0010ffff"},
+            ).fetchall()
+            if not found or (len(found) > 1 and found[0][0] != key):
+                raise Conflict(
+                    f"{'no' if not found else 'more than one'} verdict's id begins with {key!r}",
+                    "`tiebreak judge failures` lists the ids of what failed",
+                )
+            (verdict,) = _verdicts(connection, standing=False, only=found[0][0])
+        return verdict
+
     def records(self, *, logs: bool = True) -> Generator[Record, None, None]:
         """The whole study as records, histories included: what the native format writes.
 
@@ -397,7 +427,13 @@ def _votes(connection: sqlite3.Connection, *, standing: bool) -> Iterator[tuple[
         )
 
 
-def _verdicts(connection: sqlite3.Connection, *, standing: bool) -> Iterator[Verdict]:
+def _verdicts(
+    connection: sqlite3.Connection, *, standing: bool, only: str | None = None, judge: str = ""
+) -> Iterator[Verdict]:
+    """The verdicts in the order of the log, or the one whose id is ``only``, or a judge's."""
+    chosen = "" if only is None else "AND v.id = :only "
+    if judge:
+        chosen += "AND j.name = :judge "
     rows = connection.execute(
         "SELECT q.key, p.model_1, p.model_2, v.id, v.turn, j.name, v.status, v.choice, v.left, "
         "v.repeat, v.score_left, v.score_right, v.preference, v.prompt, v.prompt_hash, v.label, "
@@ -408,7 +444,8 @@ def _verdicts(connection: sqlite3.Connection, *, standing: bool) -> Iterator[Ver
         "JOIN judge j ON j.id = v.judge_id LEFT JOIN source s ON s.id = v.source_id "
         "LEFT JOIN text raw ON raw.hash = v.raw_hash "
         f"LEFT JOIN text why ON why.hash = v.reasoning_hash {_standing('verdict', standing)} "
-        "ORDER BY v.seq"
+        f"{chosen}ORDER BY v.seq",
+        {"only": only, "judge": judge},
     )
     for question, model_1, model_2, key, turn, judge, status, choice, left, repeat, *rest in rows:
         score_left, score_right, *rest = rest
