@@ -16,10 +16,10 @@ from typing import Any
 
 from core.errors import TiebreakError
 from core.records import WHOLE_CONVERSATION, Judge, Seen, Verdict, VerdictStatus
-from judges.client import ChatClient
-from judges.outcomes import Garbled, said
+from judges.asking import Asks
+from judges.outcomes import Answer, Garbled, said
 from judges.structured import preference
-from judges.tasks import Task, sent_parameters, verdict
+from judges.tasks import NOTHING, Size, Task, sent_parameters, verdict
 
 APIS = ("systemone", "decisions")
 """The decision endpoints, by their paths beneath the API root."""
@@ -86,6 +86,11 @@ def _state(task: Task) -> str:
     return json.dumps(state, ensure_ascii=False, indent=1)
 
 
+_ASKED = {"prompt": PROMPT, "prompt_hash": wording_hash()}
+_WORDING = len(json.dumps([_INSTRUCTIONS["turn"], [words for _, words in _OPTIONS.values()]]))
+"""Bytes that a request takes beside what is judged."""
+
+
 class DecisionJudge:
     """A model that decides in place of writing.
 
@@ -96,7 +101,7 @@ class DecisionJudge:
         TiebreakError: the wording has changed since the judge was added.
     """
 
-    def __init__(self, record: Judge, client: ChatClient) -> None:
+    def __init__(self, record: Judge, client: Asks) -> None:
         if record.prompt_hash and record.prompt_hash != wording_hash():
             raise TiebreakError(
                 f"the wording of decisions has changed since the judge {record.name!r} was added",
@@ -115,42 +120,42 @@ class DecisionJudge:
             TiebreakError: the key is missing.
         """
         if problem := task.problem():
-            return self.failed(task, problem)
+            return self.failed(task, problem, "no such turn")
         body = request(self._api, self.record.model, task, self._parameters)
-        answer, sent, latency = await self._client.post(f"/{self._api}", body)
-        return self._verdict(task, answer, sent, latency)
+        return self._verdict(task, await self._client.post(f"/{self._api}", body))
 
     async def judge_call(self, tasks: Sequence[Task]) -> Sequence[Verdict]:
         """The verdicts that one call settles: for pairs, one."""
         return [await self.judge(task) for task in tasks]
 
-    def failed(self, task: Task, error: str) -> Verdict:
+    def failed(self, task: Task, error: str, failure: str = "") -> Verdict:
         """A verdict that could not be had."""
-        return verdict(
-            self.record, task, VerdictStatus.FAILED, error=error, prompt=PROMPT, **self._asked()
-        )
+        told: dict[str, Any] = {"error": error, "failure": failure, **_ASKED}
+        return verdict(self.record, task, VerdictStatus.FAILED, **told)
+
+    def size(self, tasks: Sequence[Task]) -> Size:
+        """How much the call sends that settles these tasks; nothing is written in return."""
+        fit = [task for task in tasks if not task.problem()]
+        sent = sum(len(_state(task).encode("utf-8", "surrogatepass")) for task in fit)
+        return Size(len(fit), sent + _WORDING * len(fit), len(fit)) if fit else NOTHING
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    def _asked(self) -> dict[str, Any]:
-        return {"prompt_hash": wording_hash()}
-
-    def _verdict(self, task: Task, answer: dict[str, Any], sent: str, latency: float) -> Verdict:
-        given = answer.get("usage")
+    def _verdict(self, task: Task, answer: Answer) -> Verdict:
+        given = answer.body.get("usage")
         usage = given if isinstance(given, dict) else {}
         told: dict[str, Any] = {
-            "prompt": PROMPT,
-            **self._asked(),
-            "latency": latency,
-            "sent_hash": sent,
-            "endpoint": self._client.base_url,
-            "served_model": str(answer.get("model") or ""),
+            **_ASKED,
+            "latency": answer.latency,
+            "sent_hash": answer.sent_hash,
+            "endpoint": answer.endpoint,
+            "served_model": str(answer.body.get("model") or ""),
             "tokens_in": usage.get("input_tokens", usage.get("prompt_tokens")),
             "tokens_out": usage.get("output_tokens", usage.get("completion_tokens")),
         }
-        one = _answer(answer)
+        one = _answer(answer.body)
         told["raw"] = json.dumps(one, ensure_ascii=False, sort_keys=True)
         if one.get("type") == "refusal":
             words = "the model declined to decide"

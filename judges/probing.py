@@ -190,25 +190,23 @@ class _Probe:
         for count in (MOST_LOGPROBS, 5):
             body = self._body() | {"logprobs": True, "top_logprobs": count}
             try:
-                answer, _, _ = await self._client.post("/chat/completions", body)
+                answer = await self._client.post("/chat/completions", body)
             except (Rejected, JobFatal):
                 continue
             except CallError as error:
                 self._failed("log-probabilities", error)
                 return 0
-            return _alternatives(answer)
+            return _alternatives(answer.body)
         return 0
 
     async def _decisions(self) -> str:
         """The decision endpoint that answers for this model."""
         for api in APIS:
             try:
-                answer, _, _ = await self._client.post(
-                    f"/{api}", tiny_request(api, self._client.model)
-                )
+                answer = await self._client.post(f"/{api}", tiny_request(api, self._client.model))
             except CallError:
                 continue
-            if answer.get("answers"):
+            if answer.body.get("answers"):
                 return api
         return ""
 
