@@ -46,14 +46,30 @@ class Judging:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def add(self, judge: Judge) -> bool:
+    def add(self, judge: Judge, wording: str = "") -> bool:
         """Add a judge; whether it is new.
+
+        Args:
+            wording: all of its prompt as one text, kept with it.
 
         Raises:
             Conflict: if a judge of that name stands there in another configuration.
         """
         with self.store.write() as connection:
-            return add_judge(connection, judge, self.store.now(), str(self.store.path))
+            is_new = add_judge(connection, judge, self.store.now(), str(self.store.path))
+            if wording:
+                keep_wording(connection, judge.name, wording)
+            return is_new
+
+    def wording(self, judge: str) -> str:
+        """All of a judge's prompt as it was when it was added; empty if it was not kept."""
+        with self.store.read() as connection:
+            row = connection.execute(
+                "SELECT t.body FROM judge_prompt p JOIN judge j ON j.id = p.judge_id "
+                "JOIN text t ON t.hash = p.text_hash WHERE j.name = ?",
+                (judge,),
+            ).fetchone()
+        return row[0] if row else ""
 
     def judges(self) -> list[Judge]:
         """Every judge of the study, in the order they were added."""
@@ -199,6 +215,15 @@ def asked_of(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, int]
             )
         )
     return asked
+
+
+def keep_wording(connection: sqlite3.Connection, judge: str, wording: str) -> None:
+    """Keep a judge's prompt, unless one is kept already; within a write transaction."""
+    connection.execute(
+        "INSERT OR IGNORE INTO judge_prompt (judge_id, text_hash) "
+        "SELECT id, ? FROM judge WHERE name = ?",
+        (store_text(connection, wording), judge),
+    )
 
 
 def as_float(value: float | None) -> float | None:

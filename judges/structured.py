@@ -83,6 +83,12 @@ class Support:
         )
 
 
+def disbelieved(found: Mapping[str, Any], words: str) -> dict[str, Any]:
+    """What was found, less that the server enforces anything, and with why."""
+    notes = [note for note in found.get("notes", []) if note != words]
+    return {**found, "structured": {"choice": "", "json": ""}, "notes": [*notes, words]}
+
+
 def constrained(
     parameters: Mapping[str, Any], wanted: Wanted | None, support: Support
 ) -> tuple[dict[str, Any], bool]:

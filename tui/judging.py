@@ -8,14 +8,15 @@ from pathlib import Path
 
 from core.errors import TiebreakError
 from core.records import Judge
-from db.judge_queue import addresses
 from db.store import Store
 from judges.calls import Ended
 from judges.endpoints import EndpointPool, Policy
-from judges.models import make_client, make_judge
+from judges.models import make_judge
 from judges.runner import Runner
 from tui.background import Background
 from tui.judge_desk import Desk, Order
+from tui.judge_prompts import prompts_of
+from tui.judge_servers import clients_of
 
 USUAL = Order()
 
@@ -31,6 +32,7 @@ async def work(
     stop: asyncio.Event | None = None,
     on_ended: Told | None = None,
     on_pause: Callable[[float, str], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> int:
     """Let a judge judge what is left for it, beside any other process that does.
 
@@ -39,6 +41,7 @@ async def work(
         stop: once set, no call begins any more; calls under way are waited for.
         on_ended: told of each call that ended, once it is on the disk.
         on_pause: told when an endpoint pauses: for how many seconds, and why.
+        on_note: told of a server that does otherwise than was found of it.
 
     Returns:
         How many verdicts were recorded here.
@@ -47,14 +50,14 @@ async def work(
         TiebreakError: if the judge cannot go on; what it said until then is recorded.
     """
     with Store(study) as store:
-        at = addresses(store, record.name) or [record.endpoint]
+        wording = prompts_of(store, record)
     pool = EndpointPool(
-        {address: make_client(record, address) for address in at if address},
+        clients_of(study, record, on_note),
         order.concurrency,
         policy or Policy(unread=order.unread),
         on_pause=on_pause,
     )
-    judge = make_judge(record, asks=pool)
+    judge = make_judge(record, prompts=wording, asks=pool)
     desk = Desk(study, judge, order)
     note = "interrupted"
     try:

@@ -14,11 +14,13 @@ from core.errors import TiebreakError
 from core.text import many, one_line
 from tui.cli import LazyGroup, Settings, as_name, example, say
 from tui.cli.data import as_json, show_json
-
+from tui.cli.prompt_options import Chosen, prompt_options
 
 COMMANDS = {
     "watch": ("tui.cli.judge_watch", "Follow the judges at work."),
     "failures": ("tui.cli.judge_watch", "What failed, by class, and the last of it."),
+    "prompts": ("tui.cli.judge_prompts", "The prompts that judges can be asked with."),
+    "reparse": ("tui.cli.judge_reparse", "Read stored replies again with today's parser."),
     "show": ("tui.cli.judge_watch", "One verdict whole, with its raw reply."),
 }
 """Commands that stand elsewhere: module and short help, so that the group loads none of them."""
@@ -46,7 +48,7 @@ def judge_command() -> None:
 @click.option("--baseline", metavar="KIND", help="longer-answer, most-headings or coin: no model.")
 @click.option("--model", help="The model, as its server calls it.")
 @click.option("--endpoint", metavar="URL", help="The server's API root, ending in /v1.")
-@click.option("--prompt", default="pairwise", show_default=True, help="A family of prompts.")
+@prompt_options
 @click.option("--api-key-env", metavar="VARIABLE", help="The variable that holds the key.")
 @click.option(
     "--set", "parameters", multiple=True, metavar="NAME=VALUE", help="Sent with each request."
@@ -59,7 +61,7 @@ def judge_add(
     baseline: str | None,
     model: str | None,
     endpoint: str | None,
-    prompt: str,
+    chosen: Chosen,
     api_key_env: str | None,
     parameters: tuple[str, ...],
     revision: str,
@@ -69,7 +71,7 @@ def judge_add(
     The key is read from the variable when the judge works; it is never stored.
     """
     from db.store import Store
-    from judges.runner import new_judge
+    from judges.models import new_judge
 
     if (baseline is None) == (model is None):
         raise click.UsageError("give either --baseline, or --model with --endpoint")
@@ -79,17 +81,20 @@ def judge_add(
     if api_key_env:
         given["api_key_env"] = api_key_env
     kind = "baseline" if baseline else "openai"
+    prompts = chosen.prompts() if model else None
     record = new_judge(
         name,
         kind,
         baseline or model or "",
         endpoint=endpoint or "",
-        prompt=prompt,
+        prompt=chosen.named,
         parameters=given,
         revision=revision,
+        prompts=prompts,
     )
     with Store(settings.study()) as store:
-        is_new = store.judging.add(record)
+        wording = prompts.family(record.prompt).dump() if prompts else ""
+        is_new = store.judging.add(record, wording)
         waiting = len(store.judging.left_to_judge(name, limit=1_000_000))
         pairs = store.reading.counts()["pairs"]
     say(f"judge {name!r} {'added' if is_new else 'is there already, as it is'}")
