@@ -51,8 +51,13 @@ class JudgeQueue:
 
     # ── the worker ──────────────────────────────────────────────────────────
 
-    def enter(self) -> Control:
-        """Say that this worker is there; how the work is to go on."""
+    def control(self) -> Control:
+        """How the work is to go on."""
+        with self.store.read() as connection:
+            return read_control(connection, self._judge)
+
+    def enter(self) -> None:
+        """Say that this worker is there, before it leases anything."""
         now = self.store.now()
         _, pid, _, _ = self.owner.rsplit("/", 3)
         with self.store.write() as connection:
@@ -64,7 +69,6 @@ class JudgeQueue:
             connection.execute(
                 "INSERT OR IGNORE INTO judge_control (judge_id) VALUES (?)", (self._judge,)
             )
-            return read_control(connection, self._judge)
 
     def beat(self, *, window: int, under_way: int, verdicts: int) -> Control:
         """Say that this worker goes on, renew its leases, and return what others let lapse."""
@@ -352,17 +356,6 @@ class JudgeQueue:
     def _after(self, seconds: float | None = None) -> str:
         wait = self.lease if seconds is None else seconds
         return stamp(self.store.clock() + timedelta(seconds=wait))
-
-
-def addresses(store: Store, judge: str) -> list[str]:
-    """Where a judge is asked, in the order in which the addresses were added."""
-    with store.read() as connection:
-        rows = connection.execute(
-            "SELECT address FROM endpoint WHERE judge_id = ? AND removed_at IS NULL "
-            "ORDER BY added_at, address",
-            (judge_row(connection, judge),),
-        ).fetchall()
-    return [row[0] for row in rows]
 
 
 _LEASE = (

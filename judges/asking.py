@@ -1,13 +1,14 @@
-"""Whoever a judge can ask: one client, or a pool of them."""
+"""Whoever a judge's requests can be sent to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from judges.outcomes import Answer, Reply
-from judges.structured import Wanted
-from judges.templates import Message
+if TYPE_CHECKING:
+    from judges.outcomes import Answer, Reply
+    from judges.structured import Wanted
+    from judges.templates import Message
 
 
 class Asks(Protocol):

@@ -17,9 +17,10 @@ from typing import Any
 from core.errors import TiebreakError
 from core.records import WHOLE_CONVERSATION, Judge, Seen, Verdict, VerdictStatus
 from judges.asking import Asks
+from judges.client import encoded
 from judges.outcomes import Answer, Garbled, said
 from judges.structured import preference
-from judges.tasks import NOTHING, Size, Task, sent_parameters, verdict
+from judges.tasks import Size, Task, sent_parameters, verdict
 
 APIS = ("systemone", "decisions")
 """The decision endpoints, by their paths beneath the API root."""
@@ -87,8 +88,6 @@ def _state(task: Task) -> str:
 
 
 _ASKED = {"prompt": PROMPT, "prompt_hash": wording_hash()}
-_WORDING = len(json.dumps([_INSTRUCTIONS["turn"], [words for _, words in _OPTIONS.values()]]))
-"""Bytes that a request takes beside what is judged."""
 
 
 class DecisionJudge:
@@ -134,10 +133,12 @@ class DecisionJudge:
         return verdict(self.record, task, VerdictStatus.FAILED, **told)
 
     def size(self, tasks: Sequence[Task]) -> Size:
-        """How much the call sends that settles these tasks; nothing is written in return."""
+        """How much the call sends that settles these tasks; a decision comes back as one token."""
         fit = [task for task in tasks if not task.problem()]
-        sent = sum(len(_state(task).encode("utf-8", "surrogatepass")) for task in fit)
-        return Size(len(fit), sent + _WORDING * len(fit), len(fit)) if fit else NOTHING
+        bodies = [
+            encoded(request(self._api, self.record.model, task, self._parameters)) for task in fit
+        ]
+        return Size(len(fit), sum(map(len, bodies)), len(fit))
 
     async def close(self) -> None:
         """Close the connections."""

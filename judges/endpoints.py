@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import TiebreakError
 from judges.asking import Asks
@@ -33,6 +33,9 @@ from judges.outcomes import (
 
 _LEAST = 0.05
 """Seconds that a pause lasts at least: a server may ask to be tried again after 0 s."""
+
+if TYPE_CHECKING:
+    from judges.templates import Message
 
 AGAIN = "verdicts had so far are kept; check the server, then start the judge again"
 
@@ -156,7 +159,7 @@ class EndpointPool:
     # ── asking ──────────────────────────────────────────────────────────────
 
     async def ask(
-        self, messages: Sequence[Any], parameters: Mapping[str, Any], *, wanted: Any = None
+        self, messages: Sequence[Message], parameters: Mapping[str, Any], *, wanted: Any = None
     ) -> Reply:
         """Ask where there is room; within a slot, ask there.
 
@@ -164,29 +167,22 @@ class EndpointPool:
             CallError: no reply, see :class:`judges.client.ChatClient`.
             TiebreakError: no endpoint takes calls any more.
         """
-        if (trip := _TRIP.get()) is None:
-            async with self.slot() as trip:
-                return await self._client(trip).ask(messages, parameters, wanted=wanted)
-        return await self._client(trip).ask(messages, parameters, wanted=wanted)
+        async with self._on_a_trip() as client:
+            return await client.ask(messages, parameters, wanted=wanted)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
-        """Send any other request where there is room; see :meth:`ask`.
+        """Send any other request, just so."""
+        async with self._on_a_trip() as client:
+            return await client.post(path, body)
 
-        Raises:
-            CallError: no answer, see :class:`judges.client.ChatClient`.
-            TiebreakError: no endpoint takes calls any more.
-        """
-        if (trip := _TRIP.get()) is None:
-            async with self.slot() as trip:
-                return await self._client(trip).post(path, body)
-        return await self._client(trip).post(path, body)
-
-    @staticmethod
-    def _client(trip: Trip) -> Asks:
-        """Whoever is asked on a trip, for one more request."""
-        assert trip.endpoint.client is not None, "a judge that asks nobody has nobody to ask"
-        trip.requests += 1
-        return trip.endpoint.client
+    @asynccontextmanager
+    async def _on_a_trip(self) -> AsyncIterator[Asks]:
+        trip = _TRIP.get()
+        if trip is None:
+            async with self.slot() as own:
+                yield _client_of(own)
+        else:
+            yield _client_of(trip)
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[Trip]:
@@ -396,6 +392,12 @@ class EndpointPool:
     def _stop(self, endpoint: Endpoint, why: TiebreakError) -> None:
         if endpoint.stopped is None:
             endpoint.stopped = why
+
+
+def _client_of(trip: Trip) -> Asks:
+    assert trip.endpoint.client is not None, "a judge that asks nobody has nobody to ask"
+    trip.requests += 1
+    return trip.endpoint.client
 
 
 def _load(endpoint: Endpoint, now: float) -> float:

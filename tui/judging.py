@@ -13,7 +13,6 @@ from judges.calls import Ended
 from judges.endpoints import EndpointPool, Policy
 from judges.models import make_judge
 from judges.runner import Runner
-from tui.background import Background
 from tui.judge_desk import Desk, Order
 from tui.judge_prompts import prompts_of
 from tui.judge_servers import clients_of
@@ -50,14 +49,14 @@ async def work(
         TiebreakError: if the judge cannot go on; what it said until then is recorded.
     """
     with Store(study) as store:
-        wording = prompts_of(store, record)
+        prompts = prompts_of(store, record)
     pool = EndpointPool(
         clients_of(study, record, on_note),
         order.concurrency,
         policy or Policy(unread=order.unread),
         on_pause=on_pause,
     )
-    judge = make_judge(record, prompts=wording, asks=pool)
+    judge = make_judge(record, prompts=prompts, asks=pool)
     desk = Desk(study, judge, order)
     note = "interrupted"
     try:
@@ -72,34 +71,3 @@ async def work(
         await desk.close(note)
         await judge.close()
     return desk.recorded
-
-
-class BackgroundJudges(Background):
-    """Judges that work while people vote, until nothing is left for them.
-
-    Args:
-        pace: seconds between verdicts.
-    """
-
-    def __init__(self, study: Path, *, pace: float) -> None:
-        super().__init__(study, "judges")
-        self._order = Order(concurrency=1, pace=pace)
-
-    def work(self, store: Store) -> None:
-        """Let every judge of the study finish what is left for it."""
-        asyncio.run(self._work(store))
-
-    async def _work(self, store: Store) -> None:
-        stop = asyncio.Event()
-        watching = asyncio.create_task(self._watch(stop))
-        try:
-            for record in store.judging.judges():
-                if record.kind != "imported" and not stop.is_set():
-                    await work(store.path, record, self._order, stop=stop)
-        finally:
-            watching.cancel()
-
-    async def _watch(self, stop: asyncio.Event) -> None:
-        while not self.ended.is_set():
-            await asyncio.sleep(0.1)
-        stop.set()
