@@ -60,7 +60,8 @@ def plain(content: str) -> str:
     text = _INVISIBLE.sub("", content).rstrip()
     while ended := _SPECIAL.search(text, max(0, len(text) - 24)):
         text = text[: ended.start()].rstrip()
-    lines = text.strip().splitlines()
+    # Not splitlines, which breaks at U+0085 and others that may stand inside a JSON string.
+    lines = text.strip().replace("\r\n", "\n").split("\n")
     if len(lines) > 1 and (fence := _FENCE.match(lines[0])):
         inside = lines[1:-1]
         if lines[-1].strip() == fence[1] and not any(fence[1] in line for line in inside):

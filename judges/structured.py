@@ -206,7 +206,8 @@ def _fits(value: object, schema: Mapping[str, Any]) -> bool:
 # ── a plain schema as a pattern ──────────────────────────────────────────────
 
 _MOST_INTEGERS = 200
-_LONGEST_TEXT = 1000
+_LONGEST_TEXT = 2000
+"""Characters of a free text: a reason has room, and what never ends is ended."""
 
 
 def flat_regex(schema: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from core.records import Seen
 from judges.client import ChatClient
 from judges.prompting import Message
+from judges.replies import plain
 from judges.structured import (
     WAYS,
     Support,
@@ -128,6 +129,11 @@ def test_a_schema_that_is_not_plain_has_no_pattern() -> None:
     unbounded = {"type": "object", "properties": {"n": {"type": "integer"}}}
     for schema in (NESTED, unbounded, {"type": "object"}, {"type": "string"}):
         assert flat_regex(schema) == flat_gbnf(schema) == ""
+
+
+def test_an_enforced_object_stays_whole_whatever_its_text_holds() -> None:
+    text = '{"why": "a\x85b\u2028c\x7f", "verdict": "A"}'
+    assert plain(text) == text
 
 
 def test_signs_of_a_pattern_in_a_label_are_plain() -> None:
