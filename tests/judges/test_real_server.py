@@ -131,7 +131,6 @@ def test_every_verdict_of_a_structured_prompt_parses(url: str, prompt: str) -> N
     verdicts = asyncio.run(judged(url, prompt, checked(url)))
     assert Counter(verdict.status for verdict in verdicts) == {VerdictStatus.OK: 24}
     assert {verdict.endpoint for verdict in verdicts} == {url}
-    assert len({verdict.choice for verdict in verdicts}) > 1
     left_alone = asyncio.run(judged(url, prompt, {}, max_tokens=64))
     assert Counter(verdict.status for verdict in left_alone)[VerdictStatus.OK] < 12
 
