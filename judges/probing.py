@@ -136,7 +136,9 @@ class _Probe:
             for entry in (entries if isinstance(entries, list) else [])
             if isinstance(entry, dict) and isinstance(entry.get("id"), str)
         ]
-        self.found["models"] = [entry["id"] for entry in models][:_MOST_MODELS]
+        self.found["models"] = [
+            self._client.redacted(entry["id"]) for entry in models[:_MOST_MODELS]
+        ]
         mine = [entry for entry in models if entry["id"] == self._client.model]
         if not models:
             self.found["notes"].append(f"it lists no models ({status})")
@@ -144,7 +146,7 @@ class _Probe:
             names = ", ".join(self.found["models"][:8])
             self.found["notes"].append(f"it does not list {self._client.model!r}, but: {names}")
         for entry in mine:
-            self.found["server"] = str(entry.get("owned_by") or "")
+            self.found["server"] = self._client.redacted(str(entry.get("owned_by") or ""))
             told = entry.get("meta")
             size = told.get("n_ctx") if isinstance(told, dict) else None  # llama.cpp
             sizes = (entry.get("max_model_len"), entry.get("context_length"), size)

@@ -152,8 +152,8 @@ def import_batch(study: Path, name: str, results: Sequence[Path]) -> Imported:
                 for one in verdicts
             ]
             if len(waiting) >= _TOGETHER:
-                _record(store, waiting, done)
-        _record(store, waiting, done)
+                _record(store, name, waiting, done)
+        _record(store, name, waiting, done)
         done.passed_over = sum(call_of(custom_id) not in met for custom_id in found.places)
     return done
 
@@ -184,8 +184,8 @@ async def _replay(
     ]
 
 
-def _record(store: Store, waiting: list[Verdict], done: Imported) -> None:
-    store.judging.record(waiting)
+def _record(store: Store, judge: str, waiting: list[Verdict], done: Imported) -> None:
+    JudgeControl(store).take_in(judge, waiting)
     done.recorded.update(verdict.status.value for verdict in waiting)
     waiting.clear()
 

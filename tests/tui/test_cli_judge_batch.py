@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 
+from db.judge_control import JudgeControl
+from db.judge_left import Scope
+from db.judge_queue import JudgeQueue
 from db.store import Store
 from judges.batch import Files, call_of
 from judges.structured import Support
+from judges.tasks import verdict_names
 from tests.judges.stub_server import completion
 from tests.studies import make_study
 from tui.cli import run
@@ -140,6 +144,30 @@ def test_what_comes_back_is_recorded_once_in_any_order(
     assert "nothing is left" in nothing.err
     assert not (tmp_path / "none.jsonl").exists()
     assert tiebreak("verify").code == 0
+
+
+def test_what_a_batch_used_counts_and_its_jobs_leave_the_queue(
+    tiebreak: Any, tmp_path: Path, study: Path
+) -> None:
+    add(tiebreak)
+    assert tiebreak("judge", "price", "far", "--price-in", "2", "--price-out", "8").code == 0
+    lines = requests(tiebreak, tmp_path / "out.jsonl")
+    with Store(study) as store:
+        queue = JudgeQueue(store, "far", "test")
+        frontier = queue.frontier(Scope(), verdict_names(store.judging.judge("far")))
+        for portion in frontier.portions():
+            queue.fill(portion)
+        assert queue.counts() == (10, 0)
+    back = results(tmp_path / "b.jsonl", [good(line) for line in lines[:4]])
+    for _ in range(2):
+        assert tiebreak("judge", "batch", "import", "far", back).code == 0
+    with Store(study) as store:
+        assert JudgeQueue(store, "far", "test").counts() == (6, 0)
+        control = JudgeControl(store).read("far")
+        costs = store.connection.execute("SELECT DISTINCT cost FROM verdict").fetchall()
+    assert control.spent_tokens == 4 * (11 + 7)
+    assert control.spent_cost == pytest.approx(4 * (11 * 2 + 7 * 8) / 1e6)
+    assert costs == [(pytest.approx((11 * 2 + 7 * 8) / 1e6),)]
 
 
 def test_failures_that_may_pass_are_left_and_others_recorded(
