@@ -12,13 +12,13 @@ from judges.replies import signs
 _DOUBLE = re.compile(r"\[[ \t]*\[([^\[\]\n]{0,60})\][ \t]*\]")
 
 _AROUND = " \t*_`\"'“”‘’()[]{}#>.:"
-_NOUN = re.compile(r"^(?:assistant|answer|response)(?=.)")
+_NOUN = re.compile(r"(^|[<>=|])(?:assistant|answer|response)(?=.)")
 
 
 def label_key(label: str) -> str:
     """A label as it is compared: ``[[ **Assistant A** ]]`` is ``a``."""
     bare_label = re.sub(r"[\s*_`\"'“”‘’]", "", label).rstrip(".!").casefold()
-    return _NOUN.sub("", bare_label)
+    return _NOUN.sub(r"\1", bare_label)
 
 
 def double_brackets(text: str, grammar: Grammar) -> Parsed:

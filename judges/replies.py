@@ -23,7 +23,7 @@ _LIKE_ASCII = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
 }  # fmt: skip
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})[^`]*\Z")
 _BOXED = re.compile(
-    r"\\boxed ?\{ {0,4}(?:\\text\w{0,9} ?\{ {0,4})?([^{}\n]{1,60}?) {0,4}(?:\} {0,4})?\}"
+    r"(?:\\\[ {0,4})?\\boxed ?\{ {0,4}(?:\\(?:text|math)\w{0,9} ?\{ {0,4})?([^{}\n]{1,60}?) {0,4}(?:\} {0,4})?\}(?: {0,4}\\\])?"
 )
 REFUSAL = re.compile(
     r"\W{0,4}(?:i['’]?m (?:really |very |so )?sorry|i am sorry|sorry\b|i apologi[sz]e"
@@ -31,7 +31,10 @@ REFUSAL = re.compile(
     r"|i['’]m (?:unable|not able)"
     r"|as an ai|unfortunately, i|es tut mir leid|ich kann (?:dabei|das|diese)|lo siento"
     r"|je suis désolée?|désolée?\b|mi dispiace|sinto muito|desculpe|извините|к сожалению"
-    r"|抱歉|对不起|對不起|很遗憾|我无法|申し訳|すみません|죄송|عذر|آسف|क्षमा|माफ)",
+    r"|helaas|het spijt me|ik kan (?:deze|dit|niet)|leider|jag kan inte|tyvärr|przepraszam|niestety"
+    r"|üzgünüm|maalesef|xin lỗi|rất tiếc|maaf|вибачте|на жаль|λυπάμαι|συγγνώμη|ขออภัย|מצטער|দুঃখিত"
+    r"|متأسف|ببخشید|malheureusement|lamentablemente|purtroppo|infelizmente|lamento"
+    r"|przykro mi|(?:很|非常|真的)?抱歉|对不起|對不起|很遗憾|我无法|申し訳|すみません|죄송|عذر|آسف|क्षमा|माफ)",
     re.IGNORECASE,
 )
 
@@ -70,5 +73,6 @@ def plain(content: str) -> str:
 
 def signs(text: str) -> str:
     """Full-width and mathematical signs, and LaTeX boxes, as plain brackets and ASCII."""
+    text = text.replace("\\[\\[", "[[").replace("\\]\\]", "]]")
     text = text.translate(_LIKE_ASCII).replace("\\gg", ">>").replace("&gt;", ">")
     return _BOXED.sub(lambda m: m[1] if m[1].startswith("[[") else f"[[{m[1]}]]", text)

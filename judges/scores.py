@@ -17,6 +17,8 @@ _TWO = re.compile(rf"{_NUMBER}(?:\s*[,;、|&]\s*|\s+){_NUMBER}")
 _SCORE_WORD = re.compile(
     r"(?:the )?(?:final |overall )?(?:scores?|ratings?|grades?|评分|評分|点数|점수)\s*:\s*", re.I
 )
+_PLACEHOLDERS = frozenset({"rating", "score", "grade", "n", "x", "number"})
+"""What stands in the instructions where a grade belongs, and may be repeated."""
 _AROUND = " \t*_`\"'#()[]$."
 
 
@@ -39,6 +41,8 @@ def single_grade(text: str, grammar: Grammar) -> Parsed:
             continue
         value = _in_scale(number[1], number[2], grammar.scale) if number else None
         tokens.append(Token(found.start(), found.end(), label, value, modest=single))
+    if any(token.meaning is not None for token in tokens):
+        tokens = [token for token in tokens if label_key(token.label) not in _PLACEHOLDERS]
     numeric = any(character.isdigit() for token in tokens for character in token.label)
     return reading(text, tokens, Failure.OUT_OF_SCALE if numeric else Failure.UNKNOWN_LABEL)
 
