@@ -58,9 +58,9 @@ _FINAL_WORDS = (
     r"|ostateczn\w*|nihai|最终|最終的?な?|最后|最後|최종|النهائي|अंतिम"
 )
 _VERDICT_WORDS = (
-    r"verdict|decision|judge?ment|conclusion|choice|winner|rating|score|grade|outcome|assessment"
+    r"verdict|ranking|decision|judge?ment|conclusion|choice|winner|rating|score|grade|outcome|assessment"
     r"|evaluation|opinion|result|preference"
-    r"|urteil|entscheidung|bewertung|fazit|jugement|décision|note|veredicto|decisión|conclusión"
+    r"|urteil|rangfolge|ergebnis|classement|clasificación|classifica|рейтинг|排名|排序|順位|순위|entscheidung|bewertung|fazit|jugement|décision|note|veredicto|decisión|conclusión"
     r"|puntuación|calificación|verdetto|giudizio|voto|veredito|decisão|nota|oordeel|conclusie"
     r"|werdykt|ocena|karar|вердикт|решение|итог|оценка|вывод|结论|結論|判定|裁决|裁決|判断|判斷|结果|結果"
     r"|评分|評分|选择|選擇|評価|판정|결론|평가|결과|الحكم|النتيجة|القرار|التقييم|निर्णय|फैसला"
@@ -112,6 +112,13 @@ _BEGS = re.compile(
     re.IGNORECASE,
 )
 """What somebody asks of the judge, not what the judge says."""
+_REPORTS = re.compile(
+    r"\b(?:says?|said|ends?|ended|wrote|writes|written|contains?|contained|asks?|include[sd]?|claims?"
+    r"|reads?|adds?|begins?|starts?|states?|tells?|told|demands?|closes|prints?|quotes?|holds?)\b"
+    r"|写着|写道|書かれ|пишет|schreibt|écrit|escribe|dice",
+    re.IGNORECASE,
+)
+"""What a line says that goes on to quote somebody."""
 _TITLED = re.compile(r"(?:[^\w\[\]]|_)*\w+(?: \w+){0,3}[\s*_]*:[\s*_`\"'(]*")
 """A line's title: one of several criteria, or of several turns."""
 _CLOSES = re.compile(r"[\s*_`\"'”’)]*(?:[.!。,;:–—-]|because\b|since\b)", re.IGNORECASE)
@@ -161,6 +168,12 @@ def bare(text: str) -> bool:
 def announces(before: str) -> bool:
     """Whether a stretch ends in words that announce a verdict, such as "my verdict is"."""
     return _announcement(before) is not None
+
+
+def introduces_quote(line: str) -> bool:
+    """Whether a line ends in a colon after which somebody else's words stand."""
+    introduced = line.rstrip(" \t\n*_`#").endswith((":", "："))
+    return introduced and _REPORTS.search(line) is not None and not announces(line.rstrip(" \n*_#`"))
 
 
 def _announcement(before: str) -> re.Match[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 _REASONING = re.compile(
@@ -48,6 +49,8 @@ def split_reasoning(reply: str) -> tuple[str, str, bool]:
     Returns:
         The reasoning, the answer, and whether the reasoning ended.
     """
+    if _is_object(reply):
+        return "", reply.strip(), True  # a mark in one of its texts is only a mark
     opened = _REASONING.match(reply.lstrip())
     closing = list(_REASONING_ENDS.finditer(reply))
     if closing:
@@ -56,6 +59,16 @@ def split_reasoning(reply: str) -> tuple[str, str, bool]:
     if opened:
         return reply.lstrip()[opened.end() :].strip(), "", False
     return "", reply.strip(), True
+
+
+def _is_object(reply: str) -> bool:
+    """Whether a reply is one JSON object and nothing else."""
+    if not reply.lstrip().startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(reply), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def plain(content: str) -> str:

@@ -6,7 +6,7 @@ import re
 
 from core.records import Seen
 from judges.labels import label_key, reading
-from judges.places import Token
+from judges.places import Token, introduces_quote
 from judges.readings import Failure, Grammar, Parsed
 from judges.replies import signs
 
@@ -48,10 +48,16 @@ def single_grade(text: str, grammar: Grammar) -> Parsed:
 
 
 def _two_scores(line: str) -> re.Match[str] | None:
-    bare = line.strip(_AROUND)
-    if word := _SCORE_WORD.match(bare):
-        bare = bare[word.end() :].strip(_AROUND)
-    return _TWO.fullmatch(bare)
+    inside = re.sub(r"[*_`]", "", line).strip(_AROUND)
+    if word := _SCORE_WORD.match(inside):
+        inside = inside[word.end() :].strip(_AROUND)
+    return _TWO.fullmatch(inside)
+
+
+def _is_heading(line: str) -> bool:
+    """Whether a line stands above the scores to say what they are: "My scores:"."""
+    titled = len(line) <= 80 and re.fullmatch(r"[^\d]+:[\s*_]*", line) is not None
+    return titled and not introduces_quote(line)
 
 
 def score_pair(text: str, grammar: Grammar) -> Parsed:
@@ -60,8 +66,10 @@ def score_pair(text: str, grammar: Grammar) -> Parsed:
     Where the grammar has them last, they stand on the last line instead.
     """
     lines = [line for line in signs(text).split("\n") if line.strip(" \t`~")]
-    if len(lines) > 1 and len(lines[0]) <= 80 and re.fullmatch(r"[^\d]+:[\s*_]*", lines[0]):
-        del lines[0]  # "My scores:" above the scores
+    if len(lines) > 1 and _is_heading(lines[0]):
+        del lines[0]
+    if len(lines) > 2 and introduces_quote(lines[-2]) and not grammar.scores_last:
+        del lines[-1]
     place = -1 if grammar.scores_last else 0
     if not lines or not _two_scores(lines[place]):
         stray = any(_two_scores(line) for line in lines)
