@@ -100,5 +100,7 @@ def _stands(text: str, start: int, end: int) -> bool:
     if not (bare(rest) or rest.startswith("{")):
         return False
     lines = text[max(0, begin - _WINDOW) : begin].split("\n")
-    above = [line for line in lines if not bare(line) and not line.lstrip().startswith(("```", "~~~"))]
+    above = [
+        line for line in lines if not bare(line) and not line.lstrip().startswith(("```", "~~~"))
+    ]
     return not (above and introduces_quote(above[-1]))

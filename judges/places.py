@@ -173,7 +173,9 @@ def announces(before: str) -> bool:
 def introduces_quote(line: str) -> bool:
     """Whether a line ends in a colon after which somebody else's words stand."""
     introduced = line.rstrip(" \t\n*_`#").endswith((":", "："))
-    return introduced and _REPORTS.search(line) is not None and not announces(line.rstrip(" \n*_#`"))
+    return (
+        introduced and _REPORTS.search(line) is not None and not announces(line.rstrip(" \n*_#`"))
+    )
 
 
 def _announcement(before: str) -> re.Match[str] | None:
@@ -285,7 +287,9 @@ class _Reply:
         """Whether a label is only said not to be the verdict, or stands in brackets after it."""
         before = self.line(other)[0]
         between = self.text[token.end : other.start]
-        return _NOT.search(before[-_LEAD_IN:]) is not None or between.rfind("(") > between.rfind(")")
+        return _NOT.search(before[-_LEAD_IN:]) is not None or between.rfind("(") > between.rfind(
+            ")"
+        )
 
     def _announced(self, token: Token, before: str, after: str) -> _Standing | None:
         if bare(before):

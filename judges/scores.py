@@ -19,7 +19,7 @@ _SCORE_WORD = re.compile(
 )
 _PLACEHOLDERS = frozenset({"rating", "score", "grade", "n", "x", "number"})
 """What stands in the instructions where a grade belongs, and may be repeated."""
-_AROUND = " \t*_`\"'#()[]$."
+_AROUND = " \t*_`\"'“”‘’「」#()[]$."
 
 
 def _in_scale(number: str, out_of: str | None, scale: tuple[float, float]) -> float | None:
