@@ -31,6 +31,7 @@ class Control:
         spent_tokens: the same in tokens.
         held_cost: what calls under way may take at most, in all processes together.
         held_tokens: the same in tokens.
+        held_unknown: calls under way of which nobody knows what they may take.
         note: why the work last stopped by itself.
     """
 
@@ -44,6 +45,7 @@ class Control:
     spent_tokens: int = 0
     held_cost: float = 0.0
     held_tokens: int = 0
+    held_unknown: int = 0
     note: str = ""
 
     @property
@@ -58,6 +60,25 @@ class Control:
         if tokens_in is None or tokens_out is None:
             return None
         return (tokens_in * self.price_in + tokens_out * self.price_out) / MILLION
+
+    def may_use(
+        self, cost_then: float, tokens_then: int, *, is_known: bool, cost: float | None
+    ) -> bool:
+        """Whether the budget has room for one more call.
+
+        Args:
+            cost_then: what would be spent and held in all with this call, at most.
+            tokens_then: the same in tokens.
+            is_known: whether it is known what the call may use.
+            cost: what the call may cost, None if that is not known.
+        """
+        if not self.has_budget:
+            return True
+        if self.held_unknown or not is_known:
+            return False
+        if self.budget_cost is not None and (cost is None or cost_then > self.budget_cost):
+            return False
+        return self.budget_tokens is None or tokens_then <= self.budget_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +139,16 @@ def read_control(connection: sqlite3.Connection, judge_id: int, *, held: bool = 
     ).fetchone()
     if row is None:
         return Control()
-    cost, tokens = 0.0, 0
+    under_way = (0.0, 0, 0)
     if held:
-        cost, tokens = connection.execute(
+        under_way = connection.execute(
             "SELECT coalesce(sum(cost), 0.0), "
-            "coalesce(sum(tokens_in), 0) + coalesce(sum(tokens_out), 0) "
+            "coalesce(sum(tokens_in), 0) + coalesce(sum(tokens_out), 0), "
+            "count(*) FILTER (WHERE tokens_in IS NULL) "
             "FROM attempt WHERE judge_id = ? AND outcome IS NULL",
             (judge_id,),
         ).fetchone()
-    told: list[Any] = [bool(row[0]), *row[1:8], cost, tokens, row[8]]
+    told: list[Any] = [bool(row[0]), *row[1:8], *under_way, row[8]]
     return Control(*told)
 
 

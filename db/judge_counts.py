@@ -56,19 +56,19 @@ class Told:
             ``consistent``, ``flip`` and ``half_flip``.
     """
 
-    ok: int = 0
-    failures: Mapping[str, int] = field(default_factory=dict)
-    superseded: int = 0
-    answered: int = 0
-    per_second: float | None = None
-    overall: float | None = None
-    median: float | None = None
-    p95: float | None = None
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost: float = 0.0
-    orders: Mapping[Combined, int] = field(default_factory=dict)
-    last_failure: Failed | None = None
+    ok: int
+    failures: Mapping[str, int]
+    superseded: int
+    answered: int
+    per_second: float | None
+    overall: float | None
+    median: float | None
+    p95: float | None
+    tokens_in: int
+    tokens_out: int
+    cost: float
+    orders: Mapping[Combined, int]
+    last_failure: Failed | None
 
     @property
     def failed(self) -> int:
@@ -82,6 +82,7 @@ class Pace:
     def __init__(self) -> None:
         self._seconds: deque[tuple[int, int]] = deque()
         self._total = 0
+        self._forgotten = float("-inf")
 
     def add(self, second: int, count: int) -> None:
         """Count verdicts; seconds come in no strict order, since several processes record."""
@@ -90,12 +91,13 @@ class Pace:
 
     def forget(self, before: float) -> None:
         """Forget what came before a second."""
+        self._forgotten = before
         while self._seconds and self._seconds[0][0] < before:
             self._total -= self._seconds.popleft()[1]
 
     def since(self, moment: float) -> int:
         """How many came from a second on; at most from the last one that was not forgotten."""
-        if self._seconds and moment <= self._seconds[0][0]:
+        if moment <= self._forgotten:
             return self._total
         count = 0
         for second, number in reversed(self._seconds):
@@ -202,9 +204,7 @@ class VerdictCounts:
             number: its row.
             began: when the oldest worker that is at work began, in seconds since 1970.
         """
-        judge = self._judges.get(number)
-        if judge is None:
-            return Told(per_second=None if began is None else 0.0)
+        judge = self._judges.get(number) or _Judge()
         failures = {
             kind: count
             for (is_ok, kind), count in judge.standing.most_common()

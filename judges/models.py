@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from core.errors import TiebreakError
 from core.records import Judge, Seen, Verdict, VerdictStatus
 from core.secrets import names_a_secret
+from judges.asking import Asks
 from judges.baselines import BaselineJudge
 from judges.client import TIMEOUT, ChatClient, check_address
+from judges.decisions import APIS, PROMPT, DecisionJudge, wording_hash
 from judges.families import Family, Prompts, family_of
 from judges.lineups import Lineup, sides_of
 from judges.outcomes import Reply
@@ -20,27 +22,10 @@ from judges.prompt_files import load_prompts
 from judges.prompting import Prompt, list_label
 from judges.shares import outcome_shares
 from judges.structured import Wanted
-from judges.tasks import KINDS, JudgeLike, Shown, Task, sent_parameters, verdict
-from judges.templates import Message
+from judges.tasks import KINDS, NOTHING, JudgeLike, Shown, Size, Task, sent_parameters, verdict
 
 _OURS = frozenset({"model", "messages", "stream", "n", "tools"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-
-
-class Asks(Protocol):
-    """Whoever a request can be sent to: a client, or a pool of them."""
-
-    async def ask(
-        self,
-        messages: Sequence[Message],
-        parameters: Mapping[str, Any],
-        *,
-        wanted: Wanted | None = None,
-    ) -> Reply:
-        """Send one request and read what comes back; see :meth:`judges.client.ChatClient.ask`."""
-
-    async def close(self) -> None:
-        """Let go of connections."""
 
 
 class ModelJudge:
@@ -104,6 +89,22 @@ class ModelJudge:
         return verdict(
             self.record, task, VerdictStatus.FAILED, error=error, failure=failure, **asked
         )
+
+    def size(self, tasks: Sequence[Task]) -> Size:
+        """How much the call sends that settles these tasks: the prompt as it would be sent."""
+        fit = [task for task in tasks if not task.problem()]
+        if not fit:
+            return NOTHING
+        shown = Lineup.of(fit).shown if self.family.form == "list" else fit[0].shown
+        prompt = self.family.pick(shown)
+        given = self.record.parameters
+        limit = given.get("max_completion_tokens") or given.get("max_tokens") or prompt.max_tokens
+        sent = sum(
+            len(message.content.encode("utf-8", "surrogatepass"))
+            for side in prompt.sides
+            for message in prompt.render(shown, side)
+        )
+        return Size(len(prompt.sides), sent, len(prompt.sides) * int(limit))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -254,9 +255,9 @@ def new_judge(
     """The record of a judge, checked: what a study stores when a judge is added.
 
     Args:
-        kind: ``openai`` or ``baseline``.
+        kind: ``openai``, ``decision`` or ``baseline``.
         model: the model as its server calls it, or the baseline's name.
-        endpoint: the server's API root; for ``openai`` only.
+        endpoint: the server's API root; not for ``baseline``.
         prompt: a family of prompts; for ``openai`` only.
         parameters: sent with each request, except ``api_key_env`` and ``timeout``.
 
@@ -275,6 +276,11 @@ def new_judge(
         raise TiebreakError(f"the judge {name!r} names no model", "name it as its server does")
     check_address(endpoint)
     _check_parameters(given)
+    if kind == "decision":
+        given.setdefault("api", APIS[0])
+        _check_api(given["api"])
+        wording = (PROMPT, wording_hash())
+        return Judge(name, kind, model, endpoint, *wording, parameters=given, revision=revision)
     known = prompts or load_prompts()
     return Judge(
         name, kind, model, endpoint, prompt, known.hash(prompt), parameters=given, revision=revision
@@ -286,6 +292,7 @@ def make_judge(
     *,
     prompts: Prompts | Family | None = None,
     environ: Mapping[str, str] | None = None,
+    asks: Asks | None = None,
 ) -> JudgeLike:
     """A judge that can be asked, from its record.
 
@@ -293,6 +300,7 @@ def make_judge(
         prompts: the prompts to choose from, or the judge's own; by default those that come
             with Tiebreak.
         environ: where the key is looked up; by default the process's environment.
+        asks: what is asked in place of a client of its own, such as a pool of several.
 
     Raises:
         TiebreakError: the kind is unknown, a parameter cannot be, or the prompt is missing or
@@ -302,14 +310,35 @@ def make_judge(
         return BaselineJudge(record)
     _check_kind(record.name, record.kind)
     _check_parameters(record.parameters)
-    client = ChatClient(
-        record.endpoint,
+    asked = asks or make_client(record, environ=environ)
+    if record.kind == "decision":
+        _check_api(record.parameters.get("api"))
+        return DecisionJudge(record, asked)
+    return ModelJudge(record, prompts or load_prompts(), asked)
+
+
+def make_client(
+    record: Judge,
+    address: str = "",
+    *,
+    found: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> ChatClient:
+    """The client that asks a judge's model.
+
+    Args:
+        address: where, if not at the judge's own endpoint.
+        found: what was found out of the server there, see :mod:`judges.probing`.
+        environ: where the key is looked up; by default the process's environment.
+    """
+    return ChatClient(
+        address or record.endpoint,
         record.model,
         key_variable=record.parameters.get("api_key_env", ""),
         timeout=float(record.parameters.get("timeout", TIMEOUT)),
+        found=found,
         environ=environ,
     )
-    return ModelJudge(record, prompts or load_prompts(), client)
 
 
 def _check_kind(name: str, kind: str) -> None:
@@ -318,6 +347,11 @@ def _check_kind(name: str, kind: str) -> None:
         raise TiebreakError(
             f"the judge {name!r} is of the kind {kind!r}, which has no one to ask", hint
         )
+
+
+def _check_api(api: object) -> None:
+    if api not in APIS:
+        raise TiebreakError(f"{api!r} is no decision endpoint", f"there are: {', '.join(APIS)}")
 
 
 def _check_parameters(parameters: Mapping[str, Any]) -> None:

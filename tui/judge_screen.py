@@ -13,6 +13,7 @@ from textual.widgets import Static
 from core.errors import TiebreakError
 from core.text import many, one_line
 from tui.actions import JUDGES, Action
+from tui.background_judges import BackgroundJudges
 from tui.judge_lines import FACTS, details, facts, header, judge_line, status_parts
 from tui.judge_live import LiveJudges
 from tui.screens import take_keys
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 _LEAST_DETAILS = 4
 """Lines that the details of the chosen judge keep, however many judges there are."""
 
+_MIND_EVERY = 1.0
+"""Seconds between two looks whether the judges in the background are still there."""
+
 _NOBODY = (
     "No judge has been added yet. One that needs no model:\n\n"
     "  tiebreak judge add longer --baseline longer-answer\n"
@@ -42,6 +46,9 @@ _QUESTIONS = {
     "cancel": "Cancel the work of {name}? Its queue is emptied and its workers end; what is "
     "recorded stays, and a later run begins anew.",
     "retry": "Try {failed} of {name} once more? Each costs another call; both stay in the log.",
+    "work": "Let the judges judge {left} in the background while this app is open? Budgets hold, "
+    "and whoever is paused stays so.",
+    "rest": "Let the judges in the background end? What they have under way is recorded.",
 }
 
 
@@ -90,6 +97,7 @@ class JudgesScreen(Screen[None]):
         self._banner = banner
         self._live: LiveJudges | None = None
         self._watch: Watch | None = None
+        self._background: BackgroundJudges | None = None
         self._shown: str | None = None  # the judge whose details are shown
         self._table: tuple[Action, ...] = ()
 
@@ -126,10 +134,13 @@ class JudgesScreen(Screen[None]):
         app: TiebreakApp = self.app  # type: ignore[assignment]
         self._live = LiveJudges(app.study, self._tell, app.store.clock)
         self._live.start()
+        self.set_interval(_MIND_EVERY, self._mind_the_background)
 
     def on_unmount(self) -> None:
         if self._live is not None:
             self._live.end()
+        if self._background is not None:
+            self._background.end()
 
     def _tell(self, watch: Watch | TiebreakError) -> None:
         self.post_message(self.JudgesChanged(watch))
@@ -145,6 +156,21 @@ class JudgesScreen(Screen[None]):
             app: TiebreakApp = self.app  # type: ignore[assignment]
             said, is_warning = app.opening("Live: moves every second while a judge is at work.")
             self._say(said, warning=is_warning)
+
+    def _mind_the_background(self) -> None:
+        """Say what became of the judges in the background, once they have ended."""
+        work = self._background
+        if work is None or work.is_alive():
+            return
+        self._background = None
+        if work.refusal is not None:
+            self._refuse(work.refusal)
+        elif work.is_second:
+            self._say("Judges work behind another screen of this host already.")
+        elif work.is_ending:
+            self._say("The judges in the background have ended.")
+        else:
+            self._say("The judges in the background died; what they held is in the queue again.")
 
     def on_resize(self) -> None:
         app: TiebreakApp = self.app  # type: ignore[assignment]
@@ -253,7 +279,10 @@ class JudgesScreen(Screen[None]):
     def action_ask(self, deed: str) -> None:
         """Ask whether something is to be done about the chosen judge, then do it."""
         judge = self._chosen()
-        if judge is None:
+        if judge is None or self._watch is None:
+            return
+        if deed == "work":
+            self._ask_for_work(self._watch)
             return
         if judge.kind == "imported":
             self._say("Its verdicts were imported: it does no work here.")
@@ -265,6 +294,25 @@ class JudgesScreen(Screen[None]):
             name=one_line(judge.name, 40), failed=many(judge.told.failed, "failure")
         )
         self.app.push_screen(Confirm(question), partial(self._answered, deed, judge.name))
+
+    def _ask_for_work(self, watch: Watch) -> None:
+        """Ask whether judges are to work in the background, or to work there no longer."""
+        left = sum(judge.left for judge in watch.judges if not judge.control.paused)
+        question = _QUESTIONS["work" if self._background is None else "rest"]
+        question = question.format(left=f"what is left, {many(left, 'verdict')},")
+        self.app.push_screen(Confirm(question), self._work)
+
+    def _work(self, is_yes: bool | None) -> None:
+        if not is_yes:
+            self._say("Nothing was done.")
+        elif self._background is None:
+            app: TiebreakApp = self.app  # type: ignore[assignment]
+            self._background = BackgroundJudges(app.study)
+            self._background.start()
+            self._say("Judges begin in the background; they end with this app.")
+        else:
+            self._background.end()
+            self._say("The judges in the background record what is under way, and end.")
 
     def _answered(self, deed: str, name: str, is_yes: bool | None) -> None:
         if not is_yes:

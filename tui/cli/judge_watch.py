@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from core.text import displayable
+from core.text import displayable, one_line
 from tui.cli import Settings, as_name, example
 from tui.cli.data import as_json, show_json
 
@@ -38,18 +38,19 @@ def _width() -> int:
 def judge_watch(settings: Settings, name: str | None, once: bool, as_json: bool) -> None:
     """Follow the judges at work: what is done and left, how fast, at what cost, what failed.
 
-    With a NAME, all there is to say of one judge. It ends by itself once nobody is at work; --json prints
-    one object a line then.
+    With a NAME, all there is to say of one judge. It looks again every second until you interrupt
+    it; --json prints one object a line then.
     """
     import json
 
     from core.text import inert_json
     from db.judge_watch import JudgeFeed
     from db.store import Store
-    from tui.judge_lines import watch_json
+    from tui.judge_json import watch_json
 
     with Store(settings.study(), reading=True) as store:
         feed = JudgeFeed(store)
+        lines = 0
         while True:
             watch = feed.look()
             chosen = _only(watch, name)
@@ -58,9 +59,11 @@ def judge_watch(settings: Settings, name: str | None, once: bool, as_json: bool)
             elif as_json:
                 click.echo(inert_json(json.dumps(watch_json(chosen), ensure_ascii=False)))
             else:
-                _print(chosen, is_one=name is not None)
+                if lines and sys.stdout.isatty():
+                    click.echo(f"\x1b[{lines}A\x1b[J", nl=False)  # over what was said before
+                lines = _print(chosen, is_one=name is not None)
             sys.stdout.flush()
-            if once or not chosen.is_busy:
+            if once:
                 return
             time.sleep(_EVERY)
 
@@ -83,17 +86,20 @@ def _only(watch: Watch, name: str | None) -> Watch:
     return Watch(found, watch.at)
 
 
-def _print(watch: Watch, *, is_one: bool) -> None:
+def _print(watch: Watch, *, is_one: bool) -> int:
+    """Print the judges; how many lines that takes."""
     from tui.judge_lines import details, facts, header, judge_line, status_parts
 
     width = _width()
-    lines = [" · ".join(status_parts(watch)[1:]), header(width)]
+    lines = ["  │  ".join(status_parts(watch)[1:]), header(width)]
     for judge in watch.judges:
         lines.append(judge_line(judge, width))
         if is_one:
             lines += ["", *facts(judge, watch.at)]
             lines += [line for _, line in details(judge, watch.at)]
-    click.echo("\n".join(displayable(line) for line in [*lines, ""]))
+    shown = [one_line(line.rstrip(), width) for line in [*lines, ""]]
+    click.echo("\n".join(shown))
+    return len(shown)
 
 
 @click.command(
@@ -119,16 +125,20 @@ def judge_failures(
 ) -> None:
     """What failed and still stands so: how many of each class, and the last ones with their ids.
 
-    `tiebreak judge show ID` shows one whole; `tiebreak judge run NAME --retry-failed` tries all once more.
+    `tiebreak judge show ID` shows one whole; `tiebreak judge run NAME --retry-failed` tries all of
+    them once more.
     """
     from db.judge_watch import failures_by_class, last_verdicts
     from db.store import Store
-    from tui.judge_lines import failure_lines, listed_json
+    from tui.judge_json import listed_json
+    from tui.judge_lines import failure_lines
 
     with Store(settings.study(), reading=True) as store:
         if name is not None:
             store.judging.judge(name)
         counts = failures_by_class(store, name)
+        if kind is not None:
+            counts = {kind: counts[kind]} if kind in counts else {}
         found = last_verdicts(store, name, kind, last)
         now = store.clock()
     if as_json:
@@ -149,7 +159,8 @@ def judge_show(settings: Settings, verdict: str, as_json: bool) -> None:
     """
     from db.judge_watch import calls_of, successor
     from db.store import Store
-    from tui.judge_lines import verdict_json, verdict_text
+    from tui.judge_json import verdict_json
+    from tui.judge_lines import verdict_text
 
     with Store(settings.study(), reading=True) as store:
         found = store.reading.verdict(verdict)
