@@ -82,6 +82,8 @@ _PREFERS = re.compile(
     r"[\s*_)]*(?:\(?(?:assistant|answer|response) \w\)?[\s,]*)?"
     r"(?:is|seems|appears|would be|performed|provide[sd]?|has|did|does)\b[^.!?\n]{0,60}"
     r"\b(?:better|superior|winner|best|stronger|preferable)\b"
+    r"|[\s*_]*is what (?:i|we) (?:choose|pick|prefer|say)\b"
+    r"|[\s*_]*(?:is|gets|has) my (?:choice|pick|vote|verdict)\b"
     r"|[\s*_]*it is\s*(?:[.!,;:]|\Z)",
     re.IGNORECASE,
 )
@@ -119,6 +121,12 @@ _REPORTS = re.compile(
     re.IGNORECASE,
 )
 """What a line says that goes on to quote somebody."""
+_SAID_BY = re.compile(
+    r"[\s*_`\"'”’)».,;:–—-]*\b(?:so )?(?:says?|said|writes?|wrote|claims?|demands?"
+    r"|(?:is|was) what (?!i\b|we\b))",
+    re.IGNORECASE,
+)
+"""What follows a label that somebody else is said to have uttered."""
 _TITLED = re.compile(r"(?:[^\w\[\]]|_)*\w+(?: \w+){0,3}[\s*_]*:[\s*_`\"'(]*")
 """A line's title: one of several criteria, or of several turns."""
 _CLOSES = re.compile(r"[\s*_`\"'”’)]*(?:[.!。,;:–—-]|because\b|since\b)", re.IGNORECASE)
@@ -231,7 +239,7 @@ class _Reply:
     def standing(self, token: Token) -> _Standing:
         before, after = self.line(token)
         alone = bare(before) and bare(after)
-        if self._quoted(token, before, after, alone):
+        if self._quoted(token, before, after, alone) or _SAID_BY.match(after):
             return _Standing.MENTIONED
         if (announced := self._announced(token, before, after)) is not None:
             return announced
