@@ -133,7 +133,7 @@ async def test_some_of_a_questions_pairs_show_only_their_answers(stub: StubServe
     stub.answer = ranks_by(MODELS)
     found = await call(judge_at(stub.url, "ranking"), lineup(2)[:2])  # ash-beech and ash-cedar
     assert "dogwood" not in stub.requests[0].body["messages"][-1]["content"]
-    assert {verdict.label[-4:] for verdict in found} == {"of 3"[-4:]}
+    assert {verdict.label[-4:] for verdict in found} == {"of 3"}
 
 
 async def test_more_answers_than_names_are_refused(stub: StubServer) -> None:
@@ -262,6 +262,10 @@ def test_shares_sum_to_one_or_are_not_there(tokens: dict[str, float]) -> None:
 # ── read again ───────────────────────────────────────────────────────────────
 
 
+def one_of(replies: Sequence[str], chance: random.Random) -> Any:
+    return lambda _: completion(chance.choice(replies))
+
+
 async def test_what_was_read_is_read_alike_again(stub: StubServer) -> None:
     chance = random.Random(3)
     for named, replies in {
@@ -270,7 +274,7 @@ async def test_what_was_read_is_read_alike_again(stub: StubServer) -> None:
         "score-pair explain=first": ["so\n8 7", "8 7\nso"],
         "pairwise-json": ['{"verdict": "B"}', "{"],
     }.items():
-        stub.answer = lambda _, replies=replies: completion(chance.choice(replies))
+        stub.answer = one_of(replies, chance)
         record = judge_at(stub.url, named)
         family = load_prompts().family(record.prompt)
         for _ in range(12):
