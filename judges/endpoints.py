@@ -167,22 +167,17 @@ class EndpointPool:
             CallError: no reply, see :class:`judges.client.ChatClient`.
             TiebreakError: no endpoint takes calls any more.
         """
-        async with self._on_a_trip() as client:
-            return await client.ask(messages, parameters, wanted=wanted)
+        if (trip := _TRIP.get()) is not None:
+            return await _client_of(trip).ask(messages, parameters, wanted=wanted)
+        async with self.slot() as trip:
+            return await _client_of(trip).ask(messages, parameters, wanted=wanted)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
         """Send any other request, just so."""
-        async with self._on_a_trip() as client:
-            return await client.post(path, body)
-
-    @asynccontextmanager
-    async def _on_a_trip(self) -> AsyncIterator[Asks]:
-        trip = _TRIP.get()
-        if trip is None:
-            async with self.slot() as own:
-                yield _client_of(own)
-        else:
-            yield _client_of(trip)
+        if (trip := _TRIP.get()) is not None:
+            return await _client_of(trip).post(path, body)
+        async with self.slot() as trip:
+            return await _client_of(trip).post(path, body)
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[Trip]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -59,6 +60,9 @@ async def work(
     judge = make_judge(record, prompts=prompts, asks=pool)
     desk = Desk(study, judge, order)
     note = "interrupted"
+    # The desk's thread lets go of the interpreter at each statement; by default it would then
+    # wait 5 ms for the loop to give it back.
+    sys.setswitchinterval(0.0005)
     try:
         await desk.open()
         runner = Runner(judge, desk, pool, stop=stop, on_ended=on_ended, pace=order.pace)
