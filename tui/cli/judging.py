@@ -85,6 +85,7 @@ def judge_add(
     Its server is asked what it can do, with a few calls of some tokens. The key is read from
     the variable when the judge works; it is never stored.
     """
+    from db.judge_left import Scope, count_left
     from db.store import Store
     from judges.models import new_judge
     from tui.cli.judge_servers import found_at, show_found
@@ -117,7 +118,7 @@ def judge_add(
         is_new = store.judging.add(record, wording)
         if found is not None:
             store.endpoints.keep_found(name, record.endpoint, found)
-        waiting = len(store.judging.left_to_judge(name, limit=1_000_000))
+        waiting = count_left(store, name, Scope())
         pairs = store.reading.counts()["pairs"]
     say(f"judge {name!r} {'added' if is_new else 'is there already, as it is'}")
     show_found(found)
