@@ -13,6 +13,7 @@ _REASONING_ENDS = re.compile(
     r"|<\|channel\|>final<\|message\|>",
     re.IGNORECASE,
 )
+_LINE_END = re.compile(r"\r\n?|\n")
 _SPECIAL = re.compile(r"(?:<\|\w{1,20}\|>|</s>|<eos>|<end_of_turn>)\Z")
 _INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _LEADING = re.compile(rf"\A(?:\s|{_INVISIBLE.pattern})+")
@@ -76,13 +77,17 @@ def _is_object(reply: str) -> bool:
     return _REASONING_ENDS.search(reply, end) is None
 
 
-def plain(content: str) -> str:
-    """Nothing invisible, no end-of-turn marks, no fence around it all."""
+def plain(content: str, *, is_json: bool = False) -> str:
+    """Nothing invisible, no end-of-turn marks, no fence around it all.
+
+    Args:
+        is_json: whether U+0085, U+2028 and their kin are left alone: in JSON they may stand
+            inside a string, elsewhere they end a line.
+    """
     text = _INVISIBLE.sub("", content).rstrip()
     while ended := _SPECIAL.search(text, max(0, len(text) - 24)):
         text = text[: ended.start()].rstrip()
-    # Not splitlines, which breaks at U+0085 and others that may stand inside a JSON string.
-    lines = text.strip().replace("\r\n", "\n").split("\n")
+    lines = _LINE_END.split(text.strip()) if is_json else text.strip().splitlines()
     if len(lines) > 1 and (fence := _FENCE.match(lines[0])):
         inside = lines[1:-1]
         if lines[-1].strip() == fence[1] and not any(fence[1] in line for line in inside):

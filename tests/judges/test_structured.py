@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from core.records import Seen
 from judges.client import ChatClient
+from judges.parsing import Grammar, parse
 from judges.prompting import Message
-from judges.replies import plain
 from judges.structured import (
     WAYS,
     Support,
@@ -131,9 +131,10 @@ def test_a_schema_that_is_not_plain_has_no_pattern() -> None:
         assert flat_regex(schema) == flat_gbnf(schema) == ""
 
 
-def test_an_enforced_object_stays_whole_whatever_its_text_holds() -> None:
+def test_an_enforced_object_is_read_whatever_its_text_holds() -> None:
     text = '{"why": "a\x85b\u2028c\x7f", "verdict": "A"}'
-    assert plain(text) == text
+    read = parse("json", text, Grammar({"A": Seen.LEFT, "B": Seen.RIGHT}))
+    assert (read.label, read.seen) == ("A", Seen.LEFT)
 
 
 def test_signs_of_a_pattern_in_a_label_are_plain() -> None:
