@@ -168,6 +168,7 @@ class DecisionJudge:
         ahead = [seen for seen, share in shares.items() if share == best]
         # Equal shares of both sides are no preference; the options' order must not make one.
         seen = ahead[0] if len(ahead) == 1 else Seen.TIE
+        told_shares = {seen.value: share for seen, share in shares.items()}
         label = next(label for label, (meant, _) in _OPTIONS.items() if meant is seen)
         return verdict(
             self.record,
@@ -175,8 +176,8 @@ class DecisionJudge:
             VerdictStatus.OK,
             seen,
             label=label,
-            probabilities={seen.value: share for seen, share in shares.items()},
-            preference=preference(shares),
+            probabilities=told_shares,
+            preference=preference(told_shares),
             **told,
         )
 

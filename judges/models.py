@@ -21,7 +21,7 @@ from judges.parsing import Parsed, split_reasoning
 from judges.prompt_files import load_prompts
 from judges.prompting import Prompt, list_label
 from judges.shares import outcome_shares
-from judges.structured import Wanted
+from judges.structured import Wanted, preference
 from judges.tasks import KINDS, NOTHING, JudgeLike, Shown, Size, Task, sent_parameters, verdict
 
 _OURS = frozenset({"model", "messages", "stream", "n", "tools"})
@@ -128,7 +128,8 @@ class ModelJudge:
             if reply.status is not VerdictStatus.OK:
                 return self._unread(task, reply, told)
         shares = outcome_shares(replies[0].token_logprobs, prompt.grammar.labels)
-        return self._read(task, prompt.read(told["raw"]), {**told, "probabilities": shares})
+        soft = {"probabilities": shares, "preference": preference(shares) if shares else None}
+        return self._read(task, prompt.read(told["raw"]), {**told, **soft})
 
     async def _rank(self, tasks: Sequence[Task]) -> list[Verdict]:
         fit = [task for task in tasks if not task.problem()]
