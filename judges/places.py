@@ -75,7 +75,8 @@ _CONCLUDES = re.compile(
     r"|select|favou?r|vote|go|judge|rate|consider|deem|give|award|assign|say|decided?)"
     r"(?:\s+(?:that|for|with|this|round|it|to|be|a|an|the|is|as|both|them|in|favou?r|of)\b)*"
     r"[\s*_`\"'“(:–—-]*\Z"
-    r"|\b(?:i['’]m|we['’]re|i am) (?:choosing|picking|selecting|going (?:with|for))[\s*_`\"'“(:]*\Z"
+    r"|\b(?:i['’]m|we['’]re|i am) (?:choosing|picking|selecting|going (?:with|for)"
+    r"|(?:giving|awarding) (?:it|this))(?: an?)?[\s*_`\"'“(:]*\Z"
     r"|\b(?:the (?:(?:better|best|stronger|right|winning) )?(?:one|answer|response|choice)"
     r" (?:is|would be)|it (?:has to|must) be|my pick(?: is)?|a tie|a draw)[\s*_`\"'“(:–—-]*\Z",
     re.IGNORECASE,
@@ -153,8 +154,11 @@ _CLOSES = re.compile(r"[\s*_`\"'”’)]*(?:[.!。,;:–—-]|because\b|since\b)
 """What follows a verdict that opens a reply, rather than a sentence about a label."""
 _GOES_ON = re.compile(r"[\s*_`\"'”’)]*\s[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ']* ")
 """Or a new sentence, which says why."""
-_ANSWERS = re.compile(r"(?:[^\w\[\]]|_)*(?:final )?answer[\s*_]*:[\s*_`\"'(]*", re.IGNORECASE)
-"""A line that opens with "Answer:" announces what follows; elsewhere it names an answer."""
+_ANSWERS = re.compile(
+    r"(?:[^\w\[\]]|_)*(?:(?:final )?answer|overall|in total|all in all)[\s*_]*:[\s*_`\"'(]*",
+    re.IGNORECASE,
+)
+"""A line that opens with "Answer:" or "Overall:" announces what follows."""
 _NOTHING = re.compile(r"(?:[^\w\[\]]|_)*\Z")
 _FENCE = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
@@ -300,7 +304,8 @@ class _Reply:
         """Labels of another meaning that stand as this one does, though nothing announces them."""
         rivals = self.same_sentence(token)
         before, _ = self.line(token)
-        if self._is_titled(token) and _announcement(before) is None:
+        summed_up = _announcement(before) or _ANSWERS.fullmatch(before[-_LEAD_IN:])
+        if self._is_titled(token) and not summed_up:
             rivals += [
                 other
                 for other in self.tokens
