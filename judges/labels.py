@@ -12,7 +12,7 @@ from judges.replies import REFUSAL, signs
 
 _DOUBLE = re.compile(r"\[[ \t]*\[([^\[\]\n]{0,60})\][ \t]*\]")
 
-_AROUND = " \t*_`\"'“”‘’「」『』()[]#>.:。!"
+_AROUND = " \t*_`\"'“”‘’「」『』()[]#>.:。!$"
 _WORD = 16
 """Characters of what may be a label that is not allowed, rather than a sentence."""
 _NOUN = re.compile(r"(^|[<>=|])(?:assistant|answer|response)(?=.)")
@@ -41,7 +41,10 @@ def choice(text: str, grammar: Grammar) -> Parsed:
     A server that can keep to a schema only wraps it: ``{"verdict": "A"}``.
     """
     known = {label_key(label): (label, seen) for label, seen in grammar.labels.items()}
-    lines = [line.strip(_AROUND) for line in signs(_unwrapped(text)).split("\n")]
+    whole = _unwrapped(text)
+    if whole is None:
+        return Parsed(failure=Failure.CONTRADICTION)
+    lines = [line.strip(_AROUND) for line in signs(whole).split("\n")]
     lines = [line for line in lines if line]
     if len(lines) == 1 and (found := known.get(label_key(lines[0]))):
         return Parsed(seen=found[1], label=found[0])
@@ -53,16 +56,17 @@ def choice(text: str, grammar: Grammar) -> Parsed:
     return Parsed(failure=Failure.NO_VERDICT)
 
 
-def _unwrapped(text: str) -> str:
-    """The label out of the object that carries it, or the text as it is."""
-    if text.startswith("{"):
-        try:
-            body = json.loads(text)
-        except (ValueError, RecursionError):
-            return text
-        if isinstance(body, dict) and body.keys() == {"verdict"} and type(body["verdict"]) is str:
-            return str(body["verdict"])
-    return text
+def _unwrapped(text: str) -> str | None:
+    """The label out of the object that carries it, or the text; None if it is there twice."""
+    if not text.startswith("{"):
+        return text
+    try:
+        pairs = json.loads(text, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return text
+    if [key for key, _ in pairs] == ["verdict"] and isinstance(pairs[0][1], str):
+        return pairs[0][1]
+    return None if len({key for key, _ in pairs}) < len(pairs) else text
 
 
 def reading(text: str, tokens: list[Token], unknown: Failure) -> Parsed:

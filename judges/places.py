@@ -74,7 +74,11 @@ _CONCLUDES = re.compile(
     r"(?:concluded?|determined?|find|found|believe|think|feel|declare|choose|chose|pick|prefer"
     r"|select|favou?r|vote|go|judge|rate|consider|deem|give|award|assign|say|decided?)"
     r"(?:\s+(?:that|for|with|this|round|it|to|be|a|an|the|is|as|both|them|in|favou?r|of)\b)*"
-    r"[\s*_`\"'“(:–—-]*\Z",
+    r"[\s*_`\"'“(:–—-]*\Z"
+    r"|\b(?:i['’]m|we['’]re|i am) (?:choosing|picking|selecting|going (?:with|for)"
+    r"|(?:giving|awarding) (?:it|this))(?: an?)?[\s*_`\"'“(:]*\Z"
+    r"|\b(?:the (?:(?:better|best|stronger|right|winning) )?(?:one|answer|response|choice)"
+    r" (?:is|would be)|it (?:has to|must) be|my pick(?: is)?|a tie|a draw)[\s*_`\"'“(:–—-]*\Z",
     re.IGNORECASE,
 )
 """A sentence in which the judge says what it concludes: weaker than an announcement."""
@@ -84,6 +88,7 @@ _PREFERS = re.compile(
     r"\b(?:better|superior|winner|best|stronger|preferable)\b"
     r"|[\s*_]*is what (?:i|we) (?:choose|pick|prefer|say)\b"
     r"|[\s*_]*(?:is|gets|has) my (?:choice|pick|vote|verdict)\b"
+    r"|[\s*_]*wins\b|\s*(?:更好|较好|更优|胜出|获胜|を選|が優|の方が|[를을] 선택|[이가] 더)"
     r"|[\s*_]*it is\s*(?:[.!,;:]|\Z)",
     re.IGNORECASE,
 )
@@ -102,7 +107,7 @@ _ANNOUNCES = re.compile(
 )
 _DENIES = re.compile(
     r"(?:\b(?:not|cannot be|never|nor|neither|than|instead of|over|against|except"
-    r"|nicht|kein\w*|pas|no|non|не)|n['’]t)[^\w.!?。;:]+(?:[^\W\d]+[^\w.!?。;:]+){0,2}\Z"
+    r"|nicht|kein\w*|pas|no(?!,)|non(?!,)|не)|n['’]t)[^\w.!?。;:]+(?:[^\W\d]+[^\w.!?。;:]+){0,2}\Z"
     r"|(?:不是|而非|而不是)\W*\Z",
     re.IGNORECASE,
 )
@@ -121,6 +126,22 @@ _REPORTS = re.compile(
     re.IGNORECASE,
 )
 """What a line says that goes on to quote somebody."""
+_TOLD = re.compile(
+    r"\b(?:answers?|assistants?|responses?|[AB]|it|text|line|sentence|paragraph)\b[^.!?;\n]{0,60}"
+    r"\b(?:says?|said|states?|stated|writes?|wrote|claims?|claimed|asserts?|declares?"
+    r"|concludes with"
+    r"|ends? (?:with|in|by)"
+    r"|(?:includes?|contains?|holds?|has) the (?:sentence|line|phrase|words?|text))"
+    r"\b(?![^.!?;\n]*\b(?:my|i|we|our|so|therefore|thus|hence)\b)[^.!?;\n]*\Z",
+    re.IGNORECASE,
+)
+"""What stands in one sentence with a label and gives it as somebody else's words."""
+_PART = re.compile(
+    r"(?:\A|[.;,!?]\s)\W*(?:and )?(?:for|in|on|regarding|as to) [^.;!?\n\[\]]{1,40}[\s*_`]*\Z",
+    re.IGNORECASE,
+)
+"""What says that a label is about one part of the matter: "for turn one, …"."""
+_OWN = re.compile(r"\b(?:my|i|here|our|below)\b", re.IGNORECASE)
 _SAID_BY = re.compile(
     r"[\s*_`\"'”’)».,;:–—-]*\b(?:so )?(?:says?|said|writes?|wrote|claims?|demands?"
     r"|(?:is|was) what (?!i\b|we\b))",
@@ -133,8 +154,11 @@ _CLOSES = re.compile(r"[\s*_`\"'”’)]*(?:[.!。,;:–—-]|because\b|since\b)
 """What follows a verdict that opens a reply, rather than a sentence about a label."""
 _GOES_ON = re.compile(r"[\s*_`\"'”’)]*\s[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ']* ")
 """Or a new sentence, which says why."""
-_ANSWERS = re.compile(r"(?:[^\w\[\]]|_)*(?:final )?answer[\s*_]*:[\s*_`\"'(]*", re.IGNORECASE)
-"""A line that opens with "Answer:" announces what follows; elsewhere it names an answer."""
+_ANSWERS = re.compile(
+    r"(?:[^\w\[\]]|_)*(?:(?:final )?answer|overall|in total|all in all)[\s*_]*:[\s*_`\"'(]*",
+    re.IGNORECASE,
+)
+"""A line that opens with "Answer:" or "Overall:" announces what follows."""
 _NOTHING = re.compile(r"(?:[^\w\[\]]|_)*\Z")
 _FENCE = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
@@ -180,10 +204,11 @@ def announces(before: str) -> bool:
 
 def introduces_quote(line: str) -> bool:
     """Whether a line ends in a colon after which somebody else's words stand."""
-    introduced = line.rstrip(" \t\n*_`#").endswith((":", "："))
-    return (
-        introduced and _REPORTS.search(line) is not None and not announces(line.rstrip(" \n*_#`"))
-    )
+    ending = line.rstrip(" \t\n*_`#")
+    sentence = re.split(r"[.!?。]\s", ending)[-1]
+    if not ending.endswith((":", "：")) or _OWN.search(sentence) or announces(ending):
+        return False
+    return _REPORTS.search(sentence) is not None
 
 
 def _announcement(before: str) -> re.Match[str] | None:
@@ -279,11 +304,18 @@ class _Reply:
         """Labels of another meaning that stand as this one does, though nothing announces them."""
         rivals = self.same_sentence(token)
         before, _ = self.line(token)
-        if self._is_titled(token) and _announcement(before) is None:
+        summed_up = _announcement(before) or _ANSWERS.fullmatch(before[-_LEAD_IN:])
+        if self._is_titled(token) and not summed_up:
             rivals += [
                 other
                 for other in self.tokens
                 if other.meaning != token.meaning and self._is_titled(other)
+            ]
+        if _PART.search(before):
+            rivals += [
+                other
+                for other in self.tokens
+                if other.meaning != token.meaning and _PART.search(self.line(other)[0])
             ]
         return rivals
 
@@ -323,6 +355,8 @@ class _Reply:
                 inside = self.text[begin : token.start] + self.text[token.end : end]
                 if not bare(inside):
                     return True
+        if introduces_quote(self._line_above(token)) or _TOLD.search(before[-_WINDOW:]):
+            return True
         if token is self.ending and alone:
             return False
         if before.lstrip().startswith(">"):

@@ -12,6 +12,7 @@ from judges.replies import signs
 
 _ANY_BRACKET = re.compile(r"\[[ \t]*\[([^\[\]\n]{0,60})\][ \t]*\]|\[([^\[\]\n]{0,60})\]")
 _GRADE = re.compile(r"(?:rating|score|grade)?[:=]?(\d{1,4}(?:[.,]\d{1,6})?)(?:/(\d{1,4}))?")
+_OUT_OF = re.compile(r" ?/ ?(\d{1,4})(?!\d)")
 _NUMBER = r"(\d{1,4}(?:\.\d{1,6})?)(?:\s?/\s?(\d{1,4}))?"
 _TWO = re.compile(rf"{_NUMBER}(?:\s*[,;、|&]\s*|\s+){_NUMBER}")
 _SCORE_WORD = re.compile(
@@ -39,8 +40,11 @@ def single_grade(text: str, grammar: Grammar) -> Parsed:
         number = _GRADE.fullmatch(label_key(label))
         if single and not number:
             continue
-        value = _in_scale(number[1], number[2], grammar.scale) if number else None
-        tokens.append(Token(found.start(), found.end(), label, value, modest=single))
+        of = _OUT_OF.match(text, found.end())
+        most = of[1] if of else number and number[2]
+        value = _in_scale(number[1], most, grammar.scale) if number else None
+        end = of.end() if of else found.end()
+        tokens.append(Token(found.start(), end, label, value, modest=single))
     if any(token.meaning is not None for token in tokens):
         tokens = [token for token in tokens if label_key(token.label) not in _PLACEHOLDERS]
     numeric = any(character.isdigit() for token in tokens for character in token.label)

@@ -56,7 +56,7 @@ def test_the_corpus_covers_each_kind(parser: str) -> None:
     assert {*needed, "script", "reasoning"} <= set(kinds)
     assert all(kinds[kind] >= 5 for kind in needed)
     replies = [row["reply"] for row in corpus(parser)]
-    assert len(set(replies)) == len(replies) >= (150 if parser == "choice" else 300)
+    assert len(set(replies)) == len(replies) >= 300
 
 
 @pytest.mark.parametrize("parser", PARSERS)
