@@ -31,6 +31,7 @@ class Control:
         spent_tokens: the same in tokens.
         held_cost: what calls under way may take at most, in all processes together.
         held_tokens: the same in tokens.
+        held_unknown: calls under way of which nobody knows what they may take.
         note: why the work last stopped by itself.
     """
 
@@ -44,6 +45,7 @@ class Control:
     spent_tokens: int = 0
     held_cost: float = 0.0
     held_tokens: int = 0
+    held_unknown: int = 0
     note: str = ""
 
     @property
@@ -118,15 +120,16 @@ def read_control(connection: sqlite3.Connection, judge_id: int, *, held: bool = 
     ).fetchone()
     if row is None:
         return Control()
-    cost, tokens = 0.0, 0
+    under_way = (0.0, 0, 0)
     if held:
-        cost, tokens = connection.execute(
+        under_way = connection.execute(
             "SELECT coalesce(sum(cost), 0.0), "
-            "coalesce(sum(tokens_in), 0) + coalesce(sum(tokens_out), 0) "
+            "coalesce(sum(tokens_in), 0) + coalesce(sum(tokens_out), 0), "
+            "count(*) FILTER (WHERE tokens_in IS NULL) "
             "FROM attempt WHERE judge_id = ? AND outcome IS NULL",
             (judge_id,),
         ).fetchone()
-    told: list[Any] = [bool(row[0]), *row[1:8], cost, tokens, row[8]]
+    told: list[Any] = [bool(row[0]), *row[1:8], *under_way, row[8]]
     return Control(*told)
 
 

@@ -204,6 +204,13 @@ class JudgeQueue:
         begun = []
         for one in begins:
             may_cost = control.cost(one.tokens_in, one.tokens_out)
+            if control.has_budget and (
+                control.held_unknown
+                or one.tokens_in is None
+                or (control.budget_cost is not None and may_cost is None)
+            ):
+                begun.append(NO_ROOM)  # what might exceed the budget is not sent
+                continue
             cost_then = cost + (may_cost or 0.0)
             tokens_then = tokens + (one.tokens_in or 0) + (one.tokens_out or 0)
             if (control.budget_cost is not None and cost_then > control.budget_cost) or (
@@ -345,6 +352,17 @@ class JudgeQueue:
     def _after(self, seconds: float | None = None) -> str:
         wait = self.lease if seconds is None else seconds
         return stamp(self.store.clock() + timedelta(seconds=wait))
+
+
+def addresses(store: Store, judge: str) -> list[str]:
+    """Where a judge is asked, in the order in which the addresses were added."""
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT address FROM endpoint WHERE judge_id = ? AND removed_at IS NULL "
+            "ORDER BY added_at, address",
+            (judge_row(connection, judge),),
+        ).fetchall()
+    return [row[0] for row in rows]
 
 
 _LEASE = (

@@ -72,8 +72,7 @@ class Judging:
         """
         found = [judge for judge in self.judges() if judge.name == name]
         if not found:
-            names = ", ".join(judge.name for judge in self.judges()) or "none yet"
-            raise TiebreakError(f"no judge is called {name!r}", f"judges of this study: {names}")
+            raise no_judge(name, [judge.name for judge in self.judges()])
         return found[0]
 
     def left_to_judge(self, judge: str, *, limit: int = 1000) -> list[Asked]:
@@ -207,6 +206,12 @@ def as_float(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
+def no_judge(name: str, known: Sequence[str]) -> TiebreakError:
+    """What is said where a judge is named that the study does not have."""
+    names = ", ".join(known) or "none yet"
+    return TiebreakError(f"no judge is called {name!r}", f"judges of this study: {names}")
+
+
 def add_judge(connection: sqlite3.Connection, judge: Judge, now: str, where: str) -> bool:
     """Add a judge; whether it is new.
 
@@ -228,11 +233,16 @@ def add_judge(connection: sqlite3.Connection, judge: Judge, now: str, where: str
         (judge.name,),
     ).fetchone()
     if row is None:
-        connection.execute(
+        added = connection.execute(
             "INSERT INTO judge (name, kind, model, endpoint, prompt, prompt_hash, parameters, "
             "revision, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (judge.name, *values, now),
         )
+        if judge.endpoint:
+            connection.execute(
+                "INSERT INTO endpoint (judge_id, address, added_at) VALUES (?, ?, ?)",
+                (added.lastrowid, judge.endpoint, now),
+            )
         return True
     if tuple(row) != values:
         raise Conflict(

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from core.records import Seen
+from judges.readings import Ranking
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Token:
     Attributes:
         start: where it begins in the text, brackets included.
         end: where it ends.
-        meaning: a choice or a grade; None if the label is not allowed.
+        meaning: a choice, a grade or a ranking; None if the label is not allowed.
         modest: the label is also in common use for other things (a citation ``[1]``), so it
             must be announced or end the reply on a line of its own.
     """
@@ -35,7 +36,7 @@ class Token:
     start: int
     end: int
     label: str
-    meaning: Seen | float | None
+    meaning: Seen | float | Ranking | None
     modest: bool = False
 
 

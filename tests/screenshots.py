@@ -91,7 +91,7 @@ def voted_study(folder: Path) -> Path:
     with Store(study) as store:
         store.set({"dwell_ms": 0})
         for judge in store.judging.judges():
-            asyncio.run(work(store, judge))
+            asyncio.run(work(store.path, judge))
         for one in simulated_annotators(2):
             session = Session(store, store.annotator(one.name, simulated=True), "simulated")
             session.open()

@@ -127,6 +127,7 @@ async def _work(study: Path, concurrency: int, pace: float) -> None:
     from db.seats import BehindTheScreens
     from db.store import Store
     from tui.following import Following
+    from tui.judge_desk import Order
 
     place = BehindTheScreens(study)
     if not place.take():
@@ -134,7 +135,7 @@ async def _work(study: Path, concurrency: int, pace: float) -> None:
     stop = asyncio.Event()
     _watch_over(stop)
     with Store(study) as store:
-        await Following(store, stop, concurrency=concurrency, pace=pace).run()
+        await Following(store, stop, Order(concurrency=concurrency, pace=pace)).run()
 
 
 def _watch_over(stop: asyncio.Event) -> None:

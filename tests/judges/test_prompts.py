@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from core.errors import BadInput, TiebreakError
 from core.records import Question, Seen
 from judges.parsing import parse
+from judges.families import Prompts
 from judges.prompt_files import FOLDER, load_prompts, read_prompt
-from judges.prompting import Prompt, Prompts, Template
+from judges.prompting import Prompt, Template
 from judges.tasks import Task, both_orders
 from tests.judges.samples import ALPHA, BETA, PAIR, QUESTION, orders
 

@@ -16,7 +16,7 @@ from core.records import Judge
 from db.pairs import make
 from db.seats import BehindTheScreens
 from db.store import Store
-from tests.studies import located, make_study, questions_and_answers
+from tests.studies import located, make_study, questions_and_answers, rows
 from tests.terminal import ROOT
 from tui.background_judges import BackgroundJudges
 
@@ -52,8 +52,17 @@ def verdicts(study: Path) -> int:
         return store.reading.counts()["verdicts"]
 
 
+def at_a_queue(study: Path) -> int:
+    return int(rows(study, "SELECT count(*) FROM judge_worker WHERE ended_at IS NULL")[0][0])
+
+
+def on_disk(study: Path) -> bytes:
+    """What changes with every commit: the study's bytes, and those not yet in their place."""
+    return study.read_bytes() + study.with_name(f"{study.name}-wal").read_bytes()
+
+
 def test_it_judges_what_is_left_then_what_comes(study: Path) -> None:
-    with at_work(study) as work:
+    with at_work(study) as work, Store(study):  # which keeps the log that is written ahead
         until(lambda: verdicts(study) == 20)
         with Store(study) as store:
             store.ingest.take(located(questions_and_answers(15, ("ant", "bee"))))
@@ -63,6 +72,10 @@ def test_it_judges_what_is_left_then_what_comes(study: Path) -> None:
             store.judging.add(Judge("coin", "baseline", "coin"))
         until(lambda: verdicts(study) == 60)
         assert work.is_alive()
+        until(lambda: not at_a_queue(study))
+        before = on_disk(study)
+        time.sleep(2.5)
+        assert on_disk(study) == before, "nothing is written while nothing is left"
     assert work.refusal is None
     with Store(study) as store:
         assert store.verify() == []
