@@ -61,6 +61,25 @@ class Control:
             return None
         return (tokens_in * self.price_in + tokens_out * self.price_out) / MILLION
 
+    def may_use(
+        self, cost_then: float, tokens_then: int, *, is_known: bool, cost: float | None
+    ) -> bool:
+        """Whether the budget has room for one more call.
+
+        Args:
+            cost_then: what would be spent and held in all with this call, at most.
+            tokens_then: the same in tokens.
+            is_known: whether it is known what the call may use.
+            cost: what the call may cost, None if that is not known.
+        """
+        if not self.has_budget:
+            return True
+        if self.held_unknown or not is_known:
+            return False
+        if self.budget_cost is not None and (cost is None or cost_then > self.budget_cost):
+            return False
+        return self.budget_tokens is None or tokens_then <= self.budget_tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:

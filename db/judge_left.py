@@ -183,6 +183,24 @@ class Frontier:
         return {row[0] for row in rows} or {left_side(self._store.seed, key, "")}
 
 
+def count_left(store: Store, judge: str, scope: Scope) -> int:
+    """How many verdicts a judge has yet to give, about: it counts, and looks at no pair.
+
+    It reads every pair, which takes a second for some hundred thousand.
+    """
+    per_turn = store.settings()["vote_per"] == "turn"
+    orders = 2 if scope.orders == "both" else 1
+    with store.read() as connection:
+        turns, given = connection.execute(
+            f"SELECT (SELECT sum(CASE WHEN ? THEN n ELSE min(n, 1) END) FROM "
+            f"(SELECT {TURNS_OF_PAIR} AS n FROM pair p)), (SELECT count(*) FROM verdict v "
+            "JOIN judge j ON j.id = v.judge_id WHERE j.name = ? AND v.repeat < ? "
+            "AND v.supersedes IS NULL)",
+            (per_turn, judge, scope.repeats),
+        ).fetchone()
+    return max(0, int(turns or 0) * orders * scope.repeats - int(given))
+
+
 _PAIRS = "SELECT value FROM json_each(:pairs)"
 _SIBLINGS = (
     "SELECT DISTINCT s.id FROM pair t JOIN pair s ON s.question_id = t.question_id "

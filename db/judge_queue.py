@@ -11,6 +11,7 @@ All that a worker has to write goes into one short transaction at a time, see
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
@@ -51,8 +52,13 @@ class JudgeQueue:
 
     # ── the worker ──────────────────────────────────────────────────────────
 
-    def enter(self) -> Control:
-        """Say that this worker is there; how the work is to go on."""
+    def control(self) -> Control:
+        """How the work is to go on."""
+        with self.store.read() as connection:
+            return read_control(connection, self._judge)
+
+    def enter(self) -> None:
+        """Say that this worker is there, before it leases anything."""
         now = self.store.now()
         _, pid, _, _ = self.owner.rsplit("/", 3)
         with self.store.write() as connection:
@@ -64,7 +70,6 @@ class JudgeQueue:
             connection.execute(
                 "INSERT OR IGNORE INTO judge_control (judge_id) VALUES (?)", (self._judge,)
             )
-            return read_control(connection, self._judge)
 
     def beat(self, *, window: int, under_way: int, verdicts: int) -> Control:
         """Say that this worker goes on, renew its leases, and return what others let lapse."""
@@ -177,9 +182,11 @@ class JudgeQueue:
         """
         with self.store.write() as connection:
             recorded = write_verdicts(connection, work.verdicts)
-            connection.executemany(
-                "DELETE FROM job WHERE key = ?", [(verdict.id,) for verdict in work.verdicts]
-            )
+            if work.verdicts:
+                connection.execute(
+                    "DELETE FROM job WHERE key IN (SELECT value FROM json_each(?))",
+                    (json.dumps([verdict.id for verdict in work.verdicts]),),
+                )
             control = read_control(connection, self._judge, held=False)
             self._end(connection, work.ends, control)
             for job, wait in work.returned:
@@ -198,92 +205,73 @@ class JudgeQueue:
     def _begin(
         self, connection: sqlite3.Connection, begins: Iterable[Begin], control: Control
     ) -> list[int]:
-        now, until = self.store.now(), self._after()
+        begins = list(begins)
+        if not begins:
+            return []
+        jobs = json.dumps([job for one in begins for job in one.jobs])
+        held = {
+            row[0]
+            for row in connection.execute(
+                "SELECT id FROM job WHERE owner = ? AND id IN (SELECT value FROM json_each(?))",
+                (self.owner, jobs),
+            )
+        }
         cost = control.spent_cost + control.held_cost
         tokens = control.spent_tokens + control.held_tokens
-        begun = []
+        last = connection.execute("SELECT coalesce(max(id), 0) FROM attempt").fetchone()[0]
+        now, begun, rows = self.store.now(), [], []
         for one in begins:
             may_cost = control.cost(one.tokens_in, one.tokens_out)
-            if control.has_budget and (
-                control.held_unknown
-                or one.tokens_in is None
-                or (control.budget_cost is not None and may_cost is None)
-            ):
+            then = (cost + (may_cost or 0.0), tokens + (one.tokens_in or 0) + (one.tokens_out or 0))
+            if not control.may_use(*then, is_known=one.tokens_in is not None, cost=may_cost):
                 begun.append(NO_ROOM)  # what might exceed the budget is not sent
                 continue
-            cost_then = cost + (may_cost or 0.0)
-            tokens_then = tokens + (one.tokens_in or 0) + (one.tokens_out or 0)
-            if (control.budget_cost is not None and cost_then > control.budget_cost) or (
-                control.budget_tokens is not None and tokens_then > control.budget_tokens
-            ):
-                begun.append(NO_ROOM)
-                continue
-            changed = sum(
-                connection.execute(
-                    "UPDATE job SET attempts = attempts + 1, lease_until = ? "
-                    "WHERE id = ? AND owner = ?",
-                    (until, job, self.owner),
-                ).rowcount
-                for job in one.jobs
-            )
-            if not changed:
+            if not held.intersection(one.jobs):
                 begun.append(GONE)
                 continue
-            cost, tokens = cost_then, tokens_then
-            cursor = connection.execute(
-                "INSERT INTO attempt (call, judge_id, owner, endpoint, begun_at, requests, "
-                "tokens_in, tokens_out, cost) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    one.call,
-                    self._judge,
-                    self.owner,
-                    one.endpoint,
-                    now,
-                    one.requests,
-                    one.tokens_in,
-                    one.tokens_out,
-                    may_cost,
-                ),
-            )
-            assert cursor.lastrowid is not None
-            begun.append(cursor.lastrowid)
+            cost, tokens = then
+            last += 1
+            begun.append(last)
+            told = (one.call, one.endpoint, one.requests, one.tokens_in, one.tokens_out)
+            rows.append([last, *told, may_cost, one.jobs])
+        connection.execute(_BEGIN, (self._judge, self.owner, now, json.dumps(rows)))
+        connection.execute(
+            "UPDATE job SET attempts = attempts + 1, lease_until = ?1 WHERE owner = ?2 AND id IN "
+            "(SELECT j.value FROM json_each(?3) r, json_each(r.value, '$[7]') j)",
+            (self._after(), self.owner, json.dumps(rows)),
+        )
         return begun
 
     def _end(self, connection: sqlite3.Connection, ends: Sequence[End], control: Control) -> None:
-        now, cost, tokens = self.store.now(), 0.0, 0
+        if not ends:
+            return
+        # Those that were taken for lost meanwhile are counted as that, and not again.
+        held = {
+            number: told
+            for number, *told in connection.execute(
+                "SELECT id, tokens_in, tokens_out, cost FROM attempt WHERE outcome IS NULL "
+                "AND id IN (SELECT value FROM json_each(?))",
+                (json.dumps([end.attempt for end in ends]),),
+            )
+        }
+        cost, tokens, rows = 0.0, 0, []
         for end in ends:
-            held = connection.execute(
-                "SELECT tokens_in, tokens_out, cost FROM attempt WHERE id = ? AND outcome IS NULL",
-                (end.attempt,),
-            ).fetchone()
-            if held is None:
-                continue  # taken for lost meanwhile, and counted as that
+            if (held_for := held.get(end.attempt)) is None:
+                continue
             spent = control.cost(end.tokens_in, end.tokens_out)
-            connection.execute(
-                "UPDATE attempt SET ended_at = ?, outcome = ?, detail = ?, endpoint = ?, "
-                "requests = ?, tokens_in = ?, tokens_out = ?, cost = ?, latency = ?, "
-                "may_be_charged = ? WHERE id = ?",
-                (
-                    now,
-                    end.outcome,
-                    end.detail,
-                    end.endpoint,
-                    end.requests,
-                    end.tokens_in,
-                    end.tokens_out,
-                    spent,
-                    end.latency,
-                    end.may_be_charged,
-                    end.attempt,
-                ),
+            detail = end.detail.replace("\x00", "\ufffd")  # which would end a text within JSON
+            used = (end.requests, end.tokens_in, end.tokens_out, spent, end.latency)
+            rows.append(
+                [end.attempt, end.outcome, detail, end.endpoint, *used, int(end.may_be_charged)]
             )
             known = end.tokens_in is not None and end.tokens_out is not None
             if known or not (end.may_be_charged or end.outcome == "ok"):
                 cost += spent or 0.0
                 tokens += (end.tokens_in or 0) + (end.tokens_out or 0)
             else:
-                cost += held[2] or 0.0
-                tokens += (held[0] or 0) + (held[1] or 0)
+                tokens += (held_for[0] or 0) + (held_for[1] or 0)
+                cost += held_for[2] or 0.0
+        connection.execute(_END, (self.store.now(), json.dumps(rows)))
         self._spend(connection, cost, tokens)
 
     def _spend(self, connection: sqlite3.Connection, cost: float, tokens: int) -> None:
@@ -354,16 +342,22 @@ class JudgeQueue:
         return stamp(self.store.clock() + timedelta(seconds=wait))
 
 
-def addresses(store: Store, judge: str) -> list[str]:
-    """Where a judge is asked, in the order in which the addresses were added."""
-    with store.read() as connection:
-        rows = connection.execute(
-            "SELECT address FROM endpoint WHERE judge_id = ? AND removed_at IS NULL "
-            "ORDER BY added_at, address",
-            (judge_row(connection, judge),),
-        ).fetchall()
-    return [row[0] for row in rows]
+# One statement for many rows: each statement lets another thread of the process go first.
+_BEGIN = """
+    INSERT INTO attempt (id, call, judge_id, owner, endpoint, begun_at, requests, tokens_in,
+        tokens_out, cost)
+    SELECT r.value ->> 0, r.value ->> 1, ?1, ?2, r.value ->> 2, ?3, r.value ->> 3, r.value ->> 4,
+        r.value ->> 5, CAST(r.value ->> 6 AS REAL)
+    FROM json_each(?4) r
+"""
 
+_END = """
+    UPDATE attempt SET ended_at = ?1, outcome = r.value ->> 1, detail = r.value ->> 2,
+        endpoint = r.value ->> 3, requests = r.value ->> 4, tokens_in = r.value ->> 5,
+        tokens_out = r.value ->> 6, cost = CAST(r.value ->> 7 AS REAL),
+        latency = CAST(r.value ->> 8 AS REAL), may_be_charged = r.value ->> 9
+    FROM json_each(?2) r WHERE attempt.id = r.value ->> 0
+"""
 
 _LEASE = (
     "UPDATE job SET state = 'leased', owner = ?, lease_until = ? WHERE {} "

@@ -12,6 +12,7 @@ from core.blinding import as_seen
 from core.errors import Conflict, TiebreakError
 from core.records import Judge, Pair, Question, Verdict, VerdictStatus
 from db import chain
+from db.chain import text_hash
 from db.details import stored_object
 from db.texts import TURNS_OF_PAIR, answers_turns, questions_of, store_text
 
@@ -46,14 +47,30 @@ class Judging:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def add(self, judge: Judge) -> bool:
+    def add(self, judge: Judge, wording: str = "") -> bool:
         """Add a judge; whether it is new.
+
+        Args:
+            wording: all of its prompt as one text, kept with it.
 
         Raises:
             Conflict: if a judge of that name stands there in another configuration.
         """
         with self.store.write() as connection:
-            return add_judge(connection, judge, self.store.now(), str(self.store.path))
+            is_new = add_judge(connection, judge, self.store.now(), str(self.store.path))
+            if wording:
+                keep_wording(connection, judge.name, wording)
+            return is_new
+
+    def wording(self, judge: str) -> str:
+        """All of a judge's prompt as it was when it was added; empty if it was not kept."""
+        with self.store.read() as connection:
+            row = connection.execute(
+                "SELECT t.body FROM judge_prompt p JOIN judge j ON j.id = p.judge_id "
+                "JOIN text t ON t.hash = p.text_hash WHERE j.name = ?",
+                (judge,),
+            ).fetchone()
+        return row[0] if row else ""
 
     def judges(self) -> list[Judge]:
         """Every judge of the study, in the order they were added."""
@@ -119,37 +136,59 @@ def write_verdicts(connection: sqlite3.Connection, verdicts: Sequence[Verdict]) 
 
     A retry is passed over, too, where the failure was tried again elsewhere already.
     """
-    rows: dict[str, dict[str, Any]] = {}
-    pairs: dict[str, tuple[int, str]] = {}
-    judges: dict[str, tuple[int, str]] = {}
-    for verdict in verdicts:
-        if (
-            verdict.id in rows
-            or connection.execute(_IS_THERE, (verdict.id, verdict.supersedes)).fetchone()
-        ):
-            continue
-        key, name = verdict.pair.key, verdict.judge
-        if key not in pairs:
-            pairs[key] = connection.execute(
-                f"SELECT p.id, {chain.SHOWN} FROM pair p WHERE p.key = ?", (key,)
-            ).fetchone()
-        if name not in judges:
-            judges[name] = connection.execute(
-                f"SELECT j.id, {chain.JUDGE} FROM judge j WHERE j.name = ?", (name,)
-            ).fetchone()
-        pair_id, shown = pairs[key]
-        row = verdict_row(
-            verdict, pair_id, key, judges[name], lambda body: store_text(connection, body)
+    if not verdicts:
+        return 0
+    there = _recorded(connection, verdicts)
+    pairs = {
+        key: (pair_id, shown)
+        for key, pair_id, shown in connection.execute(
+            f"SELECT p.key, p.id, {chain.SHOWN} FROM pair p "
+            "WHERE p.key IN (SELECT value FROM json_each(?))",
+            (json.dumps(list({verdict.pair.key for verdict in verdicts})),),
         )
-        rows[verdict.id] = row | {"shown": shown}
+    }
+    judges = {
+        name: (judge_id, told)
+        for name, judge_id, told in connection.execute(
+            f"SELECT j.name, j.id, {chain.JUDGE} FROM judge j "
+            "WHERE j.name IN (SELECT value FROM json_each(?))",
+            (json.dumps(list({verdict.judge for verdict in verdicts})),),
+        )
+    }
+    texts: dict[str, str] = {}
+    rows: dict[str, dict[str, Any]] = {}
+
+    def keep(body: str) -> str:
+        digest = text_hash(body)
+        texts[digest] = body
+        return digest
+
+    for verdict in verdicts:
+        if verdict.id in rows or there & {verdict.id, verdict.supersedes}:
+            continue
+        key = verdict.pair.key
+        pair_id, shown = pairs[key]
+        row = verdict_row(verdict, pair_id, key, judges[verdict.judge], keep)
+        row["shown"] = shown
+        rows[verdict.id] = row
+        if verdict.supersedes is not None:
+            there.add(verdict.supersedes)
+    connection.executemany("INSERT OR IGNORE INTO text VALUES (?, ?)", texts.items())
     chain.append(connection, "verdict", list(rows.values()))
     return len(rows)
 
 
-_IS_THERE = (
-    "SELECT 1 FROM verdict WHERE id = ?1 "
-    "UNION ALL SELECT 1 FROM verdict WHERE ?2 IS NOT NULL AND supersedes = ?2"
-)
+def _recorded(connection: sqlite3.Connection, verdicts: Sequence[Verdict]) -> set[str | None]:
+    """The ids among verdicts that are recorded, and the failures that were tried again."""
+    ids = json.dumps([verdict.id for verdict in verdicts])
+    retried = json.dumps([one.supersedes for one in verdicts if one.supersedes is not None])
+    found = connection.execute(
+        "SELECT id FROM verdict WHERE id IN (SELECT value FROM json_each(?)) "
+        "UNION ALL SELECT supersedes FROM verdict WHERE supersedes IS NOT NULL "
+        "AND supersedes IN (SELECT value FROM json_each(?))",
+        (ids, retried),
+    )
+    return {row[0] for row in found}
 
 
 _LEFT_TO_JUDGE = f"""
@@ -199,6 +238,15 @@ def asked_of(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, int]
             )
         )
     return asked
+
+
+def keep_wording(connection: sqlite3.Connection, judge: str, wording: str) -> None:
+    """Keep a judge's prompt, unless one is kept already; within a write transaction."""
+    connection.execute(
+        "INSERT OR IGNORE INTO judge_prompt (judge_id, text_hash) "
+        "SELECT id, ? FROM judge WHERE name = ?",
+        (store_text(connection, wording), judge),
+    )
 
 
 def as_float(value: float | None) -> float | None:

@@ -248,6 +248,11 @@ class Reading:
         with self.store.read() as connection:
             yield from _votes(connection, standing=True)
 
+    def verdicts_of(self, judge: str) -> Iterator[Verdict]:
+        """A judge's standing verdicts, with their raw replies, in the order of the log."""
+        with self.store.read() as connection:
+            yield from _verdicts(connection, standing=True, judge=judge)
+
     def verdict(self, key: str) -> Verdict:
         """One verdict with all its texts, whether it stands or not.
 
@@ -379,9 +384,12 @@ def _votes(connection: sqlite3.Connection, *, standing: bool) -> Iterator[tuple[
 
 
 def _verdicts(
-    connection: sqlite3.Connection, *, standing: bool, only: str | None = None
+    connection: sqlite3.Connection, *, standing: bool, only: str | None = None, judge: str = ""
 ) -> Iterator[Verdict]:
-    """The verdicts in the order of the log, or the one whose id is ``only``."""
+    """The verdicts in the order of the log, or the one whose id is ``only``, or a judge's."""
+    chosen = "" if only is None else "AND v.id = :only "
+    if judge:
+        chosen += "AND j.name = :judge "
     rows = connection.execute(
         "SELECT q.key, p.model_1, p.model_2, v.id, v.turn, j.name, v.status, v.choice, v.left, "
         "v.repeat, v.score_left, v.score_right, v.preference, v.prompt, v.prompt_hash, v.label, "
@@ -392,8 +400,8 @@ def _verdicts(
         "JOIN judge j ON j.id = v.judge_id LEFT JOIN source s ON s.id = v.source_id "
         "LEFT JOIN text raw ON raw.hash = v.raw_hash "
         f"LEFT JOIN text why ON why.hash = v.reasoning_hash {_standing('verdict', standing)} "
-        f"{'' if only is None else 'AND v.id = :only '}ORDER BY v.seq",
-        {} if only is None else {"only": only},
+        f"{chosen}ORDER BY v.seq",
+        {"only": only, "judge": judge},
     )
     for question, model_1, model_2, key, turn, judge, status, choice, left, repeat, *rest in rows:
         score_left, score_right, *rest = rest

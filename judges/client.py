@@ -233,15 +233,15 @@ class ChatClient:
         if self._session is None:
             import aiohttp
 
-            self._key = self._read_key()
+            key = self.key()
             headers = {
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
                 "Content-Type": "application/json",
                 "User-Agent": "tiebreak",
             }
-            if self._key:
-                headers["Authorization"] = f"Bearer {self._key}"
+            if key:
+                headers["Authorization"] = f"Bearer {key}"
             self._session = aiohttp.ClientSession(
                 # How many calls are made at once is decided above.
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_ALIVE),
@@ -252,7 +252,12 @@ class ChatClient:
             )
         return self._session
 
-    def _read_key(self) -> str:
+    def key(self) -> str:
+        """The key, read now and redacted from here on; empty if the server wants none.
+
+        Raises:
+            TiebreakError: its environment variable is not set, or holds no key.
+        """
         if not self._key_variable:
             return ""
         key = self._environ.get(self._key_variable, "").strip()
@@ -267,6 +272,7 @@ class ChatClient:
                 f"the environment variable {self._key_variable} holds no key: a key is of "
                 "printable ASCII characters on one line"
             )
+        self._key = key
         return key
 
 

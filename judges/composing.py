@@ -75,6 +75,11 @@ class Composed:
                 f"the prompt {self.id!r} has no wording for explain={explain}",
                 f"choose one of: {', '.join(self.explains)}",
             )
+        if self.form == "single" and style.names:
+            raise TiebreakError(
+                f"the prompt {self.id!r} shows one answer at a time, which it calls by no name",
+                "leave the names out",
+            )
         names = style.names or NAMES
         if self.form == "list" and len(names) < _LISTS_NEED:
             raise TiebreakError(
@@ -125,7 +130,9 @@ class Composed:
 
     def _labels(self, called: Mapping[str, str]) -> Mapping[str, Seen]:
         labels = {Template(label).fill(called): seen for label, seen in self.labels.items()}
-        if len({label_key(label) for label in labels}) < len(self.labels):
+        fixed = {label_key(label) for label in self.labels if "{" not in label}
+        taken = fixed & {label_key(called[letter]) for letter in "ab"}
+        if taken or len({label_key(label) for label in labels}) < len(self.labels):
             raise TiebreakError(
                 f"with these names the prompt {self.id!r} says two things by one label",
                 f"its labels are {', '.join(labels)}: choose other names",

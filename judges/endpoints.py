@@ -15,10 +15,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import TiebreakError
-from judges.models import Asks
+from judges.asking import Asks
 from judges.outcomes import (
     CallError,
     JobFatal,
@@ -32,6 +32,9 @@ from judges.outcomes import (
 
 _LEAST = 0.05
 """Seconds that a pause lasts at least: a server may ask to be tried again after 0 s."""
+
+if TYPE_CHECKING:
+    from judges.templates import Message
 
 AGAIN = "verdicts had so far are kept; check the server, then start the judge again"
 
@@ -154,8 +157,14 @@ class EndpointPool:
 
     # ── asking ──────────────────────────────────────────────────────────────
 
+    @property
+    def base_url(self) -> str:
+        """The address that is asked within a slot; empty without one."""
+        trip = _TRIP.get()
+        return "" if trip is None else trip.endpoint.address
+
     async def ask(
-        self, messages: Sequence[Any], parameters: Mapping[str, Any], *, wanted: Any = None
+        self, messages: Sequence[Message], parameters: Mapping[str, Any], *, wanted: Any = None
     ) -> Reply:
         """Ask where there is room; within a slot, ask there.
 
@@ -163,21 +172,17 @@ class EndpointPool:
             CallError: no reply, see :class:`judges.client.ChatClient`.
             TiebreakError: no endpoint takes calls any more.
         """
-        if (trip := _TRIP.get()) is None:
-            async with self.slot() as trip:
-                return await self._send(trip, messages, parameters, wanted)
-        return await self._send(trip, messages, parameters, wanted)
+        if (trip := _TRIP.get()) is not None:
+            return await _client_of(trip).ask(messages, parameters, wanted=wanted)
+        async with self.slot() as trip:
+            return await _client_of(trip).ask(messages, parameters, wanted=wanted)
 
-    async def _send(
-        self,
-        trip: Trip,
-        messages: Sequence[Any],
-        parameters: Mapping[str, Any],
-        wanted: Any,
-    ) -> Reply:
-        assert trip.endpoint.client is not None, "a judge that asks nobody has nobody to ask"
-        trip.requests += 1
-        return await trip.endpoint.client.ask(messages, parameters, wanted=wanted)
+    async def post(self, path: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], str, float]:
+        """Send any other request, just so."""
+        if (trip := _TRIP.get()) is not None:
+            return await _client_of(trip).post(path, body)
+        async with self.slot() as trip:
+            return await _client_of(trip).post(path, body)
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[Trip]:
@@ -387,6 +392,12 @@ class EndpointPool:
     def _stop(self, endpoint: Endpoint, why: TiebreakError) -> None:
         if endpoint.stopped is None:
             endpoint.stopped = why
+
+
+def _client_of(trip: Trip) -> Asks:
+    assert trip.endpoint.client is not None, "a judge that asks nobody has nobody to ask"
+    trip.requests += 1
+    return trip.endpoint.client
 
 
 def _load(endpoint: Endpoint, now: float) -> float:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from core.errors import TiebreakError
 from core.records import Judge, Seen, Verdict, VerdictStatus
 from core.secrets import names_a_secret
+from judges.asking import Asks
 from judges.baselines import BaselineJudge
 from judges.client import TIMEOUT, ChatClient, check_address
+from judges.decisions import APIS, PROMPT, DecisionJudge, wording_hash
 from judges.families import Family, Prompts, family_of
 from judges.lineups import Lineup, sides_of
 from judges.outcomes import Reply
@@ -21,26 +23,9 @@ from judges.prompting import Prompt, list_label
 from judges.shares import outcome_shares
 from judges.structured import Wanted
 from judges.tasks import KINDS, NOTHING, JudgeLike, Shown, Size, Task, sent_parameters, verdict
-from judges.templates import Message
 
 _OURS = frozenset({"model", "messages", "stream", "n", "tools"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-
-
-class Asks(Protocol):
-    """Whoever a request can be sent to: a client, or a pool of them."""
-
-    async def ask(
-        self,
-        messages: Sequence[Message],
-        parameters: Mapping[str, Any],
-        *,
-        wanted: Wanted | None = None,
-    ) -> Reply:
-        """Send one request and read what comes back; see :meth:`judges.client.ChatClient.ask`."""
-
-    async def close(self) -> None:
-        """Let go of connections."""
 
 
 class ModelJudge:
@@ -270,9 +255,9 @@ def new_judge(
     """The record of a judge, checked: what a study stores when a judge is added.
 
     Args:
-        kind: ``openai`` or ``baseline``.
+        kind: ``openai``, ``decision`` or ``baseline``.
         model: the model as its server calls it, or the baseline's name.
-        endpoint: the server's API root; for ``openai`` only.
+        endpoint: the server's API root; not for ``baseline``.
         prompt: a family of prompts; for ``openai`` only.
         parameters: sent with each request, except ``api_key_env`` and ``timeout``.
 
@@ -291,6 +276,11 @@ def new_judge(
         raise TiebreakError(f"the judge {name!r} names no model", "name it as its server does")
     check_address(endpoint)
     _check_parameters(given)
+    if kind == "decision":
+        given.setdefault("api", APIS[0])
+        _check_api(given["api"])
+        wording = (PROMPT, wording_hash())
+        return Judge(name, kind, model, endpoint, *wording, parameters=given, revision=revision)
     known = prompts or load_prompts()
     return Judge(
         name, kind, model, endpoint, prompt, known.hash(prompt), parameters=given, revision=revision
@@ -321,6 +311,9 @@ def make_judge(
     _check_kind(record.name, record.kind)
     _check_parameters(record.parameters)
     asked = asks or make_client(record, environ=environ)
+    if record.kind == "decision":
+        _check_api(record.parameters.get("api"))
+        return DecisionJudge(record, asked)
     return ModelJudge(record, prompts or load_prompts(), asked)
 
 
@@ -354,6 +347,11 @@ def _check_kind(name: str, kind: str) -> None:
         raise TiebreakError(
             f"the judge {name!r} is of the kind {kind!r}, which has no one to ask", hint
         )
+
+
+def _check_api(api: object) -> None:
+    if api not in APIS:
+        raise TiebreakError(f"{api!r} is no decision endpoint", f"there are: {', '.join(APIS)}")
 
 
 def _check_parameters(parameters: Mapping[str, Any]) -> None:

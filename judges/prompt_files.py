@@ -91,6 +91,11 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
+def is_examples(path: Path) -> bool:
+    """Whether a file looks like one of examples rather than of prompts."""
+    return path.is_file() and path.suffix == ".toml" and "example" in _toml(path)
+
+
 def _shared(folder: Path) -> dict[str, Any]:
     """The parts that a folder's composed prompts share: its own before ours."""
     shared = _toml(FOLDER / SHARED)

@@ -150,8 +150,6 @@ class Prompt:
             for name in self._user.fields
             if (found := _NUMBERED.fullmatch(name))
         }
-        names = self.grammar.names[: len(shown.answers)]
-        values["names"] = _listed(names)
         write: Callable[[Shown, Sequence[str | None]], str]
         if self.multi:
             write = self._conversation
@@ -168,8 +166,12 @@ class Prompt:
             kind = "answer"
         values |= {kind + end: write(shown, answer) for end, answer in sides.items()}
         if self.form == "list":
-            values[f"{kind}s"] = "\n".join(
-                self._each.fill({"name": name, "tag": name.lower(), "text": write(shown, answer)})
+            names = self.grammar.names[: len(shown.answers)]
+            values["names"] = _listed(names)
+            values[f"{kind}s"] = "\n\n".join(
+                self._each.fill(
+                    {"name": name, "tag": name.lower(), "text": write(shown, answer)}
+                ).strip()
                 for name, answer in zip(names, shown.answers, strict=True)
             )
         return values
@@ -215,11 +217,11 @@ class Prompt:
         """
         if self.form != "list":
             return self.read(raw)
-        found = _LIST_LABEL.fullmatch(label)
-        names = self.grammar.names
-        if not found or not {found[1], found[3]} <= set(names[: int(found[4])]):
+        about = list_of(label)
+        if about is None or not set(about[:2]) <= set(self.grammar.names[: about[2]]):
             raise ValueError(f"the label {label!r} does not say which answers it is about")
-        return self.read_list(raw, int(found[4]), found[1], found[3])
+        left, right, count = about
+        return self.read_list(raw, count, left, right)
 
     def pack(self, replies: Sequence[str]) -> str:
         """The raw replies to a task as one text: as it came, or a JSON list of two."""
@@ -243,6 +245,12 @@ def list_label(left: str, right: str, count: int, seen: Seen | None) -> str:
     """A verdict out of a ranking as it is stored: ``B > D of 6``, ``B ? D of 6`` for none."""
     signs = {Seen.LEFT: ">", Seen.RIGHT: "<", Seen.TIE: "=", Seen.BOTH_BAD: "|", None: "?"}
     return f"{left} {signs[seen]} {right} of {count}"
+
+
+def list_of(label: str) -> tuple[str, str, int] | None:
+    """What :func:`list_label` was made of: left, right and how many there were."""
+    found = _LIST_LABEL.fullmatch(label)
+    return (found[1], found[3], int(found[4])) if found else None
 
 
 def is_failure_of_parser(error: str) -> bool:

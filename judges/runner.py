@@ -304,11 +304,14 @@ class Runner:
     def _replied(self, call: Call, verdicts: Sequence[Verdict], trip: Trip) -> Ended:
         self._heard = True
         self._given_up = 0
-        told = {verdict.id: verdict for verdict in verdicts}
-        for task in call.tasks:
-            if (key := verdict_id(self._judge.record, task)) not in told:
-                told[key] = self._judge.failed(task, "the reply said nothing of this pair")
-        whole = tuple(told.values())
+        whole = tuple(verdicts)
+        if len(whole) < len(call.tasks):
+            told = {verdict.id for verdict in whole}
+            whole += tuple(
+                self._judge.failed(task, "the reply said nothing of this pair")
+                for task in call.tasks
+                if verdict_id(self._judge.record, task) not in told
+            )
         unread = next((v for v in whole if v.status is not VerdictStatus.OK), None)
         ended = self._told(call, "ok", trip, whole)
         if unread is None:

@@ -21,11 +21,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-CHOICE_WAYS = ("structured_outputs", "grammar", "json_schema", "json_object")
-"""How a choice among labels can be enforced, best first: the last two wrap it into an object."""
+from core.records import Seen
 
-JSON_WAYS = ("structured_outputs", "json_schema", "json_object", "grammar")
-"""How an object of a schema can be enforced, in the order in which a probe tries them."""
+WAYS = ("structured_outputs", "grammar", "json_schema", "json_object")
+"""How a reply can be enforced, in the order in which a probe tries them: with a schema alone,
+weak models fill the space between its parts until their tokens are used up."""
 
 MOST_LOGPROBS = 20
 """Alternatives asked for at each token: what servers give at most."""
@@ -61,8 +61,8 @@ class Support:
     """What a server was found to take; all of it is empty for one that was never asked.
 
     Attributes:
-        choice: the way in :data:`CHOICE_WAYS` by which it keeps to labels.
-        json: the way in :data:`JSON_WAYS` by which it keeps to a schema.
+        choice: the way in :data:`WAYS` by which it keeps to labels.
+        json: the way in :data:`WAYS` by which it keeps to a schema.
         logprobs: alternatives that it gives at each token; 0 if it gives none.
     """
 
@@ -77,8 +77,8 @@ class Support:
         ways = told if isinstance(told, dict) else {}
         count = (found or {}).get("logprobs")
         return cls(
-            choice=ways["choice"] if ways.get("choice") in CHOICE_WAYS else "",
-            json=ways["json"] if ways.get("json") in JSON_WAYS else "",
+            choice=ways["choice"] if ways.get("choice") in WAYS else "",
+            json=ways["json"] if ways.get("json") in WAYS else "",
             logprobs=count if isinstance(count, int) and not isinstance(count, bool) else 0,
         )
 
@@ -358,3 +358,13 @@ def label_shares(token_logprobs: Mapping[str, float], labels: Sequence[str]) -> 
             sums[(exact or meant)[0]] += math.exp(min(0.0, logprob))
     total = sum(sums.values())
     return {label: value / total for label, value in sums.items()} if total > 0 else {}
+
+
+def preference(shares: Mapping[Seen, float]) -> float:
+    """How far the left answer is preferred, from 0 to 1: P(left) + ½ P(tie) + ½ P(both bad).
+
+    What prefers neither side counts half for each, so ½ is no preference and the two orders of
+    a judge without position bias sum to 1.
+    """
+    neither = shares.get(Seen.TIE, 0.0) + shares.get(Seen.BOTH_BAD, 0.0)
+    return min(1.0, max(0.0, shares.get(Seen.LEFT, 0.0) + neither / 2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -21,8 +22,9 @@ from core.records import (
     VerdictStatus,
 )
 
-KINDS = ("baseline", "openai")
-"""What a judge can be: one that needs no model, or a model behind an OpenAI-compatible server."""
+KINDS = ("baseline", "openai", "decision")
+"""What a judge can be: one that needs no model, or a model behind an OpenAI-compatible server,
+which writes, or decides by a decision endpoint."""
 
 CLIENT_ONLY: Mapping[str, str] = MappingProxyType(
     {
@@ -209,6 +211,9 @@ def verdict_id(judge: Judge, task: Task) -> str:
 
 def verdict_names(judge: Judge) -> Callable[[str, int, int, int], str]:
     """What names a judge's verdicts: a function of (pair's key, turn, left, repeat)."""
+    known, names = _NAMED[-1] if _NAMED else (None, None)
+    if names is not None and known is judge:
+        return names
     who = [
         judge.name,
         judge.kind,
@@ -216,17 +221,21 @@ def verdict_names(judge: Judge) -> Callable[[str, int, int, int], str]:
         judge.prompt_hash,
         sent_parameters(judge.parameters),
     ]
+    packed = json.dumps(who, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    begun = packed[:-1].encode("ascii")
 
     def name(pair: str, turn: int, left: int, repeat: int) -> str:
-        material = json.dumps(
-            [*who, pair, turn, left, repeat],
-            sort_keys=True,
-            ensure_ascii=True,
-            separators=(",", ":"),
-        )
-        return hashlib.sha256(material.encode("ascii")).hexdigest()[:32]
+        # As json.dumps writes the list whole; a pair's key is of hex digits.
+        return hashlib.sha256(
+            b'%s,"%s",%d,%d,%d]' % (begun, pair.encode(), turn, left, repeat)
+        ).hexdigest()[:32]
 
+    _NAMED.append((judge, name))
     return name
+
+
+_NAMED: deque[tuple[Judge, Callable[[str, int, int, int], str]]] = deque(maxlen=1)
+"""The judge whose verdicts were named last: a process works on one for hours."""
 
 
 def verdict(

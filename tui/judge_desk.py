@@ -53,6 +53,7 @@ class Order:
         retry_failed: once more, first, what failed in an earlier run.
         unread: attempts at a task whose replies hold no verdict.
         pace: seconds between the calls of each worker; for showing the work, not for doing it.
+        turn: seconds between two transactions at the least; more leaves the disk to those who vote.
     """
 
     concurrency: int = 8
@@ -62,6 +63,7 @@ class Order:
     retry_failed: bool = False
     unread: int = 1
     pace: float = 0.0
+    turn: float = TURN
 
 
 @dataclass(slots=True)
@@ -94,7 +96,7 @@ class Desk:
         self._store: Store | None = None
         self._turned = self._beaten = 0.0
         self._taken = 0
-        self._is_dry = False
+        self._is_dry = self._is_in = False
 
     async def open(self) -> None:
         """Open the study and take a place.
@@ -125,32 +127,41 @@ class Desk:
     # ── in the thread ───────────────────────────────────────────────────────
 
     def _open(self) -> None:
-        record, order = self._judge.record, self._order
+        record = self._judge.record
         self._store = Store(self._study)
         lease = float(record.parameters.get("timeout", TIMEOUT)) + _MARGIN
         self._queue = JudgeQueue(self._store, record.name, process_name(), lease=lease)
-        self.control = self._queue.enter()
-        self._cancels = self.control.cancels
         self._queue.return_lost()
-        calls_by = getattr(self._judge, "calls_by", "pair")
-        scope = Scope(order.repeats, order.orders, calls_by, order.retry_failed)
-        self._frontier = self._queue.frontier(scope, verdict_names(record))
+        self.control = self._queue.control()
+        self._cancels = self.control.cancels
+        if self._queue.counts()[0]:
+            self._enter()
+        self._frontier = self._queue.frontier(
+            scope_of(self._judge, self._order), verdict_names(record)
+        )
         self._portions: Iterator[list[Wanted]] = self._frontier.portions()
+
+    def _enter(self) -> None:
+        """Take the place, once there is work: who only looks leaves no trace in the study."""
+        if not self._is_in:
+            self._queue.enter()
+            self._is_in = True
 
     def _close(self, note: str) -> None:
         if self._store is not None:
             try:
-                self._queue.leave(note)
+                if self._is_in:
+                    self._queue.leave(note)
             finally:
                 self._store.close()
 
     def _exchange(self, given: Given) -> Got:
-        time.sleep(max(0.0, self._turned + TURN - time.monotonic()))
+        time.sleep(max(0.0, self._turned + self._order.turn - time.monotonic()))
         self._turned = time.monotonic()
-        if self._turned - self._beaten > _BEAT:
+        if self._is_in and self._turned - self._beaten > _BEAT:
             self._beat(given)
         work = self._work(given)
-        turned = self._queue.turn(work)
+        turned = self._queue.turn(work if self._is_in else replace(work, want=0))
         self.control = turned.control
         self.recorded += turned.recorded
         begun, refused = [], []
@@ -211,6 +222,8 @@ class Desk:
         leased: list[Job] = []
         until = time.monotonic() + _FILL
         for portion in self._portions:
+            if portion:
+                self._enter()
             if self._queue.fill(portion):
                 leased += self._queue.turn(Work(want=want - len(leased))).leased
             if len(leased) >= want or time.monotonic() > until:
@@ -219,7 +232,10 @@ class Desk:
         # From here on only what is new: votes cast and pairs made meanwhile.
         self._portions = self._frontier.portions()
         self._queue.return_lost()
-        self._is_dry = not leased and self._queue.counts()[0] == 0
+        waiting = self._queue.counts()[0]
+        if waiting:
+            self._enter()
+        self._is_dry = not leased and not waiting
         return leased
 
     def _beat(self, given: Given) -> None:
@@ -241,7 +257,7 @@ class Desk:
         return [
             Call(
                 name,
-                tuple(_task(job, asked) for job, asked in several),
+                tuple(task_of(asked, job.repeat) for job, asked in several),
                 max(job.attempts for job, _ in several),
                 place=_Place([job for job, _ in several]),
             )
@@ -249,12 +265,21 @@ class Desk:
         ]
 
 
-def _task(job: Job, asked: Asked) -> Task:
+def scope_of(judge: JudgeLike, order: Order) -> Scope:
+    """What verdicts an order wants of a judge."""
+    calls_by: Literal["pair", "question"] = "pair"
+    if getattr(judge, "calls_by", "pair") == "question":
+        calls_by = "question"
+    return Scope(order.repeats, order.orders, calls_by, order.retry_failed)
+
+
+def task_of(asked: Asked, repeat: int) -> Task:
+    """What the study asks, as judges take it."""
     return Task(
         asked.pair,
         asked.turn,
         asked.left,
-        job.repeat,
+        repeat,
         asked.question,
         asked.left_turns,
         asked.right_turns,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.errors import TiebreakError
 from core.records import Judge
-from db.judge_queue import addresses
 from db.store import Store
 from judges.calls import Ended
 from judges.endpoints import EndpointPool, Policy
 from judges.models import make_client, make_judge
 from judges.runner import Runner
 from tui.judge_desk import Desk, Order
+from tui.judge_prompts import prompts_of
 
 USUAL = Order()
 
@@ -46,16 +47,20 @@ async def work(
         TiebreakError: if the judge cannot go on; what it said until then is recorded.
     """
     with Store(study) as store:
-        at = addresses(store, record.name) or [record.endpoint]
+        at = store.endpoints.of(record.name)
+        prompts = prompts_of(store, record)
     pool = EndpointPool(
-        {address: make_client(record, address) for address in at if address},
+        {one.address: make_client(record, one.address, found=one.found) for one in at},
         order.concurrency,
         policy or Policy(unread=order.unread),
         on_pause=on_pause,
     )
-    judge = make_judge(record, asks=pool)
+    judge = make_judge(record, prompts=prompts, asks=pool)
     desk = Desk(study, judge, order)
     note = "interrupted"
+    # The desk's thread lets go of the interpreter at each statement; by default it would then
+    # wait 5 ms for the loop to give it back.
+    sys.setswitchinterval(0.0005)
     try:
         await desk.open()
         runner = Runner(judge, desk, pool, stop=stop, on_ended=on_ended, pace=order.pace)

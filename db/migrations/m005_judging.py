@@ -137,7 +137,16 @@ CREATE TABLE judge_worker (
 ) STRICT, WITHOUT ROWID;
 """
 
+# The wording that a judge was added with, as one text: a prompt file that changes or is lost
+# then changes no judge. The judge's own row has its hash.
+PROMPT = """
+CREATE TABLE judge_prompt (
+    judge_id INTEGER PRIMARY KEY REFERENCES judge (id),
+    text_hash TEXT NOT NULL REFERENCES text (hash)
+) STRICT;
+"""
+
 
 def m005_judging(db: Database) -> None:
     """Let verdicts say how they came about; make the tables of endpoints, panels and work."""
-    run_script(db, VERDICT + ENDPOINT + PANEL + JOB + ATTEMPT + CONTROL)
+    run_script(db, VERDICT + ENDPOINT + PANEL + JOB + ATTEMPT + CONTROL + PROMPT)

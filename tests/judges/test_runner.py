@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import pytest
@@ -24,7 +24,7 @@ from judges.outcomes import (
     Unreachable,
 )
 from judges.runner import POLL, Policy, Task, verdict_id
-from judges.tasks import verdict
+from judges.tasks import NOTHING, Size, verdict
 from tests.judges.running import MemoryKeeper, at_once, judge_all
 from tests.judges.samples import many
 
@@ -60,6 +60,9 @@ class Scripted:
 
     def failed(self, task: Task, error: str) -> Verdict:
         return verdict(self.record, task, VerdictStatus.FAILED, error=error)
+
+    def size(self, tasks: Sequence[Task]) -> Size:
+        return NOTHING
 
     async def close(self) -> None: ...
 

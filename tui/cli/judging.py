@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
-from collections import Counter
 from typing import Any
 
 import click
 
-from core.errors import TiebreakError
 from core.text import many, one_line
 from tui.cli import LazyGroup, Settings, as_name, example, say
 from tui.cli.data import as_json, show_json
+from tui.cli.prompt_options import Chosen, prompt_options
 
 COMMANDS = {
+    "run": ("tui.cli.judge_runs", "Let judges judge what they have not judged yet."),
+    "pause": ("tui.cli.judge_runs", "Let judges begin no call until they are resumed."),
+    "resume": ("tui.cli.judge_runs", "Let paused judges go on."),
+    "cancel": ("tui.cli.judge_runs", "End the work of judges in all processes."),
+    "budget": ("tui.cli.judge_runs", "Limit what a judge may use in all."),
+    "price": ("tui.cli.judge_runs", "Say what a judge's tokens cost."),
+    "status": ("tui.cli.judge_runs", "How the judges' work stands, in numbers."),
     "watch": ("tui.cli.judge_watch", "Follow the judges at work."),
     "failures": ("tui.cli.judge_watch", "What failed, by class, and the last of it."),
+    "prompts": ("tui.cli.judge_prompts", "The prompts that judges can be asked with."),
+    "reparse": ("tui.cli.judge_reparse", "Read stored replies again with today's parser."),
     "show": ("tui.cli.judge_watch", "One verdict whole, with its raw reply."),
 }
 """Commands that stand elsewhere: module and short help, so that the group loads none of them."""
@@ -45,7 +51,7 @@ def judge_command() -> None:
 @click.option("--baseline", metavar="KIND", help="longer-answer, most-headings or coin: no model.")
 @click.option("--model", help="The model, as its server calls it.")
 @click.option("--endpoint", metavar="URL", help="The server's API root, ending in /v1.")
-@click.option("--prompt", default="pairwise", show_default=True, help="A family of prompts.")
+@prompt_options
 @click.option("--api-key-env", metavar="VARIABLE", help="The variable that holds the key.")
 @click.option(
     "--set", "parameters", multiple=True, metavar="NAME=VALUE", help="Sent with each request."
@@ -58,7 +64,7 @@ def judge_add(
     baseline: str | None,
     model: str | None,
     endpoint: str | None,
-    prompt: str,
+    chosen: Chosen,
     api_key_env: str | None,
     parameters: tuple[str, ...],
     revision: str,
@@ -68,7 +74,7 @@ def judge_add(
     The key is read from the variable when the judge works; it is never stored.
     """
     from db.store import Store
-    from judges.runner import new_judge
+    from judges.models import new_judge
 
     if (baseline is None) == (model is None):
         raise click.UsageError("give either --baseline, or --model with --endpoint")
@@ -78,17 +84,20 @@ def judge_add(
     if api_key_env:
         given["api_key_env"] = api_key_env
     kind = "baseline" if baseline else "openai"
+    prompts = chosen.prompts() if model else None
     record = new_judge(
         name,
         kind,
         baseline or model or "",
         endpoint=endpoint or "",
-        prompt=prompt,
+        prompt=chosen.named,
         parameters=given,
         revision=revision,
+        prompts=prompts,
     )
     with Store(settings.study()) as store:
-        is_new = store.judging.add(record)
+        wording = prompts.family(record.prompt).dump() if prompts else ""
+        is_new = store.judging.add(record, wording)
         waiting = len(store.judging.left_to_judge(name, limit=1_000_000))
         pairs = store.reading.counts()["pairs"]
     say(f"judge {name!r} {'added' if is_new else 'is there already, as it is'}")
@@ -141,86 +150,3 @@ def judge_list(settings: Settings, as_json: bool) -> None:
     for judge in judges:
         where = f" at {judge.endpoint}, prompt {judge.prompt}" if judge.endpoint else ""
         click.echo(one_line(f"{judge.name:24}{judge.kind:10}{judge.model}{where}", 300))
-
-
-@judge_command.command("run", epilog=example("tiebreak --db study.db judge run longer"))
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option(
-    "--concurrency",
-    type=click.IntRange(1, 4096),
-    default=8,
-    show_default=True,
-    help="Calls at once.",
-)
-@click.option("--limit", type=click.IntRange(1), help="At most this many verdicts per judge.")
-@click.option("--retry-failed", is_flag=True, help="First try once more what failed before.")
-@as_json
-@click.pass_obj
-def judge_run(
-    settings: Settings,
-    names: tuple[str, ...],
-    concurrency: int,
-    limit: int | None,
-    retry_failed: bool,
-    as_json: bool,
-) -> None:
-    """Let judges judge what they have not judged yet; all of them if none is named.
-
-    Both orders are judged at every turn. Interrupt it whenever you like: verdicts are kept as
-    they come, and the next run goes on.
-    """
-    from db.store import Store
-
-    with Store(settings.study()) as store:
-        records = [store.judging.judge(name) for name in names] or [
-            judge for judge in store.judging.judges() if judge.kind != "imported"
-        ]
-        if not records:
-            raise TiebreakError(
-                "this study has no judge to run",
-                "add one: tiebreak judge add longer --baseline longer-answer",
-            )
-        done = [
-            asyncio.run(_run(store, record, concurrency, limit, retry_failed)) for record in records
-        ]
-    if as_json:
-        show_json(done)
-
-
-async def _run(
-    store: Any, record: Any, concurrency: int, limit: int | None, retry_failed: bool
-) -> dict[str, Any]:
-    from tui.judging import work
-
-    statuses: Counter[str] = Counter()
-    began = last = time.monotonic()
-
-    def told(verdict: Any) -> None:
-        nonlocal last
-        statuses[verdict.status.value] += 1
-        if time.monotonic() - last > 5:
-            last = time.monotonic()
-            say(f"  {record.name}: {statuses.total():,} so far")
-
-    def paused(seconds: float, why: str) -> None:
-        say(f"  {record.name}: waits {seconds:.1f} s: {one_line(why, 200)}")
-
-    try:
-        await work(
-            store,
-            record,
-            concurrency=concurrency,
-            limit=limit,
-            retry_failed=retry_failed,
-            on_verdict=told,
-            on_pause=paused,
-        )
-    except TiebreakError as error:
-        hint = f"{error.hint}; what failed stays so until: judge run {record.name} --retry-failed"
-        raise TiebreakError(f"judge {record.name!r}: {error.message}", hint) from error
-    seconds = time.monotonic() - began
-    listed = ", ".join(f"{count:,} {status}" for status, count in statuses.items()) or "none left"
-    say(f"{record.name}: {listed} in {seconds:.1f} s")
-    if failed := statuses.total() - statuses["ok"]:
-        say(f"  {many(failed, 'verdict')} could not be had: judge run {record.name} --retry-failed")
-    return {"judge": record.name, "verdicts": dict(statuses), "seconds": round(seconds, 3)}
