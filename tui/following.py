@@ -22,9 +22,6 @@ LOOK_EVERY = 1.0
 _AGAIN_AFTER = 300.0
 """Seconds until a judge that could not go on is tried again."""
 
-_GRACE = 5.0
-"""Seconds that calls under way get to be recorded once it is to end."""
-
 
 @dataclass(frozen=True, slots=True)
 class Following:
@@ -34,6 +31,7 @@ class Following:
         stop: once set, no call begins any more.
         order: what each judge is to do; with a limit it is not to go on.
         names: these judges only; all that can work if empty.
+        grace: seconds that calls under way get once it is to end; None for as long as they take.
         on_ended: told of each call that ended, once it is on the disk.
         on_pause: told when an endpoint pauses: for how many seconds, and why.
         on_refusal: told once why a judge cannot go on; it is tried again later.
@@ -43,12 +41,13 @@ class Following:
     stop: asyncio.Event
     order: Order
     names: Collection[str] = ()
+    grace: float | None = None
     on_ended: Told | None = None
     on_pause: Callable[[float, str], None] | None = None
     on_refusal: Callable[[Judge, TiebreakError], None] | None = None
 
     async def run(self) -> None:
-        """Let judges judge until ``stop`` is set; then wait a little for calls under way.
+        """Let judges judge until ``stop`` is set; then wait for the calls under way.
 
         Raises:
             StudyUnavailable: if the study cannot be read or written any more.
@@ -66,7 +65,7 @@ class Following:
                         task.result()  # a study that is gone ends all
                 await self._wait(LOOK_EVERY)
             if working:
-                await asyncio.wait(working.values(), timeout=_GRACE)
+                await asyncio.wait(working.values(), timeout=self.grace)
         finally:
             for task in working.values():
                 task.cancel()
