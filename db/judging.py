@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.blinding import as_seen
@@ -14,7 +14,7 @@ from core.records import Judge, Pair, Question, Verdict, VerdictStatus
 from db import chain
 from db.chain import text_hash
 from db.details import stored_object
-from db.texts import TURNS_OF_PAIR, answers_turns, questions_of, store_text
+from db.texts import answers_turns, questions_of, store_text
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -29,7 +29,6 @@ class Asked:
     Attributes:
         left: 1 or 2, which model of the pair is shown first.
         left_turns: the turns of the answer shown first.
-        supersedes: the failed verdict that another try is to replace.
     """
 
     pair: Pair
@@ -38,7 +37,6 @@ class Asked:
     question: Question
     left_turns: tuple[str, ...]
     right_turns: tuple[str, ...]
-    supersedes: str | None = None
 
 
 class Judging:
@@ -91,35 +89,6 @@ class Judging:
         if not found:
             raise no_judge(name, [judge.name for judge in self.judges()])
         return found[0]
-
-    def left_to_judge(self, judge: str, *, limit: int = 1000) -> list[Asked]:
-        """What a judge has no verdict on yet, pairs that humans have voted on first.
-
-        Every votable pair is judged at every turn in both orders; a failure counts as judged
-        until it is retried.
-
-        Args:
-            limit: how many at most; ask again when they are done.
-        """
-        per_turn = self.store.settings()["vote_per"] == "turn"
-        with self.store.read() as connection:
-            rows = connection.execute(
-                _LEFT_TO_JUDGE, {"judge": judge, "per_turn": per_turn, "limit": limit}
-            ).fetchall()
-            return asked_of(connection, rows)
-
-    def failed(self, judge: str) -> list[Asked]:
-        """What a judge failed to give a verdict on, each with the failure that still stands."""
-        with self.store.read() as connection:
-            rows = connection.execute(
-                "SELECT v.pair_id, v.turn, v.left, v.id FROM verdict v "
-                "JOIN judge j ON j.id = v.judge_id WHERE j.name = ? AND v.status != 'ok' "
-                "AND v.left IS NOT NULL "
-                "AND NOT EXISTS (SELECT 1 FROM verdict w WHERE w.supersedes = v.id) ORDER BY v.seq",
-                (judge,),
-            ).fetchall()
-            asked = asked_of(connection, [row[:3] for row in rows])
-        return [replace(one, supersedes=row[3]) for one, row in zip(asked, rows, strict=True)]
 
     def record(self, verdicts: Sequence[Verdict]) -> int:
         """Record verdicts, each once; how many were new.
@@ -189,25 +158,6 @@ def _recorded(connection: sqlite3.Connection, verdicts: Sequence[Verdict]) -> se
         (ids, retried),
     )
     return {row[0] for row in found}
-
-
-_LEFT_TO_JUDGE = f"""
-    WITH RECURSIVE turns AS (SELECT p.id AS pair_id, {TURNS_OF_PAIR} AS n FROM pair p),
-    turn (pair_id, turn, n) AS (
-        SELECT pair_id, CASE WHEN :per_turn THEN 1 ELSE 0 END, n FROM turns WHERE n > 0
-        UNION ALL
-        SELECT pair_id, turn + 1, n FROM turn WHERE turn BETWEEN 1 AND n - 1
-    )
-    SELECT a.pair_id, a.turn, o.value AS shown FROM turn a JOIN json_each('[1,2]') o
-    WHERE NOT EXISTS (
-        SELECT 1 FROM verdict v JOIN judge j ON j.id = v.judge_id
-        WHERE j.name = :judge AND v.pair_id = a.pair_id AND v.turn = a.turn
-          AND (v.left = o.value OR v.left IS NULL) AND v.repeat = 0)
-    ORDER BY NOT EXISTS (SELECT 1 FROM vote v WHERE v.pair_id = a.pair_id),
-             NOT EXISTS (SELECT 1 FROM queue q WHERE q.pair_id = a.pair_id),
-             a.pair_id, a.turn, shown
-    LIMIT :limit
-"""
 
 
 def asked_of(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, int]]) -> list[Asked]:

@@ -101,14 +101,16 @@ async def judge_all(
     *,
     concurrency: int = 8,
     policy: Policy | None = None,
-    clients: dict[str, Any] | None = None,
+    pool: EndpointPool | None = None,
     stop: asyncio.Event | None = None,
     on_pause: Callable[[float, str], None] | None = None,
     keeper: MemoryKeeper | None = None,
 ) -> list[Verdict]:
     """Every verdict on the tasks, in the order in which they came."""
     keeper = keeper or MemoryKeeper(tasks)
-    pool = EndpointPool(clients or {}, concurrency, policy or Policy(), random.Random(1), on_pause)
+    if pool is None:
+        policy = policy or Policy()
+        pool = EndpointPool({}, concurrency, policy, random.Random(1), on_pause)
     runner = Runner(judge, keeper, pool, stop=stop, now=lambda: NOON, chance=random.Random(1))
     await runner.run()
     return keeper.verdicts

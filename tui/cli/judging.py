@@ -73,6 +73,7 @@ def judge_add(
 
     The key is read from the variable when the judge works; it is never stored.
     """
+    from db.judge_left import Scope, count_left
     from db.store import Store
     from judges.models import new_judge
 
@@ -98,7 +99,7 @@ def judge_add(
     with Store(settings.study()) as store:
         wording = prompts.family(record.prompt).dump() if prompts else ""
         is_new = store.judging.add(record, wording)
-        waiting = len(store.judging.left_to_judge(name, limit=1_000_000))
+        waiting = count_left(store, name, Scope())
         pairs = store.reading.counts()["pairs"]
     say(f"judge {name!r} {'added' if is_new else 'is there already, as it is'}")
     if pairs:
