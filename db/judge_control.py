@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.errors import TiebreakError
+from core.records import Verdict
+from db.judging import write_verdicts
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -207,6 +209,26 @@ class JudgeControl:
             cost=None if cost is None else float(cost),
             tokens=tokens,
         )
+
+    def take_in(self, judge: str, verdicts: Sequence[Verdict]) -> int:
+        """Record verdicts that came by another way than the queue; how many were new.
+
+        What they used counts as spent, and what the queue held for them leaves it.
+
+        Raises:
+            StudyUnavailable: if they cannot be written; then nothing of it is.
+        """
+        with self._changing(
+            judge,
+            "spent_cost = spent_cost + :cost, spent_tokens = spent_tokens + :tokens",
+            cost=sum(one.cost or 0.0 for one in verdicts),
+            tokens=sum((one.tokens_in or 0) + (one.tokens_out or 0) for one in verdicts),
+        ) as (connection, _):
+            recorded = write_verdicts(connection, verdicts)
+            connection.executemany(
+                "DELETE FROM job WHERE key = ?", [(verdict.id,) for verdict in verdicts]
+            )
+        return recorded
 
     def status(self, judge: str) -> Status:
         """How a judge's work stands.

@@ -6,17 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from judges.outcomes import Reply
+    from judges.outcomes import Answer, Reply
     from judges.structured import Wanted
     from judges.templates import Message
 
 
 class Asks(Protocol):
-    """Whoever a request can be sent to: a client, or a pool of them."""
-
-    @property
-    def base_url(self) -> str:
-        """The address that is asked."""
+    """Whoever a request can be sent to; see :class:`judges.client.ChatClient`."""
 
     async def ask(
         self,
@@ -25,10 +21,10 @@ class Asks(Protocol):
         *,
         wanted: Wanted | None = None,
     ) -> Reply:
-        """Send one request and read what comes back; see :meth:`judges.client.ChatClient.ask`."""
+        """Send one request for a chat completion and read what comes back."""
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], str, float]:
-        """Send any other request; see :meth:`judges.client.ChatClient.post`."""
+    async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """Send any other request of the server's API."""
 
     async def close(self) -> None:
         """Let go of connections."""

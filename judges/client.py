@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from core.errors import TiebreakError
 from core.records import VerdictStatus
 from judges.outcomes import (
+    Answer,
     CallError,
     Garbled,
     Reply,
@@ -132,14 +133,11 @@ class ChatClient:
             token_logprobs=logprobs,
         )
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], str, float]:
+    async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
         """Send any other request of this server's API.
 
         Args:
             path: beneath the API root, with its slash.
-
-        Returns:
-            The answer, the SHA-256 of what was sent as hex digits, and the seconds it took.
 
         Raises:
             CallError: no answer, or none that is a JSON object; its class says what to do.
@@ -147,7 +145,8 @@ class ChatClient:
         data = encoded(body)
         begun = self._clock()
         answer = read_json(await self._post(path, data), self.redacted)
-        return answer, hashlib.sha256(data).hexdigest(), self._clock() - begun
+        sent = hashlib.sha256(data).hexdigest()
+        return Answer(answer, sent, self._clock() - begun, self.base_url)
 
     async def close(self) -> None:
         """Close the connections."""

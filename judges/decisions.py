@@ -18,7 +18,7 @@ from core.errors import TiebreakError
 from core.records import WHOLE_CONVERSATION, Judge, Seen, Verdict, VerdictStatus
 from judges.asking import Asks
 from judges.client import encoded
-from judges.outcomes import Garbled, said
+from judges.outcomes import Answer, Garbled, said
 from judges.structured import preference
 from judges.tasks import Size, Task, sent_parameters, verdict
 
@@ -87,6 +87,9 @@ def _state(task: Task) -> str:
     return json.dumps(state, ensure_ascii=False, indent=1)
 
 
+_ASKED = {"prompt": PROMPT, "prompt_hash": wording_hash()}
+
+
 class DecisionJudge:
     """A model that decides in place of writing.
 
@@ -116,20 +119,18 @@ class DecisionJudge:
             TiebreakError: the key is missing.
         """
         if problem := task.problem():
-            return self.failed(task, problem)
+            return self.failed(task, problem, "no such turn")
         body = request(self._api, self.record.model, task, self._parameters)
-        answer, sent, latency = await self._client.post(f"/{self._api}", body)
-        return self._verdict(task, answer, sent, latency)
+        return self._verdict(task, await self._client.post(f"/{self._api}", body))
 
     async def judge_call(self, tasks: Sequence[Task]) -> Sequence[Verdict]:
         """The verdicts that one call settles: for pairs, one."""
         return [await self.judge(task) for task in tasks]
 
-    def failed(self, task: Task, error: str) -> Verdict:
+    def failed(self, task: Task, error: str, failure: str = "") -> Verdict:
         """A verdict that could not be had."""
-        return verdict(
-            self.record, task, VerdictStatus.FAILED, error=error, prompt=PROMPT, **self._asked()
-        )
+        told: dict[str, Any] = {"error": error, "failure": failure, **_ASKED}
+        return verdict(self.record, task, VerdictStatus.FAILED, **told)
 
     def size(self, tasks: Sequence[Task]) -> Size:
         """How much the call sends that settles these tasks; a decision comes back as one token."""
@@ -143,23 +144,19 @@ class DecisionJudge:
         """Close the connections."""
         await self._client.close()
 
-    def _asked(self) -> dict[str, Any]:
-        return {"prompt_hash": wording_hash()}
-
-    def _verdict(self, task: Task, answer: dict[str, Any], sent: str, latency: float) -> Verdict:
-        given = answer.get("usage")
+    def _verdict(self, task: Task, answer: Answer) -> Verdict:
+        given = answer.body.get("usage")
         usage = given if isinstance(given, dict) else {}
         told: dict[str, Any] = {
-            "prompt": PROMPT,
-            **self._asked(),
-            "latency": latency,
-            "sent_hash": sent,
-            "endpoint": self._client.base_url,
-            "served_model": str(answer.get("model") or ""),
+            **_ASKED,
+            "latency": answer.latency,
+            "sent_hash": answer.sent_hash,
+            "endpoint": answer.endpoint,
+            "served_model": str(answer.body.get("model") or ""),
             "tokens_in": usage.get("input_tokens", usage.get("prompt_tokens")),
             "tokens_out": usage.get("output_tokens", usage.get("completion_tokens")),
         }
-        one = _answer(answer)
+        one = _answer(answer.body)
         told["raw"] = json.dumps(one, ensure_ascii=False, sort_keys=True)
         if one.get("type") == "refusal":
             words = "the model declined to decide"
@@ -171,6 +168,7 @@ class DecisionJudge:
         ahead = [seen for seen, share in shares.items() if share == best]
         # Equal shares of both sides are no preference; the options' order must not make one.
         seen = ahead[0] if len(ahead) == 1 else Seen.TIE
+        told_shares = {seen.value: share for seen, share in shares.items()}
         label = next(label for label, (meant, _) in _OPTIONS.items() if meant is seen)
         return verdict(
             self.record,
@@ -178,8 +176,8 @@ class DecisionJudge:
             VerdictStatus.OK,
             seen,
             label=label,
-            probabilities={seen.value: share for seen, share in shares.items()},
-            preference=preference(shares),
+            probabilities=told_shares,
+            preference=preference(told_shares),
             **told,
         )
 

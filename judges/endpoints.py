@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import TiebreakError
 from judges.asking import Asks
 from judges.outcomes import (
+    Answer,
     CallError,
     JobFatal,
     RateLimited,
@@ -118,12 +119,6 @@ class EndpointPool:
 
     # ── asking ──────────────────────────────────────────────────────────────
 
-    @property
-    def base_url(self) -> str:
-        """The address that is asked within a slot; empty without one."""
-        trip = _TRIP.get()
-        return "" if trip is None else trip.endpoint.address
-
     async def ask(
         self, messages: Sequence[Message], parameters: Mapping[str, Any], *, wanted: Any = None
     ) -> Reply:
@@ -138,7 +133,7 @@ class EndpointPool:
         async with self.slot() as trip:
             return await _client_of(trip).ask(messages, parameters, wanted=wanted)
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], str, float]:
+    async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
         """Send any other request, just so."""
         if (trip := _TRIP.get()) is not None:
             return await _client_of(trip).post(path, body)

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from judges.labels import label_key
-from judges.places import announces, bare
+from judges.places import announces, bare, introduces_quote
 from judges.readings import Failure, Grammar, Parsed
 from judges.replies import signs
+
+_WINDOW = 400
+"""Characters around an object that are looked at; keeps the work linear."""
 
 _OBJECT = re.compile(r'\{\s{0,99}"')
 
@@ -54,24 +57,23 @@ def json_object(text: str, grammar: Grammar) -> Parsed:
 def _by_object(text: str, grammar: Grammar) -> Parsed:
     known = {label_key(label): (label, seen) for label, seen in grammar.labels.items()}
     standing: list[Any] = []
-    mentioned = False
+    unread, at, mentioned = [], 0, False
     try:
         for start, end, value in _objects(text):
+            unread.append(text[at:start])
+            at = end
             if "verdict" not in value:
                 continue
-            before = text[text.rfind("\n", 0, start) + 1 : start]
-            after = text[end:].split("\n", 1)[0]
-            prose = not (bare(before) or announces(signs(before))) or not bare(after)
-            if prose or before.lstrip().startswith(">"):
-                mentioned = True
-            else:
+            if _stands(text, start, end):
                 standing.append(value["verdict"])
+            else:
+                mentioned = True
     except _DoubledKeyError:
         return Parsed(failure=Failure.CONTRADICTION)
     if not standing:
         if mentioned:
             return Parsed(failure=Failure.OUT_OF_PLACE)
-        broken = '"verdict"' in text
+        broken = any('"verdict"' in part for part in (*unread, text[at:]))
         return Parsed(failure=Failure.BROKEN_JSON if broken else Failure.NO_VERDICT)
     said = [
         known.get(label_key(signs(word))) if isinstance(word, str) else None for word in standing
@@ -81,3 +83,24 @@ def _by_object(text: str, grammar: Grammar) -> Parsed:
     if (last := said[-1]) is None:
         return Parsed(label=str(standing[-1])[:60], failure=Failure.UNKNOWN_LABEL)
     return Parsed(seen=last[1], label=last[0])
+
+
+def _stands(text: str, start: int, end: int) -> bool:
+    """Whether an object stands for itself: on lines of its own, alone or in a list of objects."""
+    begin = max(text.rfind("\n", 0, start) + 1, start - _WINDOW)
+    stop = text.find("\n", end, end + _WINDOW)
+    before = text[begin:start]
+    after = text[end : stop if stop >= 0 else end + _WINDOW]
+    if before.lstrip().startswith(">"):
+        return False
+    lead, rest = before.strip(" \t[,"), after.strip(" \t],")
+    listed = lead.endswith("}") and before.lstrip()[:1] in ("[", "{")
+    if not (bare(lead) or listed or announces(signs(before))):
+        return False
+    if not (bare(rest) or rest.startswith("{")):
+        return False
+    lines = text[max(0, begin - _WINDOW) : begin].split("\n")
+    above = [
+        line for line in lines if not bare(line) and not line.lstrip().startswith(("```", "~~~"))
+    ]
+    return not (above and introduces_quote(above[-1]))

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from core.records import Seen
 from judges.places import Token, decide
 from judges.readings import Failure, Grammar, Parsed, Ranking
-from judges.replies import signs
+from judges.replies import REFUSAL, signs
 
 _DOUBLE = re.compile(r"\[[ \t]*\[([^\[\]\n]{0,60})\][ \t]*\]")
 
-_AROUND = " \t*_`\"'“”‘’()[]{}#>.:"
-_NOUN = re.compile(r"^(?:assistant|answer|response)(?=.)")
+_AROUND = " \t*_`\"'“”‘’「」『』()[]#>.:。!$"
+_WORD = 16
+"""Characters of what may be a label that is not allowed, rather than a sentence."""
+_NOUN = re.compile(r"(^|[<>=|])(?:assistant|answer|response)(?=.)")
 
 
 def label_key(label: str) -> str:
     """A label as it is compared: ``[[ **Assistant A** ]]`` is ``a``."""
     bare_label = re.sub(r"[\s*_`\"'“”‘’]", "", label).rstrip(".!").casefold()
-    return _NOUN.sub("", bare_label)
+    return _NOUN.sub(r"\1", bare_label)
 
 
 def double_brackets(text: str, grammar: Grammar) -> Parsed:
@@ -33,19 +36,37 @@ def double_brackets(text: str, grammar: Grammar) -> Parsed:
 
 
 def choice(text: str, grammar: Grammar) -> Parsed:
-    """One allowed label and nothing else, with or without brackets around it."""
+    """One allowed label and nothing else, with or without brackets around it.
+
+    A server that can keep to a schema only wraps it: ``{"verdict": "A"}``.
+    """
     known = {label_key(label): (label, seen) for label, seen in grammar.labels.items()}
-    lines = [line.strip(_AROUND) for line in signs(text).split("\n")]
+    whole = _unwrapped(text)
+    if whole is None:
+        return Parsed(failure=Failure.CONTRADICTION)
+    lines = [line.strip(_AROUND) for line in signs(whole).split("\n")]
     lines = [line for line in lines if line]
-    if not lines:
-        return Parsed(failure=Failure.NO_VERDICT)
-    if len(lines) == 1:
-        if found := known.get(label_key(lines[0])):
-            return Parsed(seen=found[1], label=found[0])
-        if len(lines[0].split()) == 1:
-            return Parsed(label=lines[0][:60], failure=Failure.UNKNOWN_LABEL)
-    stray = any(label_key(line) in known for line in lines)
-    return Parsed(failure=Failure.OUT_OF_PLACE if stray else Failure.NO_VERDICT)
+    if len(lines) == 1 and (found := known.get(label_key(lines[0]))):
+        return Parsed(seen=found[1], label=found[0])
+    if any(label_key(line) in known for line in lines):
+        return Parsed(failure=Failure.OUT_OF_PLACE)
+    is_word = len(lines) == 1 and len(lines[0]) <= _WORD and len(lines[0].split()) == 1
+    if is_word and not text.startswith("{") and not REFUSAL.match(text):
+        return Parsed(label=lines[0], failure=Failure.UNKNOWN_LABEL)
+    return Parsed(failure=Failure.NO_VERDICT)
+
+
+def _unwrapped(text: str) -> str | None:
+    """The label out of the object that carries it, or the text; None if it is there twice."""
+    if not text.startswith("{"):
+        return text
+    try:
+        pairs = json.loads(text, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return text
+    if [key for key, _ in pairs] == ["verdict"] and isinstance(pairs[0][1], str):
+        return pairs[0][1]
+    return None if len({key for key, _ in pairs}) < len(pairs) else text
 
 
 def reading(text: str, tokens: list[Token], unknown: Failure) -> Parsed:

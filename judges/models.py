@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.errors import TiebreakError
@@ -21,7 +21,7 @@ from judges.parsing import Parsed, split_reasoning
 from judges.prompt_files import load_prompts
 from judges.prompting import Prompt, list_label
 from judges.shares import outcome_shares
-from judges.structured import Wanted
+from judges.structured import Wanted, preference
 from judges.tasks import KINDS, NOTHING, JudgeLike, Shown, Size, Task, sent_parameters, verdict
 
 _OURS = frozenset({"model", "messages", "stream", "n", "tools"})
@@ -128,7 +128,8 @@ class ModelJudge:
             if reply.status is not VerdictStatus.OK:
                 return self._unread(task, reply, told)
         shares = outcome_shares(replies[0].token_logprobs, prompt.grammar.labels)
-        return self._read(task, prompt.read(told["raw"]), {**told, "probabilities": shares})
+        soft = {"probabilities": shares, "preference": preference(shares) if shares else None}
+        return self._read(task, prompt.read(told["raw"]), {**told, **soft})
 
     async def _rank(self, tasks: Sequence[Task]) -> list[Verdict]:
         fit = [task for task in tasks if not task.problem()]
@@ -322,6 +323,7 @@ def make_client(
     address: str = "",
     *,
     found: Mapping[str, Any] | None = None,
+    on_note: Callable[[str], None] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> ChatClient:
     """The client that asks a judge's model.
@@ -329,6 +331,7 @@ def make_client(
     Args:
         address: where, if not at the judge's own endpoint.
         found: what was found out of the server there, see :mod:`judges.probing`.
+        on_note: told of what the server does otherwise than was found.
         environ: where the key is looked up; by default the process's environment.
     """
     return ChatClient(
@@ -337,6 +340,7 @@ def make_client(
         key_variable=record.parameters.get("api_key_env", ""),
         timeout=float(record.parameters.get("timeout", TIMEOUT)),
         found=found,
+        on_note=on_note,
         environ=environ,
     )
 

@@ -137,6 +137,23 @@ class Reply:
     token_logprobs: Mapping[str, float] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back from a call that was not for a chat completion.
+
+    Attributes:
+        body: the JSON object.
+        sent_hash: SHA-256 of the request's body, byte for byte, as hex digits.
+        latency: seconds.
+        endpoint: the address of the server that answered.
+    """
+
+    body: Mapping[str, Any]
+    sent_hash: str
+    latency: float
+    endpoint: str
+
+
 def without_surrogates(text: str) -> str:
     """The text with surrogate pairs joined and lone ones replaced: what UTF-8 can carry."""
     if text.isascii():

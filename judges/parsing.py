@@ -50,7 +50,7 @@ def parse(name: str, reply: str, grammar: Grammar) -> Parsed:
     """
     parser = PARSERS[name]
     _, content, ended = split_reasoning(reply)
-    text = plain(content)
+    text = plain(content, is_json=name == "json")
     if not ended:
         return Parsed(failure=Failure.UNFINISHED_REASONING)
     if not text:

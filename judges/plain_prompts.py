@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,11 @@ from types import MappingProxyType
 from core.errors import BadInput, Where
 from core.records import Seen
 from judges.parsing import Grammar
-from judges.prompting import Prompt
+from judges.prompting import NUMBERED, Prompt
 from judges.templates import Template
 
 MAX_TOKENS = 1024
 
-_NUMBERED = re.compile(r"(question|answer_a|answer_b|answer|ref_answer)_(\d{1,3})")
 _KNOWN = {"question", "answer_a", "answer_b", "answer", "reference"}
 _LABELS: Mapping[str, Seen] = {
     "A": Seen.LEFT,
@@ -60,8 +58,8 @@ def fields_shown(where: Where, text: str) -> Fields:
         fields = Template(text).fields
     except ValueError as error:
         raise BadInput(where, "", str(error), "write {{ and }} for braces") from None
-    numbered = [found for name in fields if (found := _NUMBERED.fullmatch(name))]
-    odd = [n for n in fields if n not in _KNOWN and not _NUMBERED.fullmatch(n)]
+    numbered = [found for name in fields if (found := NUMBERED.fullmatch(name))]
+    odd = [n for n in fields if n not in _KNOWN and not NUMBERED.fullmatch(n)]
     if odd:
         known = ", ".join(sorted(_KNOWN))
         raise BadInput(where, odd[0], "no such field", f"known: {known}; and question_1 …")

@@ -136,7 +136,9 @@ class _Probe:
             for entry in (entries if isinstance(entries, list) else [])
             if isinstance(entry, dict) and isinstance(entry.get("id"), str)
         ]
-        self.found["models"] = [entry["id"] for entry in models][:_MOST_MODELS]
+        self.found["models"] = [
+            self._client.redacted(entry["id"]) for entry in models[:_MOST_MODELS]
+        ]
         mine = [entry for entry in models if entry["id"] == self._client.model]
         if not models:
             self.found["notes"].append(f"it lists no models ({status})")
@@ -144,7 +146,7 @@ class _Probe:
             names = ", ".join(self.found["models"][:8])
             self.found["notes"].append(f"it does not list {self._client.model!r}, but: {names}")
         for entry in mine:
-            self.found["server"] = str(entry.get("owned_by") or "")
+            self.found["server"] = self._client.redacted(str(entry.get("owned_by") or ""))
             told = entry.get("meta")
             size = told.get("n_ctx") if isinstance(told, dict) else None  # llama.cpp
             sizes = (entry.get("max_model_len"), entry.get("context_length"), size)
@@ -190,25 +192,23 @@ class _Probe:
         for count in (MOST_LOGPROBS, 5):
             body = self._body() | {"logprobs": True, "top_logprobs": count}
             try:
-                answer, _, _ = await self._client.post("/chat/completions", body)
+                answer = await self._client.post("/chat/completions", body)
             except (Rejected, JobFatal):
                 continue
             except CallError as error:
                 self._failed("log-probabilities", error)
                 return 0
-            return _alternatives(answer)
+            return _alternatives(answer.body)
         return 0
 
     async def _decisions(self) -> str:
         """The decision endpoint that answers for this model."""
         for api in APIS:
             try:
-                answer, _, _ = await self._client.post(
-                    f"/{api}", tiny_request(api, self._client.model)
-                )
+                answer = await self._client.post(f"/{api}", tiny_request(api, self._client.model))
             except CallError:
                 continue
-            if answer.get("answers"):
+            if answer.body.get("answers"):
                 return api
         return ""
 

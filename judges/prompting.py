@@ -26,7 +26,8 @@ EXPLAIN = ("first", "after", "none")
 FORMS = ("pair", "single", "list")
 """Both answers of a pair in one call, each in a call of its own, or all of a question's answers."""
 
-_NUMBERED = re.compile(r"(question|answer_a|answer_b|answer|ref_answer)_(\d{1,3})")
+NUMBERED = re.compile(r"(question|answer_a|answer_b|answer|ref_answer)_(\d{1,3})")
+"""A field that names its turn: ``{answer_a_2}``."""
 _LIST_LABEL = re.compile(r"(\w+) ([>=<?|]) (\w+) of (\d+)")
 
 
@@ -148,7 +149,7 @@ class Prompt:
         values = {
             name: _numbered(shown, sides, *found.groups())
             for name in self._user.fields
-            if (found := _NUMBERED.fullmatch(name))
+            if (found := NUMBERED.fullmatch(name))
         }
         write: Callable[[Shown, Sequence[str | None]], str]
         if self.multi:

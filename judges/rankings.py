@@ -40,6 +40,8 @@ def _read(inside: str, names: tuple[str, ...]) -> tuple[Ranking | None, Failure]
     found = [known.get(label_key(word)) for word in words]
     told = [name for name in found if name is not None]
     kinds = set(signs_between)
+    if not told or signs_between[0] not in ("", "|"):
+        return None, Failure.UNKNOWN_LABEL
     if len(told) < len(found) or {"<", ">"} <= kinds or ("|" in kinds and "<" in kinds):
         return None, Failure.UNKNOWN_LABEL
     if sorted(told, key=places.__getitem__) != list(names) or signs_between.count("|") > 1:
@@ -71,6 +73,9 @@ def _split(inside: str) -> tuple[list[str], list[str]]:
             before.append(sign)
             sign = ""
         mark = found[0].strip()[0]
+        if sign and "|" not in (mark, sign):
+            words.append("")  # two signs, such as >=, say two things
+            before.append(sign)
         sign = "|" if "|" in (mark, sign) else mark
         at = found.end()
     if word := inside[at:].strip():

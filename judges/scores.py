@@ -6,18 +6,21 @@ import re
 
 from core.records import Seen
 from judges.labels import label_key, reading
-from judges.places import Token
+from judges.places import Token, introduces_quote
 from judges.readings import Failure, Grammar, Parsed
 from judges.replies import signs
 
 _ANY_BRACKET = re.compile(r"\[[ \t]*\[([^\[\]\n]{0,60})\][ \t]*\]|\[([^\[\]\n]{0,60})\]")
 _GRADE = re.compile(r"(?:rating|score|grade)?[:=]?(\d{1,4}(?:[.,]\d{1,6})?)(?:/(\d{1,4}))?")
+_OUT_OF = re.compile(r" ?/ ?(\d{1,4})(?!\d)")
 _NUMBER = r"(\d{1,4}(?:\.\d{1,6})?)(?:\s?/\s?(\d{1,4}))?"
 _TWO = re.compile(rf"{_NUMBER}(?:\s*[,;、|&]\s*|\s+){_NUMBER}")
 _SCORE_WORD = re.compile(
     r"(?:the )?(?:final |overall )?(?:scores?|ratings?|grades?|评分|評分|点数|점수)\s*:\s*", re.I
 )
-_AROUND = " \t*_`\"'#()[]$."
+_PLACEHOLDERS = frozenset({"rating", "score", "grade", "n", "x", "number"})
+"""What stands in the instructions where a grade belongs, and may be repeated."""
+_AROUND = " \t*_`\"'“”‘’「」#()[]$."
 
 
 def _in_scale(number: str, out_of: str | None, scale: tuple[float, float]) -> float | None:
@@ -37,17 +40,28 @@ def single_grade(text: str, grammar: Grammar) -> Parsed:
         number = _GRADE.fullmatch(label_key(label))
         if single and not number:
             continue
-        value = _in_scale(number[1], number[2], grammar.scale) if number else None
-        tokens.append(Token(found.start(), found.end(), label, value, modest=single))
+        of = _OUT_OF.match(text, found.end())
+        most = of[1] if of else number and number[2]
+        value = _in_scale(number[1], most, grammar.scale) if number else None
+        end = of.end() if of else found.end()
+        tokens.append(Token(found.start(), end, label, value, modest=single))
+    if any(token.meaning is not None for token in tokens):
+        tokens = [token for token in tokens if label_key(token.label) not in _PLACEHOLDERS]
     numeric = any(character.isdigit() for token in tokens for character in token.label)
     return reading(text, tokens, Failure.OUT_OF_SCALE if numeric else Failure.UNKNOWN_LABEL)
 
 
 def _two_scores(line: str) -> re.Match[str] | None:
-    bare = line.strip(_AROUND)
-    if word := _SCORE_WORD.match(bare):
-        bare = bare[word.end() :].strip(_AROUND)
-    return _TWO.fullmatch(bare)
+    inside = re.sub(r"[*_`]", "", line).strip(_AROUND)
+    if word := _SCORE_WORD.match(inside):
+        inside = inside[word.end() :].strip(_AROUND)
+    return _TWO.fullmatch(inside)
+
+
+def _is_heading(line: str) -> bool:
+    """Whether a line stands above the scores to say what they are: "My scores:"."""
+    titled = len(line) <= 80 and re.fullmatch(r"[^\d]+:[\s*_]*", line) is not None
+    return titled and not introduces_quote(line)
 
 
 def score_pair(text: str, grammar: Grammar) -> Parsed:
@@ -56,8 +70,10 @@ def score_pair(text: str, grammar: Grammar) -> Parsed:
     Where the grammar has them last, they stand on the last line instead.
     """
     lines = [line for line in signs(text).split("\n") if line.strip(" \t`~")]
-    if len(lines) > 1 and len(lines[0]) <= 80 and re.fullmatch(r"[^\d]+:[\s*_]*", lines[0]):
-        del lines[0]  # "My scores:" above the scores
+    if len(lines) > 1 and _is_heading(lines[0]):
+        del lines[0]
+    if len(lines) > 2 and introduces_quote(lines[-2]) and not grammar.scores_last:
+        del lines[-1]
     place = -1 if grammar.scores_last else 0
     if not lines or not _two_scores(lines[place]):
         stray = any(_two_scores(line) for line in lines)

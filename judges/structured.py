@@ -83,6 +83,12 @@ class Support:
         )
 
 
+def disbelieved(found: Mapping[str, Any], words: str) -> dict[str, Any]:
+    """What was found, less that the server enforces anything, and with why."""
+    notes = [note for note in found.get("notes", []) if note != words]
+    return {**found, "structured": {"choice": "", "json": ""}, "notes": [*notes, words]}
+
+
 def constrained(
     parameters: Mapping[str, Any], wanted: Wanted | None, support: Support
 ) -> tuple[dict[str, Any], bool]:
@@ -200,7 +206,8 @@ def _fits(value: object, schema: Mapping[str, Any]) -> bool:
 # ── a plain schema as a pattern ──────────────────────────────────────────────
 
 _MOST_INTEGERS = 200
-_LONGEST_TEXT = 1000
+_LONGEST_TEXT = 2000
+"""Characters of a free text: a reason has room, and what never ends is ended."""
 
 
 def flat_regex(schema: Mapping[str, Any]) -> str:
@@ -360,11 +367,14 @@ def label_shares(token_logprobs: Mapping[str, float], labels: Sequence[str]) -> 
     return {label: value / total for label, value in sums.items()} if total > 0 else {}
 
 
-def preference(shares: Mapping[Seen, float]) -> float:
+def preference(shares: Mapping[str, float]) -> float:
     """How far the left answer is preferred, from 0 to 1: P(left) + ½ P(tie) + ½ P(both bad).
 
     What prefers neither side counts half for each, so ½ is no preference and the two orders of
     a judge without position bias sum to 1.
+
+    Args:
+        shares: by outcome, as :class:`core.records.Seen` names it.
     """
     neither = shares.get(Seen.TIE, 0.0) + shares.get(Seen.BOTH_BAD, 0.0)
     return min(1.0, max(0.0, shares.get(Seen.LEFT, 0.0) + neither / 2))

@@ -53,6 +53,7 @@ class Order:
         retry_failed: once more, first, what failed in an earlier run.
         unread: attempts at a task whose replies hold no verdict.
         pace: seconds between the calls of each worker; for showing the work, not for doing it.
+        turn: seconds between two transactions at the least; more leaves the disk to those who vote.
     """
 
     concurrency: int = 8
@@ -62,6 +63,7 @@ class Order:
     retry_failed: bool = False
     unread: int = 1
     pace: float = 0.0
+    turn: float = TURN
 
 
 @dataclass(slots=True)
@@ -154,7 +156,7 @@ class Desk:
                 self._store.close()
 
     def _exchange(self, given: Given) -> Got:
-        time.sleep(max(0.0, self._turned + TURN - time.monotonic()))
+        time.sleep(max(0.0, self._turned + self._order.turn - time.monotonic()))
         self._turned = time.monotonic()
         if self._is_in and self._turned - self._beaten > _BEAT:
             self._beat(given)

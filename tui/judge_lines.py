@@ -182,11 +182,11 @@ def _pace(judge: Watched, now: datetime) -> Iterator[str]:
     told = judge.told
     if told.per_second is not None:
         yield f"{pace(told.per_second)} in the last minute"
+    if judge.seconds_left is not None and judge.left:
+        yield f"{duration(judge.seconds_left)} left"
     if told.overall is not None and judge.workers:
         begun = ago(judge.workers[0].started_at, now)
         yield f"{pace(told.overall)} since the start, {begun}"
-    if judge.seconds_left is not None and judge.left:
-        yield f"{duration(judge.seconds_left)} left"
     if judge.control.paused:
         yield "paused"
     if judge.control.note:

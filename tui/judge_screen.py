@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _LEAST_DETAILS = 4
 """Lines that the details of the chosen judge keep, however many judges there are."""
 
+_ELSEWHERE = {"read.page_down", "quit"}
+"""Keys that help names and a narrow footer does not."""
+
 _MIND_EVERY = 1.0
 """Seconds between two looks whether the judges in the background are still there."""
 
@@ -111,7 +114,8 @@ class JudgesScreen(Screen[None]):
             yield Static(id=f"judges-fact-{number}", classes="judges-fact", markup=False)
         yield DetailList(id="judges-details")
         yield Static(classes="said", id="said", markup=False)
-        yield KeyBar(self._table)
+        # Where the screen is narrow, one line is worth more than the keys that every screen has.
+        yield KeyBar(self._table, [one for one in self._table if one.id not in _ELSEWHERE])
 
     @property
     def judges(self) -> JudgeList:

@@ -12,11 +12,12 @@ from core.records import Judge
 from db.store import Store
 from judges.calls import Ended
 from judges.endpoints import EndpointPool
-from judges.models import make_client, make_judge
+from judges.models import make_judge
 from judges.policy import Policy
 from judges.runner import Runner
 from tui.judge_desk import Desk, Order
 from tui.judge_prompts import prompts_of
+from tui.judge_servers import clients_of
 
 USUAL = Order()
 
@@ -32,6 +33,7 @@ async def work(
     stop: asyncio.Event | None = None,
     on_ended: Told | None = None,
     on_pause: Callable[[float, str], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> int:
     """Let a judge judge what is left for it, beside any other process that does.
 
@@ -40,6 +42,7 @@ async def work(
         stop: once set, no call begins any more; calls under way are waited for.
         on_ended: told of each call that ended, once it is on the disk.
         on_pause: told when an endpoint pauses: for how many seconds, and why.
+        on_note: told of a server that does otherwise than was found of it.
 
     Returns:
         How many verdicts were recorded here.
@@ -48,10 +51,9 @@ async def work(
         TiebreakError: if the judge cannot go on; what it said until then is recorded.
     """
     with Store(study) as store:
-        at = store.endpoints.of(record.name)
         prompts = prompts_of(store, record)
     pool = EndpointPool(
-        {one.address: make_client(record, one.address, found=one.found) for one in at},
+        clients_of(study, record, on_note),
         order.concurrency,
         policy or Policy(unread=order.unread),
         on_pause=on_pause,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.blinding import meant
-from core.errors import Conflict
-from core.records import Combined, Judge, Pair, Seen, Verdict, VerdictStatus, combine
+from core.errors import Conflict, NotForAnnotators
+from core.records import Annotator, Combined, Judge, Pair, Seen, Verdict, VerdictStatus, combine
 from core.times import stamp
 from db.judge_control import JudgeControl
 from db.judge_counts import TOGETHER, Pace, Told, VerdictCounts, quantile
+from db.judge_horizon import horizon
 from db.judge_queue import JudgeQueue
 from db.judge_watch import (
     JudgeFeed,
@@ -312,6 +313,22 @@ def test_nothing_is_written_by_looking(tmp_path: Path) -> None:
     study = watched_study(tmp_path / "study.db")
     with Store(study, untouched=True) as store:
         assert JudgeFeed(store).look().judges[1].told.ok > 40
+
+
+def test_an_annotators_connection_reads_nothing_of_it(tmp_path: Path) -> None:
+    study = watched_study(tmp_path / "study.db")
+    looks: list[Callable[[Store], object]] = [
+        lambda store: JudgeFeed(store).look(),
+        lambda store: last_verdicts(store, "local", None, 1),
+        lambda store: failures_by_class(store, None),
+        lambda store: calls_of(store, "earlier 1"),
+        lambda store: store.reading.verdict("0"),
+        lambda store: horizon(store, "local"),
+    ]
+    with Store(study, blind_for=Annotator("ann")) as store:
+        for look in looks:
+            with pytest.raises(NotForAnnotators):
+                look(store)
 
 
 # ── what is behind a number ─────────────────────────────────────────────────

@@ -6,17 +6,23 @@ import asyncio
 import importlib.util
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from core.records import Judge
+from core.records import Judge, Verdict, VerdictStatus
 from judges.client import ChatClient
+from judges.models import make_client, make_judge
 from judges.outcomes import TooLong
 from judges.probing import probe
+from judges.prompt_files import load_prompts
 from judges.prompting import Message
 from judges.structured import Wanted, is_allowed, label_in, label_shares
+from judges.tasks import Task
 from tests.judges.real_server import MODEL, SLOTS, real_server
+from tests.judges.samples import judge_at, many
+from tests.judges.tiny_llama import CONTEXT
 
 pytestmark = [
     pytest.mark.slow,
@@ -52,7 +58,7 @@ def test_what_a_check_finds(url: str) -> None:
     found = checked(url)
     assert found["server"] == "llamacpp"
     assert found["models"] == [MODEL]
-    assert found["context"] == 4096
+    assert found["context"] == CONTEXT
     assert found["structured"] == {"choice": "grammar", "json": "grammar"}
     assert found["logprobs"] == 20
     assert found["decisions"] == "", "a random Llama is no decision model: 501"
@@ -94,6 +100,41 @@ def test_every_object_is_of_its_schema(url: str, way: str) -> None:
         assert len(whole) == len(replies), "no room is left for endless spaces"
 
 
+async def judged(
+    url: str, prompt: str, found: dict[str, Any], max_tokens: int = 3000, seed: int = 7
+) -> list[Verdict]:
+    record = judge_at(url, prompt, temperature=1.5, seed=seed, max_tokens=max_tokens)
+    record = replace(record, model=MODEL)
+    judge = make_judge(record, asks=make_client(record, found=found))
+    slots = asyncio.Semaphore(SLOTS)
+
+    async def give(task: Task) -> Verdict:
+        async with slots:
+            return await judge.judge(task)
+
+    verdicts = await asyncio.gather(*map(give, many(24)))
+    await judge.close()
+    return verdicts
+
+
+STRUCTURED = sorted(
+    {
+        prompt.family
+        for prompt in load_prompts().by_id.values()
+        if prompt.structured and prompt.form == "pair"
+    }
+)
+
+
+@pytest.mark.parametrize("prompt", STRUCTURED)
+def test_every_verdict_of_a_structured_prompt_parses(url: str, prompt: str) -> None:
+    verdicts = asyncio.run(judged(url, prompt, checked(url)))
+    assert Counter(verdict.status for verdict in verdicts) == {VerdictStatus.OK: 24}
+    assert {verdict.endpoint for verdict in verdicts} == {url}
+    left_alone = asyncio.run(judged(url, prompt, {}, max_tokens=64))
+    assert Counter(verdict.status for verdict in left_alone)[VerdictStatus.OK] < 12
+
+
 def test_without_it_nothing_parses(url: str) -> None:
     replies = asyncio.run(ask_all(url, {}, Wanted(LABELS), 60))
     assert not any(reply.enforced for reply in replies)
@@ -105,7 +146,7 @@ def test_a_context_that_is_too_long_is_named(url: str) -> None:
     async def ask() -> None:
         client = ChatClient(url, MODEL)
         try:
-            await client.ask([Message("user", "word " * 5000)], {})
+            await client.ask([Message("user", "word " * 9000)], {})
         finally:
             await client.close()
 

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.records import Seen
+from core.records import Choice, Seen
 from judges.client import ChatClient
+from judges.models import make_judge
+from judges.parsing import Grammar, parse
 from judges.prompting import Message
 from judges.structured import (
     WAYS,
@@ -28,6 +30,7 @@ from judges.structured import (
     label_shares,
     preference,
 )
+from tests.judges.samples import judge_at, orders
 from tests.judges.stub_server import Request, Scripted, StubServer, completion
 
 LABELS = ("A", "B", "C")
@@ -128,6 +131,12 @@ def test_a_schema_that_is_not_plain_has_no_pattern() -> None:
     unbounded = {"type": "object", "properties": {"n": {"type": "integer"}}}
     for schema in (NESTED, unbounded, {"type": "object"}, {"type": "string"}):
         assert flat_regex(schema) == flat_gbnf(schema) == ""
+
+
+def test_an_enforced_object_is_read_whatever_its_text_holds() -> None:
+    text = '{"why": "a\x85b\u2028c\x7f", "verdict": "A"}'
+    read = parse("json", text, Grammar({"A": Seen.LEFT, "B": Seen.RIGHT}))
+    assert (read.label, read.seen) == ("A", Seen.LEFT)
 
 
 def test_signs_of_a_pattern_in_a_label_are_plain() -> None:
@@ -298,6 +307,18 @@ async def test_log_probabilities_come_with_the_reply() -> None:
         assert reply.token_logprobs == {"A": -0.2, "B": -2.0}
         assert (await client.ask(ask, {}, wanted=Wanted(LABELS))).token_logprobs is None
         await client.close()
+
+
+async def test_a_verdict_carries_the_judges_preference() -> None:
+    logprobs = {"content": [entry("A", math.log(0.6), B=math.log(0.1), C=math.log(0.2))]}
+    async with StubServer(lambda _: completion("A", logprobs=logprobs)) as stub:
+        judge = make_judge(judge_at(stub.url, "pairwise-choice"))
+        one, other = [await judge.judge(task) for task in orders()]
+        await judge.close()
+    assert (one.choice, other.choice) == (Choice.MODEL_1, Choice.MODEL_2)
+    shares = {outcome: share for outcome, share in one.probabilities.items() if share}
+    assert shares == pytest.approx({"left": 6 / 9, "right": 1 / 9, "tie": 2 / 9})
+    assert one.preference == other.preference == pytest.approx(6 / 9 + 1 / 9), "as it saw them"
 
 
 def test_every_way_is_one_that_can_be_told() -> None:

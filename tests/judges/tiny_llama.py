@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+CONTEXT = 8192
 HIDDEN, LAYERS, HEADS, INNER = 64, 2, 4, 128
-CONTEXT = 4096
 MERGES = 250
 TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from core.records import Judge
+from db.judge_control import JudgeControl
 from db.pairs import make
 from db.seats import BehindTheScreens
 from db.store import Store
-from tests.studies import located, make_study, questions_and_answers
+from tests.studies import located, make_study, questions_and_answers, rows
 from tests.terminal import ROOT
 from tui.background_judges import BackgroundJudges
+from tui.cli import run
 
 
 @pytest.fixture
@@ -52,8 +56,17 @@ def verdicts(study: Path) -> int:
         return store.reading.counts()["verdicts"]
 
 
+def at_a_queue(study: Path) -> int:
+    return int(rows(study, "SELECT count(*) FROM judge_worker WHERE ended_at IS NULL")[0][0])
+
+
+def on_disk(study: Path) -> bytes:
+    """What changes with every commit: the study's bytes, and those not yet in their place."""
+    return study.read_bytes() + study.with_name(f"{study.name}-wal").read_bytes()
+
+
 def test_it_judges_what_is_left_then_what_comes(study: Path) -> None:
-    with at_work(study) as work:
+    with at_work(study) as work, Store(study):  # which keeps the log that is written ahead
         until(lambda: verdicts(study) == 20)
         with Store(study) as store:
             store.ingest.take(located(questions_and_answers(15, ("ant", "bee"))))
@@ -63,6 +76,10 @@ def test_it_judges_what_is_left_then_what_comes(study: Path) -> None:
             store.judging.add(Judge("coin", "baseline", "coin"))
         until(lambda: verdicts(study) == 60)
         assert work.is_alive()
+        until(lambda: not at_a_queue(study))
+        before = on_disk(study)
+        time.sleep(2.5)
+        assert on_disk(study) == before, "nothing is written while nothing is left"
     assert work.refusal is None
     with Store(study) as store:
         assert store.verify() == []
@@ -94,11 +111,14 @@ def test_there_is_one_for_each_study(study: Path, tmp_path: Path) -> None:
         assert third.is_alive()
 
 
-def test_it_ends_when_whoever_started_it_is_killed(study: Path) -> None:
+def test_it_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "study.db", questions=300)
+    with Store(study) as store:
+        store.judging.add(Judge("longer", "baseline", "longer-answer"))
     code = (
         "import time\nfrom pathlib import Path\n"
         "from tui.background_judges import BackgroundJudges\n"
-        f"work = BackgroundJudges(Path({str(study)!r}), pace=0.05)\n"
+        f"work = BackgroundJudges(Path({str(study)!r}), pace=0.3)\n"
         "work.start()\nprint(work.pid, flush=True)\ntime.sleep(60)"
     )
     with subprocess.Popen(
@@ -113,7 +133,7 @@ def test_it_ends_when_whoever_started_it_is_killed(study: Path) -> None:
     assert BehindTheScreens(study).take()
     with Store(study) as store:
         assert store.verify() == []
-        assert store.reading.counts()["verdicts"] < 20
+        assert store.reading.counts()["verdicts"] < 600
 
 
 def test_a_study_that_cannot_be_opened_is_said_once_it_has_ended(tmp_path: Path) -> None:
@@ -121,6 +141,45 @@ def test_a_study_that_cannot_be_opened_is_said_once_it_has_ended(tmp_path: Path)
         until(lambda: not work.is_alive())
         assert work.refusal is not None
         assert "no study here" in work.refusal.message
+
+
+def test_a_run_that_follows_judges_what_comes_until_it_is_interrupted(study: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tui", "--db", str(study), "judge", "run", "--follow", "--json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as following:
+        until(lambda: verdicts(study) == 20)
+        with Store(study) as store:
+            store.ingest.take(located(questions_and_answers(15, ("ant", "bee"))))
+            make(store)
+        until(lambda: verdicts(study) == 30)
+        following.send_signal(signal.SIGINT)
+        out, err = following.communicate(timeout=20)
+    assert following.returncode == 0
+    assert json.loads(out) == [{"judge": "longer", "verdicts": {"ok": 30}}]
+    assert "30 verdicts given" in err
+
+
+def test_work_that_is_cancelled_is_not_taken_up_again(study: Path) -> None:
+    with at_work(study, pace=0.3):
+        until(lambda: verdicts(study) > 0)
+        with Store(study) as store:
+            JudgeControl(store).cancel("longer")
+        until(lambda: not at_a_queue(study))
+        given = verdicts(study)
+        with Store(study) as store:
+            store.ingest.take(located(questions_and_answers(15, ("ant", "bee"))))
+            make(store)
+        time.sleep(2.5)
+        assert verdicts(study) == given
+
+
+@pytest.mark.parametrize("beside", [["--limit", "3"], ["--dry-run"]])
+def test_to_follow_has_no_end(study: Path, beside: list[str]) -> None:
+    assert run(["--db", str(study), "judge", "run", "--follow", *beside]) == 2
 
 
 def test_a_place_that_is_left_is_free(study: Path) -> None:

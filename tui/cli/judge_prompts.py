@@ -41,7 +41,7 @@ def prompts_list(paths: tuple[Path, ...], as_json: bool) -> None:
         return
     for family in families:
         first = family.variants[0]
-        line = f"{family.name:18}{first.form:8}{first.parser:14}{_shows(family):33}{first.title}"
+        line = f"{family.name:18}{first.form:7}{first.parser:13}{first.title}{_lacks(family)}"
         click.echo(one_line(line, 200))
 
 
@@ -69,12 +69,15 @@ def _facts(family: Family) -> dict[str, Any]:
     }
 
 
-def _shows(family: Family) -> str:
+def _lacks(family: Family) -> str:
+    """What a family has no variant for."""
     turns = {prompt.multi for prompt in family.variants}
-    words = [word for multi, word in ((False, "turns"), (True, "conversations")) if multi in turns]
-    if any(prompt.reference for prompt in family.variants):
-        words.append("references")
-    return ", ".join(words)
+    missing = [
+        word
+        for multi, word in ((False, "single turns"), (True, "conversations"))
+        if multi not in turns
+    ]
+    return f" (no {', '.join(missing)})" if missing else ""
 
 
 @judge_prompts.command(

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -62,6 +62,7 @@ _price = click.FloatRange(min=0)
     show_default=True,
     help="Calls for a verdict whose replies hold none.",
 )
+@click.option("--follow", is_flag=True, help="Then wait for new pairs, until interrupted.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would take; nobody is called.")
 @click.option("--price-in", type=_price, help="With --dry-run: of a million tokens sent.")
 @click.option("--price-out", type=_price, help="With --dry-run: of a million tokens received.")
@@ -76,6 +77,7 @@ def judge_run(
     orders: Literal["both", "as-shown"],
     retry_failed: bool,
     tries: int,
+    follow: bool,
     dry_run: bool,
     price_in: float | None,
     price_out: float | None,
@@ -95,8 +97,18 @@ def judge_run(
             "--price-in and --price-out go together, with --dry-run",
             "to keep prices in the study: tiebreak judge price NAME",
         )
+    if follow and (dry_run or limit is not None):
+        raise UsageError(
+            "--follow has no end, so it goes with neither --limit nor --dry-run",
+            "to limit what a judge may use: tiebreak judge budget NAME",
+        )
     with Store(settings.study()) as store:
         records = _records(store, names)
+        if follow:
+            given = asyncio.run(_follow(store, names, order))
+            if as_json:
+                show_json(given)
+            return
         if dry_run:
             prices = None if price_in is None or price_out is None else (price_in, price_out)
             _say_estimates(store, records, order, prices, as_json)
@@ -323,9 +335,20 @@ async def _run(store: Store, record: Judge, order: Order) -> tuple[dict[str, Any
     def paused(seconds: float, why: str) -> None:
         say(f"  {record.name}: waits {seconds:.1f} s: {one_line(why, 200)}")
 
+    def noted(words: str) -> None:
+        say(f"  {record.name}: {one_line(words, 300)}")
+
     counting = asyncio.create_task(_count_left(store, record, order, progress))
     working = asyncio.create_task(
-        work(store.path, record, order, stop=stop, on_ended=progress.take, on_pause=paused)
+        work(
+            store.path,
+            record,
+            order,
+            stop=stop,
+            on_ended=progress.take,
+            on_pause=paused,
+            on_note=noted,
+        )
     )
     try:
         with _interrupts(stop, working):
@@ -353,6 +376,24 @@ async def _run(store: Store, record: Judge, order: Order) -> tuple[dict[str, Any
     )
 
 
+async def _follow(store: Store, names: Sequence[str], order: Order) -> list[dict[str, Any]]:
+    """Let judges go on until somebody interrupts them; what each gave."""
+    from tui.cli.judge_follow import Follower
+
+    follower, stop = Follower(), asyncio.Event()
+    working = asyncio.create_task(follower.run(store, names, order, stop))
+    with _interrupts(stop, working), suppress(asyncio.CancelledError):
+        await working
+    judges = dict.fromkeys(judge for judge, _ in follower.given)
+    return [
+        {
+            "judge": name,
+            "verdicts": {one: n for (judge, one), n in follower.given.items() if judge == name},
+        }
+        for name in judges
+    ]
+
+
 async def _count_left(store: Store, record: Judge, order: Order, progress: Progress) -> None:
     """Learn how much is left, beside the work: in a large study it takes seconds."""
     from db.judge_left import Scope, count_left
@@ -367,7 +408,7 @@ async def _count_left(store: Store, record: Judge, order: Order, progress: Progr
 
 
 @contextmanager
-def _interrupts(stop: asyncio.Event, working: asyncio.Task[int]) -> Iterator[None]:
+def _interrupts(stop: asyncio.Event, working: asyncio.Task[Any]) -> Iterator[None]:
     """Let a first signal begin no call any more, and a second drop those under way."""
     loop = asyncio.get_running_loop()
 

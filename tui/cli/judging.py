@@ -13,6 +13,9 @@ from tui.cli.data import as_json, show_json
 from tui.cli.prompt_options import Chosen, prompt_options
 
 COMMANDS = {
+    "check": ("tui.cli.judge_servers", "Ask a judge's servers what they can do."),
+    "endpoint": ("tui.cli.judge_servers", "Add and remove a judge's servers."),
+    "batch": ("tui.cli.judge_batches", "Judge by files of the OpenAI Batch format."),
     "panel": ("tui.cli.judge_panels", "Let several judges vote."),
     "run": ("tui.cli.judge_runs", "Let judges judge what they have not judged yet."),
     "pause": ("tui.cli.judge_runs", "Let judges begin no call until they are resumed."),
@@ -52,6 +55,12 @@ def judge_command() -> None:
 @click.option("--baseline", metavar="KIND", help="longer-answer, most-headings or coin: no model.")
 @click.option("--model", help="The model, as its server calls it.")
 @click.option("--endpoint", metavar="URL", help="The server's API root, ending in /v1.")
+@click.option(
+    "--decisions",
+    type=click.Choice(["systemone", "decisions"]),
+    help="Let the model decide at this endpoint of its server, in place of writing.",
+)
+@click.option("--no-check", is_flag=True, help="Add it without asking its server.")
 @prompt_options
 @click.option("--api-key-env", metavar="VARIABLE", help="The variable that holds the key.")
 @click.option(
@@ -65,6 +74,8 @@ def judge_add(
     baseline: str | None,
     model: str | None,
     endpoint: str | None,
+    decisions: str | None,
+    no_check: bool,
     chosen: Chosen,
     api_key_env: str | None,
     parameters: tuple[str, ...],
@@ -72,11 +83,13 @@ def judge_add(
 ) -> None:
     """Add a judge in one exact configuration; another configuration is another judge.
 
-    The key is read from the variable when the judge works; it is never stored.
+    Its server is asked what it can do, with a few calls of some tokens. The key is read from
+    the variable when the judge works; it is never stored.
     """
     from db.judge_left import Scope, count_left
     from db.store import Store
     from judges.models import new_judge
+    from tui.cli.judge_servers import found_at, show_found
 
     if (baseline is None) == (model is None):
         raise click.UsageError("give either --baseline, or --model with --endpoint")
@@ -85,8 +98,10 @@ def judge_add(
     given = dict(map(_parameter, parameters))
     if api_key_env:
         given["api_key_env"] = api_key_env
-    kind = "baseline" if baseline else "openai"
-    prompts = chosen.prompts() if model else None
+    kind = "baseline" if baseline else "decision" if decisions else "openai"
+    if decisions:
+        given["api"] = decisions
+    prompts = chosen.prompts() if kind == "openai" else None
     record = new_judge(
         name,
         kind,
@@ -99,10 +114,15 @@ def judge_add(
     )
     with Store(settings.study()) as store:
         wording = prompts.family(record.prompt).dump() if prompts else ""
+        is_known = any(judge.name == name for judge in store.judging.judges())
+        found = None if is_known or no_check else found_at(record)
         is_new = store.judging.add(record, wording)
+        if found is not None:
+            store.endpoints.keep_found(name, record.endpoint, found)
         waiting = count_left(store, name, Scope())
         pairs = store.reading.counts()["pairs"]
     say(f"judge {name!r} {'added' if is_new else 'is there already, as it is'}")
+    show_found(found)
     if pairs:
         say(f"  {many(waiting, 'verdict')} to give; next: tiebreak judge run {name}")
     else:
