@@ -58,6 +58,34 @@ class Ended:
     wait: float = 0.0
 
 
+def without_reply(
+    call: Call,
+    error: Exception,
+    endpoint: str = "",
+    requests: int = 0,
+    latency: float | None = None,
+    *,
+    outcome: str = "",
+    is_back: bool = False,
+) -> Ended:
+    """The end of a call that brought no reply.
+
+    Args:
+        outcome: its name, if not the error's own.
+        latency: seconds.
+    """
+    return Ended(
+        call,
+        outcome or getattr(error, "failure", "error"),
+        (str(error) or type(error).__name__)[:500],
+        endpoint,
+        requests,
+        latency=latency,
+        may_be_charged=getattr(error, "possibly_charged", False),
+        is_back=is_back,
+    )
+
+
 @dataclass(slots=True)
 class Given:
     """What a runner hands to its keeper.

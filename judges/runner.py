@@ -19,9 +19,8 @@ from typing import Any
 from core.errors import TiebreakError
 from core.records import Verdict, VerdictStatus
 from core.times import stamp
-from judges.calls import Call, Ended, Given, Got, Keeper
-from judges.endpoints import AGAIN, Closed, EndpointPool, Policy, Trip
-from judges.models import make_judge, new_judge
+from judges.calls import Call, Ended, Given, Got, Keeper, without_reply
+from judges.endpoints import Closed, EndpointPool, Trip
 from judges.outcomes import (
     CallError,
     Garbled,
@@ -32,23 +31,13 @@ from judges.outcomes import (
     TooLong,
     Unreachable,
 )
-from judges.tasks import JudgeLike, Task, both_orders, verdict_id
-
-__all__ = [
-    "JudgeLike",
-    "Policy",
-    "Runner",
-    "Task",
-    "both_orders",
-    "make_judge",
-    "new_judge",
-    "verdict_id",
-]
+from judges.policy import AGAIN
+from judges.tasks import JudgeLike, Task, verdict_id
 
 POLL = 0.25
 """Seconds after which the keeper is asked at the latest how the work is to go on."""
 
-_LOT = 64
+_LOT = 32
 """Ends of calls handed over at a time: people vote between two lots."""
 
 
@@ -156,7 +145,8 @@ class Runner:
             self._end()
         if got.is_spent and not (self._under_way or self._ready):
             self._break(TiebreakError("the budget is used up", "raise it: tiebreak judge budget"))
-        if not (got.begun or got.taken or given.ended or given.back or got.is_dry):
+        is_moving = got.begun or got.taken or given.ended or given.back
+        if not is_moving and (got.refused or not got.is_dry):
             await self._wait_a_little()  # there is nothing to be had at this moment
 
     def _gather(self) -> Given:
@@ -168,15 +158,15 @@ class Runner:
             self._stock.clear()
             self._later.clear()
             return given
-        spare = 4 + self._pool.window // 4
+        spare = 8 + self._pool.window // 2
         if not self._got.is_paused:
             room = self._pool.room + spare - len(self._ready)
-            while self._stock and len(given.begins) < min(room, _LOT):
+            while self._stock and len(given.begins) < min(room, 2 * _LOT):
                 given.begins.append(self._stock.popleft())
         most = self._pool.window + 2 * spare
         held = len(self._stock) + len(given.begins) + len(self._later)
         if held < most and not (self._got.is_paused or self._got.is_dry):
-            given.want = min(most - held, _LOT)
+            given.want = min(most - held, 2 * _LOT)
         return given
 
     def _is_done(self) -> bool:
@@ -346,14 +336,14 @@ class Runner:
         tries = call.tried[type(error)]
         if (stopped := self._pool.stopped) is not None:
             self._break(stopped)
-            return _without_reply(call, error, trip, is_back=True)
+            return self._lost(call, error, trip, is_back=True)
         if isinstance(error, RateLimited | Unreachable | JobFatal):
             self._put_off(call, 0.0)  # it is the endpoint that waits
         elif tries >= self._attempts(error):
             return self._gave_up(call, error, trip, error.failure)
         else:
             self._put_off(call, self._policy.back_off(tries, self._chance))
-        return _without_reply(call, error, trip)
+        return self._lost(call, error, trip)
 
     def _attempts(self, error: CallError) -> int:
         """How many attempts a task gets that ends in this error."""
@@ -376,7 +366,13 @@ class Runner:
             self._stamped(replace(self._judge.failed(task, words), failure=outcome), call)
             for task in call.tasks
         )
-        return replace(_without_reply(call, error, trip, outcome=outcome), verdicts=verdicts)
+        return replace(self._lost(call, error, trip, outcome=outcome), verdicts=verdicts)
+
+    def _lost(self, call: Call, error: Exception, trip: Trip | None, **more: Any) -> Ended:
+        if trip is None:  # then there was no request either
+            return without_reply(call, error, **more)
+        at, latency = trip.endpoint.address, _clock() - trip.begun
+        return without_reply(call, error, at, trip.requests, latency, **more)
 
     def _put_off(self, call: Call, wait: float) -> None:
         if self._over:
@@ -395,24 +391,6 @@ class Runner:
         if prices is None or verdict.tokens_in is None or verdict.tokens_out is None:
             return verdict.cost
         return (verdict.tokens_in * prices[0] + verdict.tokens_out * prices[1]) / 1_000_000
-
-
-def _without_reply(
-    call: Call, error: Exception, trip: Trip | None, *, outcome: str = "", is_back: bool = False
-) -> Ended:
-    # Without a trip there was no request either.
-    words = str(error) or type(error).__name__
-    told: dict[str, Any] = {} if trip is None else {"endpoint": trip.endpoint.address}
-    return Ended(
-        call,
-        outcome or getattr(error, "failure", "error"),
-        words[:500],
-        requests=0 if trip is None else trip.requests,
-        may_be_charged=getattr(error, "possibly_charged", False),
-        latency=None if trip is None else _clock() - trip.begun,
-        is_back=is_back,
-        **told,
-    )
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:

@@ -19,7 +19,7 @@ from core.records import Seen
 from db.pairs import make
 from db.serving import Served
 from db.store import Store
-from judges.runner import new_judge
+from judges.models import new_judge
 from tui.app import TiebreakApp, Who
 from tui.background import Background
 from tui.exporting import Options, gold_rows

@@ -26,7 +26,7 @@ from judges.calls import Call, Ended, Given, Got
 from judges.client import TIMEOUT
 from judges.tasks import JudgeLike, Task, verdict_names
 
-TURN = 0.008
+TURN = 0.015
 """Seconds between two transactions at the least: what comes meanwhile is written together."""
 
 _BEAT = 1.0

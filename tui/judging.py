@@ -11,8 +11,9 @@ from core.errors import TiebreakError
 from core.records import Judge
 from db.store import Store
 from judges.calls import Ended
-from judges.endpoints import EndpointPool, Policy
+from judges.endpoints import EndpointPool
 from judges.models import make_client, make_judge
+from judges.policy import Policy
 from judges.runner import Runner
 from tui.judge_desk import Desk, Order
 from tui.judge_prompts import prompts_of

@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 
 from core.records import Verdict
 from judges.calls import Call, Ended, Given, Got
-from judges.endpoints import EndpointPool, Policy
-from judges.runner import JudgeLike, Runner, Task, verdict_id
+from judges.endpoints import EndpointPool
+from judges.policy import Policy
+from judges.runner import Runner
+from judges.tasks import JudgeLike, Task, verdict_id
 
 T = TypeVar("T")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

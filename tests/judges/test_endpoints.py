@@ -12,8 +12,9 @@ import pytest
 
 from core.errors import TiebreakError
 from core.records import Judge, Seen, Verdict, VerdictStatus
-from judges.endpoints import Closed, EndpointPool, Policy
+from judges.endpoints import Closed, EndpointPool
 from judges.outcomes import JobFatal, RateLimited, Reply, TimedOut, Transient
+from judges.policy import Policy
 from judges.tasks import NOTHING, Size, Task, verdict
 from tests.judges.running import MemoryKeeper, at_once, judge_all
 from tests.judges.samples import many

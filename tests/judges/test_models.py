@@ -11,8 +11,8 @@ import pytest
 from core.errors import TiebreakError
 from core.records import Choice, Judge, Verdict, VerdictStatus
 from judges.models import make_judge, new_judge
+from judges.policy import Policy
 from judges.prompt_files import load_prompts
-from judges.runner import Policy
 from judges.tasks import Task, verdict_id
 from tests.judges.running import judge_all
 from tests.judges.samples import BETA, QUESTION, judge_at, many, orders

@@ -311,11 +311,14 @@ def _priced(one: Estimate) -> str:
 
 async def _run(store: Store, record: Judge, order: Order) -> tuple[dict[str, Any], bool]:
     """Run one judge; what came of it, and whether somebody interrupted it."""
+    from db.judge_control import JudgeControl
     from tui.judge_progress import Progress
     from tui.judging import work
 
     progress = Progress(record.name)
     stop = asyncio.Event()
+    if JudgeControl(store).read(record.name).paused:
+        say(f"{record.name}: is paused, and waits: tiebreak judge resume {record.name}")
 
     def paused(seconds: float, why: str) -> None:
         say(f"  {record.name}: waits {seconds:.1f} s: {one_line(why, 200)}")
