@@ -160,11 +160,12 @@ class Runner:
             return given
         spare = 8 + self._pool.window // 2
         if not self._got.is_paused:
-            room = self._pool.room + spare - len(self._ready)
+            # What ended and waits to be written counts too: no faster than the disk.
+            room = self._pool.room + spare - len(self._ready) - len(self._ended)
             while self._stock and len(given.begins) < min(room, 2 * _LOT):
                 given.begins.append(self._stock.popleft())
         most = self._pool.window + 2 * spare
-        held = len(self._stock) + len(given.begins) + len(self._later)
+        held = len(self._stock) + len(given.begins) + len(self._later) + len(self._ended)
         if held < most and not (self._got.is_paused or self._got.is_dry):
             given.want = min(most - held, 2 * _LOT)
         return given
