@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -40,7 +41,7 @@ class Server:
         self.calls: list[float] = []
         self.under_way = self.most = self.replies = 0
         self.is_closed = False
-        self.base_url = ""
+        self.address = ""
 
     async def ask(
         self, messages: Sequence[Any], parameters: Mapping[str, Any], *, wanted: Any = None
@@ -59,7 +60,7 @@ class Server:
         finally:
             self.under_way -= 1
         self.replies += 1
-        return REPLY
+        return replace(REPLY, endpoint=self.address)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], str, float]:
         raise NotImplementedError
@@ -76,8 +77,8 @@ class Asking:
         self.pool = pool
 
     async def judge(self, task: Task) -> Verdict:
-        await self.pool.ask([], {})
-        return verdict(self.record, task, VerdictStatus.OK, Seen.LEFT, endpoint=self.pool.base_url)
+        reply = await self.pool.ask([], {})
+        return verdict(self.record, task, VerdictStatus.OK, Seen.LEFT, endpoint=reply.endpoint)
 
     def failed(self, task: Task, error: str) -> Verdict:
         return verdict(self.record, task, VerdictStatus.FAILED, error=error)
@@ -91,6 +92,8 @@ class Asking:
 
 def pool_of(*servers: Server, most: int = 16, policy: Policy | None = None) -> EndpointPool:
     clients = {f"http://s{number}/v1": server for number, server in enumerate(servers)}
+    for address, server in clients.items():
+        server.address = address
     return EndpointPool(clients, most, policy or Policy(), random.Random(1))
 
 

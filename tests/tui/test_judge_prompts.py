@@ -21,7 +21,7 @@ from tests.judges.stub_process import StubProcess
 from tests.studies import make_study
 from tui.cli import root
 
-AT = ("--endpoint", "http://127.0.0.1:9/v1")
+AT = ("--model", "m", "--endpoint", "http://127.0.0.1:9/v1")
 
 
 def tiebreak(*words: str) -> tuple[int, str, str]:
@@ -43,7 +43,7 @@ def study(tmp_path: Path) -> Path:
 
 
 def added(study: Path, name: str, *options: str) -> tuple[int, str, str]:
-    return tiebreak("--db", str(study), "judge", "add", name, "--model", "m", *AT, *options)
+    return tiebreak("--db", str(study), "judge", "add", name, "--no-check", *AT, *options)
 
 
 def test_a_judge_keeps_its_prompt(study: Path, tmp_path: Path) -> None:
