@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 
 from core.records import Seen
 from judges.places import Token, decide
@@ -24,9 +26,15 @@ def label_key(label: str) -> str:
     return _NOUN.sub(r"\1", bare_label)
 
 
+@lru_cache(64)
+def _by_key(labels: tuple[tuple[str, Seen], ...]) -> Mapping[str, tuple[str, Seen]]:
+    """A grammar's labels as they are compared; the same few for thousands of replies."""
+    return {label_key(label): (label, seen) for label, seen in labels}
+
+
 def double_brackets(text: str, grammar: Grammar) -> Parsed:
     """One allowed label in double brackets, explanation first: ``[[A]]``, ``[[A>>B]]``."""
-    known = {label_key(label): (label, seen) for label, seen in grammar.labels.items()}
+    known = _by_key(tuple(grammar.labels.items()))
     text = signs(text)
     tokens = []
     for found in _DOUBLE.finditer(text):
@@ -40,7 +48,7 @@ def choice(text: str, grammar: Grammar) -> Parsed:
 
     A server that can keep to a schema only wraps it: ``{"verdict": "A"}``.
     """
-    known = {label_key(label): (label, seen) for label, seen in grammar.labels.items()}
+    known = _by_key(tuple(grammar.labels.items()))
     whole = _unwrapped(text)
     if whole is None:
         return Parsed(failure=Failure.CONTRADICTION)

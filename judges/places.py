@@ -65,10 +65,11 @@ _VERDICT_WORDS = (
     r"|werdykt|ocena|karar|вердикт|решение|итог|оценка|вывод|结论|結論|判定|裁决|裁決|判断|判斷|结果|結果"
     r"|评分|評分|选择|選擇|評価|판정|결론|평가|결과|الحكم|النتيجة|القرار|التقييم|निर्णय|फैसला"
 )
-_IS = (
-    r"(?:(?:(?:is|are|was|would|will|must|should|can|therefore|thus|only|be|that|a|an|the|to|for"
-    r"|goes|as|follows|ist|lautet|est|es|è|é|dass|que)\b|[:=]|为|為|是|は|는|은|है)\s*)+"
+_IS_WORDS = (
+    r"is|are|was|would|will|must|should|can|therefore|thus|only|be|that|a|an|the|to|for"
+    r"|goes|as|follows|ist|lautet|est|es|è|é|dass|que"
 )
+_IS = rf"(?:(?:(?:{_IS_WORDS})\b|[:=]|为|為|是|は|는|은|है)\s*)+"
 _CONCLUDES = re.compile(
     r"\b(?:i|we|i['’]d|i['’]ll|i['’]ve)\s+(?:(?!not\b|never\b|cannot\b)[a-z]+\s+){0,4}?"
     r"(?:concluded?|determined?|find|found|believe|think|feel|declare|choose|chose|pick|prefer"
@@ -105,6 +106,14 @@ _ANNOUNCES = re.compile(
     rf"[\s*_`\"'“「『(:>#=–—-]*(?:{_IS}[\s*_`\"'“「『(:>–—-]*)?\Z",
     re.IGNORECASE,
 )
+_BETWEEN = " \t\n\r\v\f\x1c\x1d\x1e\x1f*_`\"'(:>#=-"
+"""What of ASCII may stand between the words of an announcement and the label."""
+_LAST_WORD = re.compile(r"\w+\Z")
+_MAY_ANNOUNCE = re.compile(
+    rf"\w*(?:{_VERDICT_WORDS})|{_FINAL_WORDS}|(?:{_FINAL_WORDS})?answer|antwort|{_IS_WORDS}",
+    re.IGNORECASE,
+)
+"""The last word of what announces a verdict: far cheaper to look for than all that may precede."""
 _DENIES = re.compile(
     r"(?:\b(?:not|cannot be|never|nor|neither|than|instead of|over|against|except"
     r"|nicht|kein\w*|pas|no(?!,)|non(?!,)|не)|n['’]t)[^\w.!?。;:]+(?:[^\W\d]+[^\w.!?。;:]+){0,2}\Z"
@@ -212,7 +221,12 @@ def introduces_quote(line: str) -> bool:
 
 
 def _announcement(before: str) -> re.Match[str] | None:
-    return _ANNOUNCES.search(before[-_LEAD_IN:])
+    lead_in = before[-_LEAD_IN:]
+    if lead_in.isascii():
+        last = _LAST_WORD.search(lead_in.rstrip(_BETWEEN))
+        if last is None or _MAY_ANNOUNCE.fullmatch(last[0].strip("_")) is None:
+            return None
+    return _ANNOUNCES.search(lead_in)
 
 
 def _denied(before: str) -> bool:
