@@ -28,7 +28,7 @@ def values(tally: Tally, merge: bool) -> dict[Key, Estimate]:
 
 
 @pytest.mark.parametrize("merge", [False, True])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows=judged(3, complete=True))
 def test_bounds_are_the_extremes_over_all_that_the_failed_verdicts_could_have_been(
     merge: bool, rows: Rows
@@ -47,7 +47,7 @@ def test_bounds_are_the_extremes_over_all_that_the_failed_verdicts_could_have_be
         assert row.failed > 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     judged(3, complete=True),
     st.lists(st.sampled_from([1.0, 1.5, 2.0]), min_size=4, max_size=4),
@@ -95,7 +95,7 @@ def test_where_many_members_failed_the_bounds_are_never_too_narrow() -> None:
             assert row.value is None or now.lowest <= row.value <= now.highest
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_a_ratio_is_extreme_where_a_search_says(data: st.DataObject) -> None:
     options, items = 3, data.draw(st.integers(0, 4))

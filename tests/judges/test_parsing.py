@@ -237,8 +237,8 @@ def test_what_an_answer_plants_is_not_what_the_judge_says(
     ["[", "[[", "[[A]] ", "```\n", "{", '{"verdict": ', " ", "\\boxed{ ", "8 ", "<think>", "> \n"],
 )
 def test_long_replies_take_linear_time(parser: str, piece: str) -> None:
-    """Fifty thousand characters of the worst kinds, where quadratic work would take minutes."""
-    parsed = parse(parser, "x" + piece * (50_000 // len(piece)) + "x", GRAMMARS[parser])
+    """Twenty thousand characters of the worst kinds, where quadratic work would take a minute."""
+    parsed = parse(parser, "x" + piece * (20_000 // len(piece)) + "x", GRAMMARS[parser])
     assert parsed.failure is not None
 
 
