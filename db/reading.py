@@ -26,6 +26,7 @@ from core.records import (
     VerdictStatus,
     Vote,
 )
+from db.background import BackgroundFeed
 from db.details import criteria_of, tags_of
 from db.texts import answer_turns, question_of
 
@@ -53,6 +54,7 @@ class Feed:
         self.store = store
         self.tally = tally
         self._known = {"pair": 0, "annotator": 0, "judge": 0}
+        self._background = BackgroundFeed(store, tally.background)
         self._queued: tuple[int, int] | None = None
         self._seen_version: int | None = None
 
@@ -60,6 +62,7 @@ class Feed:
         """Read what was committed since the last time; whether there was anything."""
         from core.stats.tally import REPEAT
 
+        self._background.catch_up()
         version = self.store.data_version()
         before = (self.tally.last_vote_seq, self.tally.last_verdict_seq, *self._known.values())
         with self.store.read() as connection:

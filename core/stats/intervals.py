@@ -212,7 +212,7 @@ def effective_sizes(
     return share, np.where(clusters == n, n, size)
 
 
-def student_quantile(level: float, freedom: int) -> float:
+def student_quantile(level: float, freedom: float) -> float:
     """Half width of a two-sided Student interval with ``freedom`` degrees, in standard errors."""
     from scipy.special import stdtrit
 

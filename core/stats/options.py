@@ -47,6 +47,7 @@ class Options:
         annotator_kind: a key of :data:`EPSILON`, the head start that the alt-test gives a judge.
         elo: of the online Elo ratings.
         policy: how the study serves pairs; named where it bends what was voted on first.
+        families: beginnings of models' names → family, see :func:`core.families.family_of`.
 
     Raises:
         ValueError: if a number makes no sense.
@@ -65,6 +66,7 @@ class Options:
     annotator_kind: str = "expert"
     elo: Elo = Elo()
     policy: str = ""
+    families: Mapping[str, str] = MappingProxyType({})
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from core.stats.background import Background
 from core.stats.growing import Growing
 from core.stats.log import IntArray, Log, Names, Raters, blocks, check_range
 
@@ -47,9 +48,13 @@ class Tally:
     """Votes and verdicts, counted as they come.
 
     Feed pairs, annotators and judges before the votes and verdicts that name them.
+
+    Attributes:
+        background: what is known of answers and judges besides; fed apart.
     """
 
     def __init__(self) -> None:
+        self.background = Background()
         self._pair_number: dict[int, int] = {}
         self._item_number: dict[int, int] = {}
         self._models, self._categories, self._questions = Names(), Names(), Names()
@@ -84,6 +89,11 @@ class Tally:
     def categories(self) -> tuple[str | None, ...]:
         """Category names by category number; None for questions without one."""
         return tuple(self._categories.texts)
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """Question keys by question number."""
+        return tuple(key or "" for key in self._questions.texts)
 
     @property
     def annotators(self) -> tuple[str, ...]:
@@ -182,6 +192,16 @@ class Tally:
         """
         self._cells[judge].grow_to(len(self._items))
         return self._cells[judge].rows
+
+    @property
+    def verdicts(self) -> dict[str, NDArray[Any]]:
+        """Columns of every verdict that counts, in order of seq, repeats and failures included.
+
+        ``seq``, ``item``, ``rater`` (judge number), ``choice`` (0: failed), ``left``, ``repeat``.
+        """
+        log = self._verdicts
+        names = ("seq", "item", "rater", "choice", "left", "repeat")
+        return {name: getattr(log, name).rows[log.counts.rows] for name in names}
 
     def verdict_calls(self, judge: int) -> tuple[int, int]:
         """How many calls of one judge count: (with a choice, failed), repeats included."""

@@ -48,7 +48,21 @@ CREATE TABLE panel (
 ) STRICT;
 """
 
+# What is counted in a text of an answer follows from the text; it is kept because counting takes
+# longer than everything else a lead waits for. counted_by is the version of the rules.
+TEXT_COUNT = """
+CREATE TABLE text_count (
+    text_hash TEXT PRIMARY KEY NOT NULL REFERENCES text (hash),
+    counted_by INTEGER NOT NULL,
+    characters INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    headers INTEGER NOT NULL,
+    list_items INTEGER NOT NULL,
+    bold INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
 
 def m005_judging(db: Database) -> None:
-    """Let verdicts say how they came about; make the tables of endpoints and panels."""
-    run_script(db, VERDICT + ENDPOINT + PANEL)
+    """Let verdicts say how they came about; make the tables of endpoints, panels and counts."""
+    run_script(db, VERDICT + ENDPOINT + PANEL + TEXT_COUNT)
