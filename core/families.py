@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from reprlib import repr as shortened
+
+from core.errors import UsageError
+from core.text import name_problem
 
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
+
+
+def told_families(values: Iterable[str]) -> dict[str, str]:
+    """Beginnings of models' names with their families, from ``gpt=openai`` and the like.
+
+    Raises:
+        UsageError: if one is written otherwise, or a beginning has two families.
+    """
+    told: dict[str, str] = {}
+    for value in values:
+        start, equals, family = (part.strip() for part in value.partition("="))
+        if not equals or name_problem(start) or name_problem(family):
+            raise UsageError(
+                f"{shortened(value)} tells no family", "write it as BEGINNING=FAMILY: gpt=openai"
+            )
+        if told.setdefault(start, family) != family:
+            raise UsageError(
+                f"{shortened(start)} is given two families", "give each beginning one family"
+            )
+    return told
 
 
 def family_of(model: str, told: Mapping[str, str]) -> str:

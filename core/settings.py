@@ -132,22 +132,6 @@ def _yes_or_no(value: Any) -> bool:
     return words[str(value).lower()]
 
 
-def _families(value: Any) -> dict[str, str]:
-    wanted = "takes beginnings of names with their family, as gpt=openai,o1=openai"
-    if isinstance(value, str):
-        parts = [part.partition("=") for part in value.split(",") if part.strip()]
-        value = {start.strip(): family.strip() for start, _, family in parts}
-        if len(value) < len(parts):
-            raise ValueError(f"{wanted}, each beginning once")
-    if not isinstance(value, dict):
-        raise ValueError(wanted)
-    for start, family in value.items():
-        for name in (start, family):
-            if not isinstance(name, str) or name_problem(name):
-                raise ValueError(wanted)
-    return dict(value)
-
-
 KNOWN: Mapping[str, Known] = {
     "name": Known("", "the study's name, as annotators see it", _text),
     "guidelines": Known("", "what annotators are asked to judge by, as Markdown", _text),
@@ -240,11 +224,6 @@ KNOWN: Mapping[str, Known] = {
         400.0, "the lead in online Elo that takes ten points to one", _number(1, 1e6)
     ),
     "elo_tie": Known(0.5, "what a tie gives model_1 in online Elo, of one win", _number(0, 1)),
-    "families": Known(
-        {},
-        "beginnings of models' names and their family, as gpt=openai, for who favours its own",
-        _families,
-    ),
     "only_for": Known(
         {}, "categories that only annotators with certain attributes get", limited_to
     ),

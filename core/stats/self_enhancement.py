@@ -75,9 +75,7 @@ def _row(view: View, labels: dict[str, Label], found: tuple[Clusters, Clusters])
     p = 2 * float(stdtr(clusters - 1, -abs(data.mean) / error))
     method = f"people give it {alone.mean:.1%}; paired t over {clusters} pairs, p = {p:.2g}"
     low, high = max(-1.0, data.mean - half), min(1.0, data.mean + half)
-    return Estimate(
-        labels, data.mean, low, high, level, n=data.n, unit="difference", method=method
-    )
+    return Estimate(labels, data.mean, low, high, level, n=data.n, unit="difference", method=method)
 
 
 @statistic("self_enhancement", "Do judges favour their own family?", order=64)
@@ -94,7 +92,7 @@ def self_enhancement(view: View) -> Result:
         if own not in known:
             unknown.append(name)
         words = one_each(view.outcomes(judge).choice).astype(np.int64)
-        both = words.any(axis=1) & people.any(axis=1)
+        both = np.asarray(words.any(axis=1) & people.any(axis=1))
         for family in sorted(known, key=lambda each: (each != own, each)):
             members = np.array([each == family for each in families], np.bool_)
             found = _differences(view, members, words, people, both)
@@ -125,14 +123,14 @@ def self_enhancement(view: View) -> Result:
 def _rule(view: View) -> str:
     told = ", ".join(f"{start}… is {family}" for start, family in view.options.families.items())
     first = "a model's family is the first word of its name, a judge's that of its model's"
-    return f"{first}; set otherwise (families): {told}" if told else first
+    return f"{first}; as told: {told}" if told else first
 
 
 def _notes(
     view: View, estimates: list[Estimate], unknown: list[str], known: list[str]
 ) -> tuple[str, ...]:
     notes = [
-        f"{name}: no model here is of its family, as far as names tell (setting families)"
+        f"{name}: no model here is of its family, as far as names tell (option --family)"
         for name in unknown
     ]
     if not estimates:

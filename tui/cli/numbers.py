@@ -19,6 +19,13 @@ from tui.cli.data import as_json, show_json
 @click.option("--category", help="Only questions of this category.")
 @click.option("--group", help="Only annotators of this group.")
 @click.option("--merge-both-bad", is_flag=True, help="Count both bad as a tie; the output says so.")
+@click.option(
+    "--family",
+    "families",
+    multiple=True,
+    metavar="START=FAMILY",
+    help="Whose models begin so, for self_enhancement; may be given several times.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Resampling.")
 @as_json
 @click.pass_obj
@@ -29,10 +36,12 @@ def stats_command(
     category: str | None,
     group: str | None,
     merge_both_bad: bool,
+    families: tuple[str, ...],
     seed: int,
     as_json: bool,
 ) -> None:
     """Agreement, reliability, win rates, position bias and ranking, each with its interval."""
+    from core.families import told_families
     from core.stats import compute
     from core.stats.tally import Tally
     from db.reading import Feed
@@ -47,6 +56,7 @@ def stats_command(
             category=category,
             group=group,
             merge_both_bad=merge_both_bad,
+            families=told_families(families),
             seed=seed,
         )
         feed = Feed(store, Tally())
