@@ -61,7 +61,9 @@ class Combined(StrEnum):
 
     ``REPORTED`` is a verdict that was imported without its orders. ``PENDING`` has one
     order so far. ``FLIP`` is a win for the same side both times; ``HALF_FLIP`` is any other
-    disagreement of the two orders, such as a tie in one and a win in the other.
+    disagreement of the two orders, such as a tie in one and a win in the other. ``DECIDED`` and
+    ``UNDECIDED`` are of votes: a panel's, or the repeats of one judge; a vote without a winner is
+    no tie.
     """
 
     CONSISTENT = "consistent"
@@ -70,6 +72,8 @@ class Combined(StrEnum):
     FAILURE = "failure"
     PENDING = "pending"
     REPORTED = "reported"
+    DECIDED = "decided"
+    UNDECIDED = "undecided"
 
 
 class RulingStage(StrEnum):

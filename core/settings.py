@@ -15,6 +15,9 @@ from core.text import name_problem
 PER_TURN = "turn"
 PER_CONVERSATION = "conversation"
 
+REPEATS = ("first", "majority")
+"""A judge's word is its first verdict, or what most of its repeats say."""
+
 MOST_OPTIONS = 9
 """Options of one question: each has a digit of its own."""
 
@@ -143,6 +146,11 @@ KNOWN: Mapping[str, Known] = {
     "overlap": Known(1, "votes wanted per pair, unless `pairs make --overlap` says", _whole(1, 99)),
     "exclude_groups": Known(
         [], "groups of annotators whose votes no statistic and no gold label counts", _names
+    ),
+    "judge_repeats": Known(
+        REPEATS[0],
+        "what a judge's word is where it was asked the same several times in one order",
+        _one_of(*REPEATS),
     ),
     "lease_minutes": Known(
         60, "how long a served pair waits for its vote before another may get it", _whole(1, 10080)

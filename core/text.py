@@ -293,6 +293,16 @@ def length_features(text: str) -> LengthFeatures:
     )
 
 
+def headings(text: str) -> int:
+    """:attr:`LengthFeatures.headers` alone, where a whole study's answers are to be counted."""
+    if "#" not in text:
+        return 0
+    is_fenced = "```" in text or "~~~" in text
+    lines = _outside_code(text)[0] if is_fenced else _lines(text)
+    marked = (_CODE_SPAN.sub("", line) for line in lines if "#" in line)
+    return sum(_HEADER.match(line) is not None for line in marked)
+
+
 def _outside_code(text: str) -> tuple[list[str], int]:
     """The lines outside fenced code, and how many fences there are."""
     prose: list[str] = []

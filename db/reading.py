@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.records import (
     Annotator,
@@ -26,6 +26,7 @@ from core.records import (
     VerdictStatus,
     Vote,
 )
+from db.answer_counts import AnswerCounts
 from db.background import BackgroundFeed
 from db.details import criteria_of, tags_of
 from db.texts import answer_turns, question_of
@@ -56,6 +57,7 @@ class Feed:
         self._known = {"pair": 0, "annotator": 0, "judge": 0}
         self._background = BackgroundFeed(store, tally.background)
         self._queued: tuple[int, int] | None = None
+        self._answers = AnswerCounts()
         self._seen_version: int | None = None
 
     def catch_up(self) -> bool:
@@ -64,7 +66,7 @@ class Feed:
 
         self._background.catch_up()
         version = self.store.data_version()
-        before = (self.tally.last_vote_seq, self.tally.last_verdict_seq, *self._known.values())
+        before = self._watermarks()
         with self.store.read() as connection:
             self._new(connection, "annotator", 'SELECT id, name, "group" FROM annotator')
             self._new(connection, "judge", "SELECT id, name, kind FROM judge")
@@ -94,9 +96,31 @@ class Feed:
                     (self.tally.last_verdict_seq,),
                 )
             )
+            self._beside(connection, judged_until=before[1])
         self._seen_version = version
-        after = (self.tally.last_vote_seq, self.tally.last_verdict_seq, *self._known.values())
-        return after != before
+        return self._watermarks() != before
+
+    def _watermarks(self) -> tuple[Any, ...]:
+        tally = self.tally
+        return tally.last_vote_seq, tally.last_verdict_seq, tally.panels, *self._known.values()
+
+    def _beside(self, connection: sqlite3.Connection, judged_until: int) -> None:
+        """Read what stands beside the logs: panels, why calls failed, what baselines would say.
+
+        Args:
+            judged_until: the watermark of the verdicts that were read before.
+        """
+        from db.panels import panels_of
+
+        self.tally.panels = panels_of(connection)
+        self.tally.failures.add(
+            connection.execute(
+                "SELECT seq, coalesce(failure, status) FROM verdict "
+                "WHERE seq > ? AND status != 'ok' ORDER BY seq",
+                (judged_until,),
+            )
+        )
+        self._answers.tell(connection, self.tally, judged_until)
 
     def stale(self) -> bool:
         """Whether another process has committed since the last ``catch_up``."""

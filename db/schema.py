@@ -7,7 +7,9 @@ a process that finds a file up to date never loads sqlite-utils.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
+from functools import cache
 
 from core.errors import StudyBroken
 
@@ -55,11 +57,7 @@ def upgrade(connection: sqlite3.Connection, *, stop_before: str | None = None) -
 
 def altered(connection: sqlite3.Connection) -> list[str]:
     """What of the schema is not as the migrations made it: tables, indexes and triggers."""
-    query = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
-        upgrade(fresh)
-        made = {(kind, name): sql for kind, name, sql in fresh.execute(query)}
-    found = {(kind, name): sql for kind, name, sql in connection.execute(query)}
+    made, found = _made(), _schema(connection)
     missing = [f"the {kind} {name} is missing" for kind, name in sorted(made.keys() - found.keys())]
     added = [f"the {kind} {name} was added" for kind, name in sorted(found.keys() - made.keys())]
     both = sorted(made.keys() & found.keys())
@@ -69,3 +67,16 @@ def altered(connection: sqlite3.Connection) -> list[str]:
         if made[kind, name] != found[kind, name]
     ]
     return missing + added + changed
+
+
+@cache
+def _made() -> Mapping[tuple[str, str], str]:
+    """The schema of a study that was made a moment ago; it takes all the migrations to know."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        upgrade(fresh)
+        return _schema(fresh)
+
+
+def _schema(connection: sqlite3.Connection) -> dict[tuple[str, str], str]:
+    query = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+    return {(kind, name): sql for kind, name, sql in connection.execute(query)}

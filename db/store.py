@@ -3,8 +3,9 @@
 The parts below it each do one job on the same connection: :mod:`db.serving` serves pairs,
 :mod:`db.voting` takes votes, :mod:`db.history` finds one's own again, :mod:`db.practising` takes
 trials on lessons, :mod:`db.lessons` keeps the lessons, :mod:`db.ingest` takes imported records,
-:mod:`db.judging` keeps judges and their verdicts, :mod:`db.reading` reads what statistics, gold and
-exports need, :mod:`db.people` knows who may log in.
+:mod:`db.judging` keeps judges and their verdicts, :mod:`db.panels` the panels of judges,
+:mod:`db.reading` reads what statistics, gold and exports need, :mod:`db.people` knows who may log
+in.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from db.ingest import Ingest
     from db.judging import Judging
     from db.lessons import Lessons
+    from db.panels import Panels
     from db.people import People
     from db.practising import Practising
     from db.reading import Reading
@@ -150,6 +152,13 @@ class Store:
         from db.judging import Judging
 
         return Judging(self)
+
+    @cached_property
+    def panels(self) -> Panels:
+        """Panels of judges."""
+        from db.panels import Panels
+
+        return Panels(self)
 
     @cached_property
     def lessons(self) -> Lessons:

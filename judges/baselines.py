@@ -10,9 +10,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from core.baselines import COIN, COUNTED
 from core.errors import TiebreakError
 from core.records import Judge, Seen, Verdict, VerdictStatus
-from core.text import length_features
 from judges.tasks import Task, verdict
 
 Seeing = tuple[Seen, tuple[float, float] | None]
@@ -23,12 +23,12 @@ def longer_answer(task: Task, parameters: Mapping[str, Any]) -> Seeing:
 
     ``margin`` characters of difference still count as a tie (default 0).
     """
-    return _compare(task, lambda text: length_features(text).characters, parameters)
+    return _compare(task, COUNTED["longer-answer"], parameters)
 
 
 def most_headings(task: Task, parameters: Mapping[str, Any]) -> Seeing:
     """The answer with more Markdown headings is better; equally many are a tie."""
-    return _compare(task, lambda text: length_features(text).headers, parameters)
+    return _compare(task, COUNTED["most-headings"], parameters)
 
 
 def coin(task: Task, parameters: Mapping[str, Any]) -> Seeing:
@@ -52,7 +52,7 @@ def _compare(task: Task, count: Callable[[str], int], parameters: Mapping[str, A
 
 BASELINES: Mapping[str, tuple[Callable[[Task, Mapping[str, Any]], Seeing], frozenset[str]]] = {
     "longer-answer": (longer_answer, frozenset({"margin"})),
-    "coin": (coin, frozenset({"seed"})),
+    COIN: (coin, frozenset({"seed"})),
     "most-headings": (most_headings, frozenset({"margin"})),
 }
 """Each baseline by its name (a judge's ``model``), with the parameters that it takes."""

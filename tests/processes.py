@@ -24,6 +24,21 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in listed.read_text().split()]
 
 
+def family(pid: int) -> Iterator[int]:
+    """A process and all that it has started, and that they have."""
+    with contextlib.suppress(OSError):
+        for child in children(pid):
+            yield from family(child)
+        yield pid
+
+
+def busy_seconds() -> float:
+    """What all processes together, and the machine's own work, have used of all cores so far."""
+    total = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    user, nice, system, _idle, _waiting, *rest = map(int, total)
+    return (user + nice + system + sum(rest[:3])) / _TICKS
+
+
 def cpu_seconds(pid: int) -> float:
     """What a process, all its threads together, has used of the CPU.
 

@@ -77,6 +77,7 @@ def options_of(store: Store, **chosen: Any) -> Options:
 
     settings = store.settings()
     excluded = tuple(settings["exclude_groups"])
+    chosen.setdefault("repeats", settings["judge_repeats"])
     return Options(
         people=_people(store, chosen.get("group"), excluded),
         exclude_groups=excluded,

@@ -17,6 +17,13 @@ _GAP = "  "
 _PLAIN = ("count", "points")
 """Units of numbers that have no interval by their nature, which their result says once."""
 
+_WORST = -2
+"""Where a row has what failures could make of its number."""
+
+_ALLOW = "failures allow"
+_READABLE = 10
+"""Cells of a label that tell it from others well enough."""
+
 _BAR = 21
 """Cells of the bar that draws an interval on the scale from 0 to 1."""
 
@@ -42,17 +49,33 @@ def result_lines(result: Result, width: int = 100, *, notes: bool = True) -> lis
 def _table(result: Result, width: int) -> list[str]:
     """Header and rows, no wider than ``width`` where shortening labels can bring that about."""
     rows = [_row(result.columns, estimate) for estimate in result.estimates]
-    header = [*result.columns, "", "95% interval" if _levels(result) else "", "k / n"]
-    widths = _widths([header, *(row.cells for row in rows)], len(result.columns), width)
+    labels = len(result.columns)
+    header = [*result.columns, "", "95% interval" if _levels(result) else "", _ALLOW, "k / n"]
+    if not _has_room([header, *(row.cells for row in rows)], labels, width):
+        # A column that nobody needs, or a narrow screen: what there is of it gets lines.
+        del header[_WORST]
+        for row in rows:
+            if worst := row.cells.pop(_WORST):
+                row.reason = f"{_ALLOW} {worst}"
+    widths = _widths([header, *(row.cells for row in rows)], labels, width)
     total = sum(widths) + len(_GAP) * (len(widths) - 1)
     fits = total + len(_GAP) + _BAR <= width
-    lines = [_aligned(header, widths, len(result.columns))]
+    lines = [_aligned(header, widths, labels)]
     for row in rows:
-        line = _aligned(row.cells, widths, len(result.columns))
+        line = _aligned(row.cells, widths, labels)
         lines.append(f"{line}{_GAP}{row.bar}" if row.bar and fits else line)
         # A reason is a sentence: it gets lines of its own, under the row that it explains.
         lines += wrap(row.reason, width, initial_indent="    ↳ ", subsequent_indent="      ")
     return [line.rstrip() for line in lines]
+
+
+def _has_room(lines: Sequence[Sequence[str]], labels: int, width: int) -> bool:
+    """Whether what failures allow is wanted, and fits with labels that one can still read."""
+    if not any(line[_WORST] for line in lines[1:]):
+        return False
+    wide, given = _widths(lines, labels, 10**6), _widths(lines, labels, width)
+    readable = all(cells >= min(full, _READABLE) for cells, full in zip(given, wide, strict=True))
+    return readable and sum(given) + len(_GAP) * (len(given) - 1) <= width
 
 
 def _widths(lines: Sequence[Sequence[str]], labels: int, width: int) -> list[int]:
@@ -67,7 +90,7 @@ def _widths(lines: Sequence[Sequence[str]], labels: int, width: int) -> list[int
 
 
 class _Row:
-    def __init__(self, cells: Sequence[str], bar: str, reason: str) -> None:
+    def __init__(self, cells: list[str], bar: str, reason: str) -> None:
         self.cells = cells
         self.bar = bar
         self.reason = reason
@@ -76,18 +99,27 @@ class _Row:
 def _row(columns: Sequence[str], estimate: Estimate) -> _Row:
     labels = [one_line(str(estimate.labels.get(name, "")), _WIDEST_LABEL) for name in columns]
     if estimate.value is None:
-        return _Row([*labels, "—", "", str(estimate.n)], "", one_line(estimate.reason, 300))
+        return _Row([*labels, "—", "", "", str(estimate.n)], "", one_line(estimate.reason, 300))
     interval, reason = "", ""
     if estimate.low is not None and estimate.high is not None:
-        low, high = (_number(end, estimate.unit) for end in (estimate.low, estimate.high))
-        interval = f"{low} – {high}"
+        interval = _range(estimate.low, estimate.high, estimate.unit)
     elif estimate.unit not in _PLAIN:
         reason = one_line(estimate.method, 300)  # which says why there is no interval
+    worst = ""
+    if estimate.lowest is not None and estimate.highest is not None:
+        worst = _range(estimate.lowest, estimate.highest, estimate.unit)
     counted = ""
     if estimate.unit != "count":
         counted = f"{estimate.n:,}" if estimate.k is None else f"{estimate.k:,} / {estimate.n:,}"
     bar = _bar(estimate) if estimate.unit == "share" else ""
-    return _Row([*labels, _number(estimate.value, estimate.unit), interval, counted], bar, reason)
+    value = _number(estimate.value, estimate.unit)
+    if estimate.unit == "difference":
+        value += " pts"
+    return _Row([*labels, value, interval, worst, counted], bar, reason)
+
+
+def _range(low: float, high: float, unit: str) -> str:
+    return f"{_number(low, unit)} – {_number(high, unit)}"
 
 
 def _number(value: float, unit: str) -> str:
@@ -95,6 +127,8 @@ def _number(value: float, unit: str) -> str:
         return f"{value:,.1f}"
     if unit == "share":
         return f"{value:.1%}"
+    if unit == "difference":
+        return f"{100 * value:+.1f}"
     if unit == "count":
         return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
     return f"{value:.3f}"

@@ -3,78 +3,69 @@
 Judge–human: every vote is compared with the judge's outcome on its item. Human–human: all
 pairs of votes within an item, pooled, so that k votes give k(k−1)/2 comparisons.
 Judge–judge: one comparison per item. Source: Zheng et al. 2023, section 4, in the convention
-that reproduces its table 5.
+that reproduces its table 5. Panels are compared like judges, though never with their own members;
+baselines that need no model stand beside them, on the items that judges judged.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from core.stats.comparing import (
+    BASELINE,
+    CLASSES,
+    HUMAN,
+    PANEL,
+    S1,
+    S2,
+    Rater,
+    agreeing_and_compared,
+    baselines_on,
+    is_model,
+    judges_on,
+    people_on,
+    worst_cases,
+)
 from core.stats.intervals import clustered_share
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.tally import BOTH_BAD, CHOICES
-from core.stats.view import View, one_each
-
-Ints = NDArray[np.int32]
-Bools = NDArray[np.bool_]
-
-S1, S2 = "S1", "S2"
-_CLASSES = {S1: slice(0, CHOICES), S2: slice(0, 2)}
-"""The classes a setup compares: all of them, or wins for one of the models only."""
+from core.stats.tally import BOTH_BAD
+from core.stats.view import View
 
 
-@dataclass(frozen=True, slots=True)
-class _Rater:
-    """One rater on the items of one turn.
-
-    Attributes:
-        classes: votes by class, shape (4, items); a judge has one at most.
-        rated: which items it has a word on, shape (items,).
-    """
-
-    name: str
-    is_judge: bool
-    classes: Ints
-    rated: Bools
-
-
-def _raters(view: View, turn: int) -> list[_Rater]:
-    """Who has a word on some item of a turn: populations of people first, then judges."""
+def _raters(view: View, turn: int) -> list[Rater]:
+    """Who has a word on some item of a turn: people, judges, panels, baselines beside these."""
     here = view.turn == turn
-    people = [(name, False, view.counts(name)[here]) for name in view.populations]
-    judges = [(name, True, one_each(each.choice[here])) for name, each in view.judges().items()]
-    raters = []
-    for name, is_judge, counts in people + judges:
-        classes = np.ascontiguousarray(counts.T)
-        raters.append(_Rater(name, is_judge, classes, classes.sum(axis=0) > 0))
-    return [rater for rater in raters if rater.rated.any()]
+    judges = judges_on(view, here)
+    models = [judge.rated for judge in judges if is_model(view, judge.name)]
+    beside = []
+    if models:
+        judged = np.any(models, axis=0)
+        for each in baselines_on(view, here):
+            beside.append(replace(each, classes=each.classes * judged, rated=each.rated & judged))
+    everyone = [*people_on(view, here), *judges, *beside]
+    return [rater for rater in everyone if rater.rated.any()]
 
 
-def _comparisons(people_are: str, raters: list[_Rater]) -> list[tuple[str, _Rater, _Rater]]:
+def _comparisons(people_are: str, raters: list[Rater]) -> list[tuple[str, Rater, Rater]]:
     """Judge–human, human–human within one population, judge–judge."""
-    people = [each for each in raters if not each.is_judge]
-    judges = [each for each in raters if each.is_judge]
-    crossed = [(f"judge-{people_are}", judge, human) for judge in judges for human in people]
+    people = [each for each in raters if each.sort == HUMAN]
+    judges = [each for each in raters if each.sort not in (HUMAN, BASELINE)]
+    beside = [each for each in raters if each.sort == BASELINE]
+    crossed = [
+        (f"{each.sort}-{people_are}", each, human) for each in judges + beside for human in people
+    ]
     within = [(f"{people_are}-{people_are}", human, human) for human in people]
-    return crossed + within + [("judge-judge", a, b) for a, b in combinations(judges, 2)]
-
-
-def agreeing_and_compared(first: Ints, second: Ints | None) -> tuple[Ints, Ints]:
-    """Per item, how many comparisons agree and how many there are.
-
-    Args:
-        first: counts of one rater by class, shape (classes, items).
-        second: counts of the other; None to compare the votes of the first among themselves.
-    """
-    total = first.sum(axis=0)
-    if second is None:
-        return (first * (first - 1)).sum(axis=0) // 2, total * (total - 1) // 2
-    return (first * second).sum(axis=0), total * second.sum(axis=0)
+    between = [
+        # A judge first, so that the kinds are judge-judge, judge-panel and panel-panel.
+        (f"{one.sort}-{two.sort}", one, two)
+        for one, two in combinations(judges, 2)
+        if not one.members & two.members
+    ]
+    return crossed + within + between
 
 
 def _missing(is_within: bool, setup: str, both: bool) -> str:
@@ -87,7 +78,7 @@ def _missing(is_within: bool, setup: str, both: bool) -> str:
     return "wherever both rated an item, one of them preferred neither model"
 
 
-def _estimate(view: View, turn: int, setup: str, kind: str, one: _Rater, two: _Rater) -> Estimate:
+def _estimate(view: View, turn: int, setup: str, kind: str, one: Rater, two: Rater) -> Estimate:
     labels: dict[str, Label] = {
         "turn": turn,
         "setup": setup,
@@ -95,14 +86,19 @@ def _estimate(view: View, turn: int, setup: str, kind: str, one: _Rater, two: _R
         "rater_1": one.name,
         "rater_2": two.name,
     }
-    first, second = one.classes[_CLASSES[setup]], two.classes[_CLASSES[setup]]
+    first, second = one.classes[CLASSES[setup]], two.classes[CLASSES[setup]]
     agreeing, compared = agreeing_and_compared(first, None if one is two else second)
     options = view.options
     rng = view.rng("agreement", *labels.values())
     found = clustered_share(agreeing, compared, options.level, options.replicates, rng)
     shared = one.rated & two.rated
+    worst = worst_cases(setup, one, two, (agreeing, compared))
     if found is None:
-        return Estimate(labels, None, reason=_missing(one is two, setup, bool(shared.any())))
+        reason = _missing(one is two, setup, bool(shared.any()))
+        return Estimate(labels, None, reason=reason, failed=worst.failed, pending=worst.pending)
+    if one.words > 1 and setup == S2:
+        exact = "exact, over all tosses; nothing is estimated"
+        return Estimate(labels, 1 / 2, n=int(compared.sum()) // 2, method=exact, chance=1 / 2)
     both_bad = any(np.any(each.classes[BOTH_BAD - 1][shared]) for each in (one, two))
     return Estimate(
         labels,
@@ -110,10 +106,14 @@ def _estimate(view: View, turn: int, setup: str, kind: str, one: _Rater, two: _R
         found.low,
         found.high,
         options.level,
-        n=int(compared.sum()),
-        k=int(agreeing.sum()),
-        method=found.method,
+        n=int(compared.sum()) // one.words,
+        k=int(agreeing.sum()) if one.words == 1 else None,
+        method=found.method if one.words == 1 else f"{found.method}; over all tosses",
         chance=1 / 2 if setup == S2 else 1 / 4 if both_bad else 1 / 3,
+        lowest=worst.lowest,
+        highest=worst.highest,
+        failed=worst.failed,
+        pending=worst.pending,
     )
 
 
@@ -121,8 +121,11 @@ def _estimate(view: View, turn: int, setup: str, kind: str, one: _Rater, two: _R
 def agreement(view: View) -> Result:
     """Raw agreement per turn and setup, for every pair of raters."""
     estimates = []
+    panels = False
     for turn in view.turns:
-        comparisons = _comparisons(view.people, _raters(view, turn))
+        raters = _raters(view, turn)
+        panels = panels or any(rater.sort == PANEL for rater in raters)
+        comparisons = _comparisons(view.people, raters)
         estimates += [
             _estimate(view, turn, setup, *compared)
             for setup in (S1, S2)
@@ -144,6 +147,12 @@ def agreement(view: View) -> Result:
             "a judge whose two orders differ says tie",
             "every vote counts once; human–human compares all pairs of votes within an item",
             "chance is 1/3 in S1, 1/4 where both bad occurs, 1/2 in S2",
+            "in brackets: baselines that need no model, on the items that a judge has a word on; "
+            "the coin is tossed in each order and taken over all tosses",
+            "failures could make it: the value if every failed verdict had gone against it, or for "
+            "it; what is pending is in neither",
             "intervals are clustered by item",
+            *(["a panel is not compared with its own members"] if panels else []),
+            *view.panel_assumptions(),
         ),
     )

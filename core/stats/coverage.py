@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from core.stats.intervals import clustered_share
+from core.stats.outcomes import KINDS, Outcomes
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result, count
 from core.stats.tally import BOTH_BAD, CHOICES
-from core.stats.view import KINDS, View
+from core.stats.view import View
 
 
 def _people(view: View, population: str) -> list[Estimate]:
@@ -77,14 +78,20 @@ def _judges(view: View) -> list[Estimate]:
         ok, failed = view.tally.verdict_calls(numbers[name])
         rows.append(count({"rater": name, "measure": "verdicts: ok"}, ok, n=ok + failed))
         rows.append(count({"rater": name, "measure": "verdicts: failure"}, failed, n=ok + failed))
-        kinds = np.bincount(outcomes.kind + 1, minlength=len(KINDS) + 1)[1:]
-        total = int(kinds.sum())
-        rows += [
-            count({"rater": name, "measure": f"items: {kind}"}, int(number), n=total)
-            for kind, number in zip(KINDS, kinds, strict=True)
-            if number
-        ]
+        rows += _items(name, outcomes)
+    for name, outcomes in view.panels().items():
+        rows += _items(name, outcomes)
     return rows
+
+
+def _items(name: str, outcomes: Outcomes) -> list[Estimate]:
+    """How many items a judge or panel has a word on, by how it came about."""
+    kinds = np.bincount(outcomes.kind + 1, minlength=len(KINDS) + 1)[1:]
+    return [
+        count({"rater": name, "measure": f"items: {kind}"}, int(number), n=int(kinds.sum()))
+        for kind, number in zip(KINDS, kinds, strict=True)
+        if number
+    ]
 
 
 @statistic("coverage", "Votes and verdicts so far", order=10)

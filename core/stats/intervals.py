@@ -57,11 +57,14 @@ def wilson(k: float, n: float, level: float) -> tuple[float, float]:
     return max(0.0, low), min(1.0, high)
 
 
-def collapse(rows: Counts) -> tuple[Counts, NDArray[np.int64]]:
+def collapse(
+    rows: Counts, times: NDArray[np.int64] | None = None
+) -> tuple[Counts, NDArray[np.int64]]:
     """Distinct rows of non-negative whole numbers, and how often each occurs.
 
     Args:
         rows: shape (items, columns).
+        times: how many items each row stands for; one if left out.
 
     Returns:
         Patterns of shape (patterns, columns), and their weights.
@@ -69,18 +72,21 @@ def collapse(rows: Counts) -> tuple[Counts, NDArray[np.int64]]:
     radix = [int(rows[:, column].max(initial=0)) + 1 for column in range(rows.shape[1])]
     size = math.prod(radix)
     if size >= 1 << 62:
-        patterns, weights = np.unique(rows, axis=0, return_counts=True)
-        return patterns, weights.astype(np.int64)
+        patterns, place = np.unique(rows, axis=0, return_inverse=True)
+        return patterns, np.bincount(place, times).astype(np.int64)
     keys = np.zeros(len(rows), np.int64)
     for column, base in enumerate(radix):
         keys *= base
         keys += rows[:, column]
     if size <= max(_DENSE_KEYS, len(rows)):
-        table = np.bincount(keys, minlength=1)
+        table = np.bincount(keys, times, minlength=1)
         distinct = np.flatnonzero(table)
         weights = table[distinct]
-    else:
+    elif times is None:
         distinct, weights = np.unique(keys, return_counts=True)
+    else:
+        distinct, place = np.unique(keys, return_inverse=True)
+        weights = np.bincount(place, times)
     columns = []
     rest = distinct
     for base in reversed(radix):
@@ -122,7 +128,12 @@ def percentiles(replicates: Floats, level: float) -> tuple[float, float]:
 
 
 def clustered_share(
-    part: Counts, whole: Counts, level: float, replicates: int, rng: np.random.Generator
+    part: Counts,
+    whole: Counts,
+    level: float,
+    replicates: int,
+    rng: np.random.Generator,
+    times: NDArray[np.int64] | None = None,
 ) -> Interval | None:
     """A share pooled over items, Σ part / Σ whole, by resampling items.
 
@@ -132,11 +143,12 @@ def clustered_share(
     Args:
         part: what is found in each item, 0 ≤ part ≤ whole.
         whole: what was looked at in each item; items with 0 are left out.
+        times: how many items each entry stands for; one if left out.
 
     Returns:
         None if nothing was looked at.
     """
-    patterns, weights = collapse(np.stack([whole, part], axis=1))
+    patterns, weights = collapse(np.stack([whole, part], axis=1), times)
     used = patterns[:, 0] > 0
     patterns, weights = patterns[used], weights[used]
     if not weights.size:
@@ -210,6 +222,47 @@ def effective_sizes(
     worth = np.minimum(n, share * (1 - share) / np.where(told, variance, 1)) * few**2
     size = np.where(told, np.maximum(1.0, worth), clusters)
     return share, np.where(clusters == n, n, size)
+
+
+def difference_of_shares(
+    one: tuple[Counts, Counts],
+    two: tuple[Counts, Counts],
+    level: float,
+    times: NDArray[np.int64] | None = None,
+) -> Interval | None:
+    """Σ part / Σ whole of one less that of another, over the same clusters.
+
+    The variance is that of the linearised residuals (part − share × whole) / Σ whole, the second's
+    taken from the first's within each cluster, so that what both have in common cancels out.
+
+    Args:
+        one: part and whole per cluster.
+        two: the same of the other, on the same clusters.
+        times: how many clusters each entry stands for; one if left out.
+
+    Returns:
+        None if one of them has looked at nothing; without ends where no cluster departs.
+    """
+    shares, residuals = [], []
+    weights = np.ones(len(one[1]), np.int64) if times is None else times
+    for part, whole in (one, two):
+        total = float(weights @ whole)
+        if total <= 0:
+            return None
+        share = float(weights @ part) / total
+        shares.append(share)
+        residuals.append((part - share * whole) / total)
+    used = (one[1] > 0) | (two[1] > 0)
+    clusters = int(weights[used].sum())
+    value = shares[0] - shares[1]
+    variance = float(weights @ np.square(residuals[0] - residuals[1]))
+    if clusters < 2 or variance < 1e-18:
+        why = "there is one item" if clusters < 2 else "every item has the same difference"
+        return Interval(value, None, None, f"no interval, {why}")
+    error = math.sqrt(variance * clusters / (clusters - 1))
+    half = student_quantile(level, clusters - 1) * error
+    low, high = max(-1.0, value - half), min(1.0, value + half)
+    return Interval(value, low, high, f"paired over {clusters} items, delta method")
 
 
 def student_quantile(level: float, freedom: float) -> float:

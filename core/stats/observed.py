@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.background import COUNTED
-from core.stats.tally import BOTH_BAD, FAILED, MODEL_2, TIE
+from core.stats.cells import FAILED
+from core.stats.tally import BOTH_BAD, MODEL_2, TIE
 from core.stats.view import View
 
 Floats = NDArray[np.float64]
@@ -84,7 +85,7 @@ def verdicts_of(view: View, judge: int) -> Observed:
     """A judge's standing words, one for each order; failures and repeats are left out."""
 
     def find() -> Observed:
-        cells = view.tally.judge_cells(judge)[view.items]
+        cells = view.cells(judge)[view.items]
         place, left = np.nonzero(cells > FAILED)
         choice = cells[place, left].astype(np.int64) - 1
         return _placed(view, view.items[place], np.full(len(place), judge), choice, left)
@@ -94,7 +95,7 @@ def verdicts_of(view: View, judge: int) -> Observed:
 
 def verdicts_in_time(view: View, judge: int) -> Observed:
     """The same in the order in which the verdicts came."""
-    every = view.once(("verdicts",), lambda: view.tally.verdicts)
+    every = view.verdicts
     mine = (every["rater"] == judge) & (every["repeat"] == 0) & (every["choice"] > 0)
     columns = (every[name][mine] for name in ("item", "rater", "choice", "left"))
     return _placed(view, *columns)

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from core.settings import REPEATS
+
+FIRST, MAJORITY = REPEATS
+
 EPSILON: Mapping[str, float] = MappingProxyType({"expert": 0.2, "skilled": 0.15, "crowd": 0.1})
 """How much worse than an annotator of each kind a judge may be in the alt-test (Calderon et al.
 2025, section 3.3): the dearer the annotators, the more a judge is worth."""
@@ -43,6 +47,8 @@ class Options:
             names one of them.
         category: use only questions of this category; None for all.
         turn: use only this turn; None for all. 0 is the whole conversation.
+        repeats: ``first``: a judge's word in an order is its first verdict; ``majority``: what
+            most of its repeats say.
         min_shared: items two annotators must share before their κ is given.
         annotator_kind: a key of :data:`EPSILON`, the head start that the alt-test gives a judge.
         elo: of the online Elo ratings.
@@ -67,6 +73,7 @@ class Options:
     elo: Elo = Elo()
     policy: str = ""
     families: Mapping[str, str] = field(default_factory=dict)
+    repeats: str = FIRST
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
@@ -79,3 +86,5 @@ class Options:
             raise ValueError(f"min_shared is {self.min_shared}, below 1")
         if self.annotator_kind not in EPSILON:
             raise ValueError(f"annotator_kind is {self.annotator_kind!r}, none of {set(EPSILON)}")
+        if self.repeats not in REPEATS:
+            raise ValueError(f"repeats is {self.repeats!r}, not {FIRST} or {MAJORITY}")

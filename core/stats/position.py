@@ -6,15 +6,19 @@ how often the left answer is chosen.
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import product
+
 import numpy as np
 from numpy.typing import NDArray
 
-from core.records import Combined
+from core.stats.cells import ABSENT, FAILED
 from core.stats.intervals import clustered_share, wilson
+from core.stats.outcomes import UNDECIDED_CELL
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.tally import ABSENT, COUNTED_LEFT, COUNTED_RIGHT, FAILED, MODEL_1, MODEL_2
-from core.stats.view import Outcomes, View
+from core.stats.tally import BOTH_BAD, CHOICES, COUNTED_LEFT, COUNTED_RIGHT, MODEL_1, MODEL_2, TIE
+from core.stats.view import View
 
 Bools = NDArray[np.bool_]
 
@@ -25,32 +29,56 @@ LEFT_SHARE = "left"
 _BOTH_ORDERS = slice(1, 3)
 
 
-def position_outcomes(cells: NDArray[np.int8], kinds: Outcomes) -> dict[str, Bools]:
-    """Which items fall under each outcome of the table.
+def _outcomes_of(first: int, second: int) -> list[bool]:
+    """Which of :data:`OUTCOMES` the words in the two orders fall under, none of them absent."""
+    if FAILED in (first, second):
+        return [outcome == "error" for outcome in OUTCOMES]
+    wins = {MODEL_1 + 1, MODEL_2 + 1}
+    # With model 1 left the first answer is model 1's, with model 2 left model 2's.
+    shown_first = (first == MODEL_1 + 1) + (second == MODEL_2 + 1)
+    shown_second = (first == MODEL_2 + 1) + (second == MODEL_1 + 1)
+    found = {
+        "consistent": shown_first == shown_second,
+        "first": shown_first > shown_second,
+        "second": shown_first < shown_second,
+        "flip": first != second and {first, second} <= wins,
+        "half_flip": first != second and not {first, second} <= wins,
+    }
+    return [found.get(outcome, False) for outcome in OUTCOMES]
+
+
+@cache
+def _tables() -> tuple[Bools, Bools]:
+    """For each two cells the outcomes there are, and those there could be; (cells², outcomes)."""
+    cells, said = range(CHOICES + 2), range(FAILED + 1, FAILED + 1 + CHOICES)
+    real, possible = [], []
+    for two in product(cells, repeat=2):
+        real.append(_outcomes_of(*two))
+        completed = product(*(said if cell == FAILED else [cell] for cell in two))
+        possible.append(np.any([_outcomes_of(*each) for each in completed], axis=0).tolist())
+    return np.array(real), np.array(possible)
+
+
+def position_outcomes(cells: NDArray[np.int8]) -> tuple[Bools, Bools]:
+    """Which items fall under each of :data:`OUTCOMES`, and under which they could; (items, 6).
 
     An order in which the answer shown first wins counts +1, the one shown second −1, a tie or
     both bad 0. A sum of 0 is consistent, above 0 favours the first, below 0 the second.
 
     Args:
         cells: words in both orders (model_1 left, model_2 left), shape (items, 2), none absent.
-        kinds: the combined outcomes of the same items.
     """
-    failed = (cells == FAILED).any(axis=1)
-    first = (cells == np.array([MODEL_1 + 1, MODEL_2 + 1])).sum(axis=1)
-    second = (cells == np.array([MODEL_2 + 1, MODEL_1 + 1])).sum(axis=1)
-    return {
-        "consistent": ~failed & (first == second),
-        "first": ~failed & (first > second),
-        "second": ~failed & (first < second),
-        "error": failed,
-        "flip": kinds.is_kind(Combined.FLIP),
-        "half_flip": kinds.is_kind(Combined.HALF_FLIP),
-    }
+    real, possible = _tables()
+    codes = cells[:, 0].astype(np.int64) * (CHOICES + 2) + cells[:, 1]
+    return real[codes], possible[codes]
 
 
 def _judge_rows(view: View, judge: int, name: str) -> list[Estimate]:
-    cells = view.tally.judge_cells(judge)[view.items, _BOTH_ORDERS]
-    both = (cells != ABSENT).all(axis=1)
+    cells = view.cells(judge)[view.items, _BOTH_ORDERS]
+    if view.options.merge_both_bad:
+        cells = np.where(cells == BOTH_BAD + 1, TIE + 1, cells)
+    both = ((cells != ABSENT) & (cells != UNDECIDED_CELL)).all(axis=1)
+    waiting = (cells != ABSENT).any(axis=1) & (cells == ABSENT).any(axis=1)
     if not both.any():
         recorded = bool((cells != ABSENT).any())
         reason = (
@@ -59,17 +87,18 @@ def _judge_rows(view: View, judge: int, name: str) -> list[Estimate]:
             else "its verdicts came without the order the answers were shown in"
         )
         labels: dict[str, Label] = {"rater": name, "turn": ALL, "outcome": "consistent"}
-        return [Estimate(labels, None, reason=reason)]
-    kinds = view.outcomes(judge)
-    mine = Outcomes(kinds.choice[both], kinds.kind[both], kinds.one_order)
-    found = position_outcomes(cells[both], mine)
-    turn = view.turn[both]
+        return [Estimate(labels, None, reason=reason, pending=int(waiting.sum()))]
+    real, possible = position_outcomes(cells[both])
+    has_failed = real[:, OUTCOMES.index("error")]
     rows = []
-    for label, here in _by_turn(turn):
-        n = int(here.sum())
-        for outcome in OUTCOMES:
-            k = int((found[outcome] & here).sum())
+    for label, here in _by_turn(view.turn[both]):
+        n, failed = int(here.sum()), int((has_failed & here).sum())
+        pending = int(waiting.sum() if label == ALL else (waiting & (view.turn == label)).sum())
+        for place, outcome in enumerate(OUTCOMES):
+            k = int((real[:, place] & here).sum())
             low, high = wilson(k, n, view.options.level)
+            could = int((possible[:, place] & has_failed & here).sum())
+            bounded = failed and outcome != "error"
             rows.append(
                 Estimate(
                     {"rater": name, "turn": label, "outcome": outcome},
@@ -80,6 +109,10 @@ def _judge_rows(view: View, judge: int, name: str) -> list[Estimate]:
                     n=n,
                     k=k,
                     method=f"Wilson over {n} items",
+                    lowest=k / n if bounded else None,
+                    highest=(k + could) / n if bounded else None,
+                    failed=failed,
+                    pending=pending,
                 )
             )
     return rows
@@ -127,6 +160,10 @@ def position(view: View) -> Result:
     numbers = {name: number for number, name in enumerate(names)}
     for name in present:
         estimates += _judge_rows(view, numbers[name], name)
+    for name in view.panels():
+        labels: dict[str, Label] = {"rater": name, "turn": ALL, "outcome": "consistent"}
+        reason = "a panel votes with words that join both orders; see its members"
+        estimates.append(Estimate(labels, None, reason=reason))
     return Result(
         "position",
         "Position bias",
@@ -136,7 +173,8 @@ def position(view: View) -> Result:
         (),
         view.assumptions(
             "judges: items with both orders; first + second + consistent + error is all of them",
-            "error: a call failed in either order",
+            "error: a call failed in either order; failures could make it: the value if the failed "
+            "calls had gone against it, or for it, the other order being as it is",
             "a shift between tie and win counts as first or second; "
             "tie against both bad favours neither side and counts as consistent",
             "flip: the same side wins both times; half_flip: any other difference of the orders",

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from core.stats.cells import FAILED
 from core.stats.intervals import clustered_wilson, normal_quantile
 from core.stats.observed import Longs, Observed, present_judges
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.style import beside, difference, effect, fits, observed
-from core.stats.tally import FAILED, MODEL_1, MODEL_2
+from core.stats.tally import MODEL_1, MODEL_2
 from core.stats.view import View
 
 SHARE, LOGIT, BOTH_ORDERS, SIGNED = "left", "log-odds", "both orders", "first − second"
@@ -64,7 +65,7 @@ def _no_sides(said: Observed) -> str:
 
 def _both_orders(view: View, name: str, judge: int) -> list[Estimate]:
     """What the two orders of an item say with the item itself held still; judges only."""
-    cells = view.tally.judge_cells(judge)[view.items, 1:3]
+    cells = view.cells(judge)[view.items, 1:3]
     both = (cells > FAILED).all(axis=1)
     labels: dict[str, Label] = {"rater": name, "measure": BOTH_ORDERS}
     if not both.any():

@@ -207,5 +207,6 @@ def ranking(view: View) -> Result:
             "tiers: models whose intervals overlap share one, and pass it on",
             "turns are pooled; intervals are clustered by pair",
             "a judge whose two orders differ says tie; its failures are left out",
+            *view.panel_assumptions(),
         ),
     )

@@ -212,8 +212,8 @@ def rater_bias(view: View) -> Result:
             f"{LONGER_BY} characters, less how often it does with other people on the same items",
             f"{BAD}: how often both are called bad, less how often other people do on the same",
             "an annotator is set against the others, a judge against all people",
-            f"stands out: {CORRECTED} is a false-discovery rate of {FALSE_DISCOVERIES:.0%} over the "
-            "whole table (Benjamini–Yekutieli, because being measured by each other makes "
+            f"stands out: {CORRECTED} is a false-discovery rate of {FALSE_DISCOVERIES:.0%} over "
+            "the whole table (Benjamini–Yekutieli, because being measured by each other makes "
             f"tests depend on each other both ways); {ALONE}: only taken by itself",
             "intervals are clustered by pair of answers and not widened for their number",
         ),

@@ -23,7 +23,13 @@ class Estimate:
         level: the interval's nominal coverage; None without an interval.
         n: what was compared or counted, after everything that was left out.
         k: how many of ``n`` agreed, won or were found; None where that means nothing.
-        unit: ``share``, ``coefficient``, ``log-odds``, ``count`` or ``points``.
+        unit: ``share``, ``difference`` (of two shares), ``coefficient``, ``log-odds``, ``count`` or
+            ``points``.
+        lowest: the value if every failed verdict had gone against it (Manski 1989): no failure
+            can take it lower. None where nothing failed, or it was not worked out.
+        highest: the value if every failed verdict had gone for it.
+        failed: items that a failed verdict keeps out, or whose word it could have turned.
+        pending: items that are left out because a verdict is not in yet.
         chance: the value that raters who choose blindly would reach, where there is one.
         method: how value and interval came about, in words.
         reason: why there is no value, in words; empty if there is one.
@@ -44,9 +50,14 @@ class Estimate:
     method: str = ""
     reason: str = ""
     chance: float | None = None
+    lowest: float | None = None
+    highest: float | None = None
+    failed: int = 0
+    pending: int = 0
 
     def __post_init__(self) -> None:
-        numbers = (self.value, self.low, self.high, self.level, self.chance)
+        ends_of_all = (self.lowest, self.highest)
+        numbers = (self.value, self.low, self.high, self.level, self.chance, *ends_of_all)
         if any(number is not None and not math.isfinite(number) for number in numbers):
             raise ValueError(f"not a finite number: {numbers}")
         if (self.value is None) == (not self.reason):
@@ -54,6 +65,8 @@ class Estimate:
         ends = {self.low is None, self.high is None, self.level is None}
         if len(ends) > 1 or (self.value is None and self.low is not None):
             raise ValueError("an interval has two ends, a level and a value")
+        if (self.lowest is None) != (self.highest is None):
+            raise ValueError("worst cases have two ends")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON; every key is always there, an absent number is None."""
@@ -67,6 +80,10 @@ class Estimate:
             "k": self.k,
             "unit": self.unit,
             "chance": self.chance,
+            "lowest": self.lowest,
+            "highest": self.highest,
+            "failed": self.failed,
+            "pending": self.pending,
             "method": self.method,
             "reason": self.reason,
         }

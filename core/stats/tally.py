@@ -11,13 +11,17 @@ numbered densely in order of appearance; the arrays below are indexed by those n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.baselines import Counts
+from core.panels import Panel
 from core.stats.background import Background
+from core.stats.beside import BaselineWords, FailureNames
+from core.stats.cells import Cells
 from core.stats.growing import Growing
 from core.stats.log import IntArray, Log, Names, Raters, blocks, check_range
 
@@ -36,9 +40,6 @@ REPEAT: Final = 10
 """What a vote row's choice code has more for each time that its pair was repeated: the last digit
 is the choice, what stands before it the number of the marked repeat."""
 
-ABSENT, FAILED = 0, 1
-"""Cell codes of a judge's word; a choice c is stored as c + 1."""
-
 _COLUMNS = CHOICES + 2
 _TURN_BITS = 16
 _VOTE_WIDTH, _VERDICT_WIDTH = 7, 8
@@ -50,6 +51,9 @@ class Tally:
     Feed pairs, annotators and judges before the votes and verdicts that name them.
 
     Attributes:
+        panels: the study's panels; whoever feeds the tally replaces them.
+        failures: why calls failed.
+        baselines: what judges that need no model say.
         background: what is known of answers and judges besides; fed apart.
     """
 
@@ -60,13 +64,17 @@ class Tally:
         self._models, self._categories, self._questions = Names(), Names(), Names()
         self._pairs = Growing(np.int32, 4)
         self._probabilities = Growing(np.float64)
+        self._pair_ids = Growing(np.int64)
         self._items = Growing(np.int32, 2)
         self._annotators, self._judges = Raters(), Raters()
         self._votes, self._verdicts, self._repeats = Log(), Log(), Log()
         self._declined = Growing(np.bool_)  # by row of the vote log
         self._all_counts = Growing(np.int32, _COLUMNS)
         self._group_counts: dict[str, Growing] = {}
-        self._cells: list[Growing] = []
+        self._cells = Cells(self._verdicts)
+        self.panels: tuple[Panel, ...] = ()
+        self.failures = FailureNames()
+        self.baselines = BaselineWords()
 
     # --- what there is -----------------------------------------------------------------
 
@@ -186,12 +194,12 @@ class Tally:
     def judge_cells(self, judge: int) -> NDArray[np.int8]:
         """One judge's words per item, shape (items, 3): reported, model_1 left, model_2 left.
 
-        A cell holds :data:`ABSENT`, :data:`FAILED`, or a choice + 1. Repeat 0 is the judge's
-        word; further repeats measure the judge against itself and are not in here. Where a
-        cell was said twice and neither row supersedes the other, the later one stands.
+        A cell holds ``ABSENT``, ``FAILED`` (see :mod:`core.stats.cells`), or a choice + 1.
+        Repeat 0 is the judge's word; further repeats measure the judge against itself and are
+        not in here. Where a cell was said twice and neither row supersedes the other, the later
+        one stands.
         """
-        self._cells[judge].grow_to(len(self._items))
-        return self._cells[judge].rows
+        return self._cells.of(judge, len(self._items))
 
     @property
     def verdicts(self) -> dict[str, NDArray[Any]]:
@@ -202,6 +210,31 @@ class Tally:
         log = self._verdicts
         names = ("seq", "item", "rater", "choice", "left", "repeat")
         return {name: getattr(log, name).rows[log.counts.rows] for name in names}
+
+    def without_baselines(self, judged_until: int, *, again: bool) -> IntArray:
+        """Items judged after a watermark of verdicts that baselines have no word on yet.
+
+        Args:
+            again: with those whose answers were not known when they were looked at.
+        """
+        log = self._verdicts
+        fresh = log.item.rows[np.searchsorted(log.seq.rows, judged_until, "right") :]
+        wanted = self.baselines.wanted(fresh)
+        return np.union1d(wanted, self.baselines.look_again()) if again else wanted
+
+    def tell_baselines(
+        self,
+        items: IntArray,
+        answers: Sequence[tuple[int, int, int]],
+        counts: Mapping[int, Counts],
+    ) -> None:
+        """Take what baselines count in the answers of some items; see :class:`BaselineWords`."""
+        on = self.pair_ids(items), self.item_turn[items]
+        self.baselines.compare(items, on, answers, counts)
+
+    def pair_ids(self, items: NDArray[Any]) -> NDArray[np.int64]:
+        """The ids under which the pairs of these items were told."""
+        return np.asarray(self._pair_ids.rows[self.item_pair[items]])
 
     def verdict_calls(self, judge: int) -> tuple[int, int]:
         """How many calls of one judge count: (with a choice, failed), repeats included."""
@@ -218,6 +251,7 @@ class Tally:
         A pair told again replaces what was told before (a category may be corrected).
         """
         fresh: list[tuple[int, int, int, int]] = []
+        ids: list[int] = []
         for pair_id, question, category, model_1, model_2 in rows:
             entry = (
                 self._models.number(model_1),
@@ -233,8 +267,10 @@ class Tally:
                 fresh[known - stored] = entry
             else:
                 fresh.append(entry)
+                ids.append(pair_id)
         if fresh:
             self._pairs.extend(np.array(fresh, np.int32))
+            self._pair_ids.extend(np.array(ids, np.int64))
 
     def set_probabilities(self, rows: Iterable[tuple[int, float]]) -> None:
         """Take with what probability pairs came into the queue: (pair_id, probability).
@@ -265,7 +301,7 @@ class Tally:
             if number == len(told.names):
                 told.names.append(name)
                 told.words.append(kind)
-                self._cells.append(Growing(np.int8, 3))
+                self._cells.add_judge()
             told.names[number], told.words[number] = name, kind
 
     def add_votes(self, rows: Iterable[tuple[int, int, int, int, int, int, int]]) -> None:
@@ -318,9 +354,9 @@ class Tally:
             log.append(seq=seq, item=items, rater=raters, choice=choice, left=left, repeat=repeat)
             log.counts.extend(np.ones(len(seq), np.bool_))
             log.counts.rows[gone] = False
-            self._write_cells(gone[gone < start], clear=True)
-            self._write_cells(start + np.flatnonzero(log.counts.rows[start:]))
-            self._restore_cells(gone[gone < start])
+            self._cells.write(gone[gone < start], clear=True)
+            self._cells.write(start + np.flatnonzero(log.counts.rows[start:]))
+            self._cells.restore(gone[gone < start])
 
     def _keep_repeats(self, rows: IntArray, gone: IntArray) -> None:
         """Take the repeats among new vote rows to a log of their own.
@@ -395,28 +431,3 @@ class Tally:
         self._count(rows, -1)
         self._annotators.words[annotator] = group
         self._count(rows, 1)
-
-    def _write_cells(self, rows: IntArray, clear: bool = False) -> None:
-        """Let these verdict rows, in order, be their judges' words; or empty their cells."""
-        log = self._verdicts
-        rows = rows[log.repeat.rows[rows] == 0]
-        raters = log.rater.rows[rows]
-        for judge in np.unique(raters).tolist():
-            mine = rows[raters == judge]
-            self._cells[judge].grow_to(len(self._items))
-            word = np.full(len(mine), ABSENT) if clear else log.choice.rows[mine] + 1
-            self._cells[judge].rows[log.item.rows[mine], log.left.rows[mine]] = word
-
-    def _restore_cells(self, gone: IntArray) -> None:
-        """Give an emptied cell back to an older verdict that still counts, if there is one.
-
-        A verdict nearly always supersedes one of its own cell and has filled it by now, so
-        that the log is searched for the rare ones that wrote elsewhere.
-        """
-        log = self._verdicts
-        for row in gone[log.repeat.rows[gone] == 0].tolist():
-            judge, item, left = (int(c.rows[row]) for c in (log.rater, log.item, log.left))
-            if self._cells[judge].rows[item, left] != ABSENT:
-                continue
-            same = (log.item.rows == item) & (log.rater.rows == judge) & (log.left.rows == left)
-            self._write_cells(np.flatnonzero(same & log.counts.rows & (log.repeat.rows == 0))[-1:])

@@ -7,74 +7,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from functools import cache, cached_property
+from dataclasses import replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UsageError
-from core.records import Choice, Combined, combine
-from core.stats.options import Options
-from core.stats.tally import BOTH_BAD, CHOICES, FAILED, TIE, Tally
+from core.panels import Panel
+from core.records import Combined
+from core.stats.options import FIRST, MAJORITY, Options
+from core.stats.outcomes import NO_VERDICT, Outcomes, combined
+from core.stats.repeats import Repeats, repeats_of
+from core.stats.tally import BOTH_BAD, CHOICES, TIE, Tally
+from core.stats.voting import FOLDS, Floats, fitted_weights, folds_of, vote
 
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.int8]
 Ints = NDArray[np.int32]
 
 T = TypeVar("T")
-
-KINDS: tuple[Combined, ...] = tuple(Combined)
-"""What a kind code in :class:`Outcomes` stands for; :data:`NO_VERDICT` stands for nothing."""
-
-NO_VERDICT = -1
-
-_CHOICE = (None, *Choice)
-_CODES = CHOICES + 2
-
-
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """What one judge says per item, its orders combined.
-
-    Attributes:
-        choice: 1–4, or 0 where there is nothing to use.
-        kind: index into :data:`KINDS`, or :data:`NO_VERDICT`.
-        one_order: the judge never gave both orders of any item, so its single verdicts stand
-            as they are (kind ``REPORTED``) instead of waiting for the other order.
-    """
-
-    choice: Codes
-    kind: Codes
-    one_order: bool
-
-    def is_kind(self, kind: Combined) -> Bools:
-        """Which items have this kind."""
-        return np.asarray(self.kind == KINDS.index(kind))
-
-
-def _combined(reported: int, first: int, second: int, one_order: bool) -> tuple[int, int]:
-    """Kind and choice codes for one item's three cells (see :meth:`Tally.judge_cells`)."""
-    orders = [cell for cell in (first, second) if cell]
-    if len(orders) == 2:
-        said = [None if cell == FAILED else _CHOICE[cell - 1] for cell in orders]
-        kind, choice = combine(said[0], said[1])
-        return KINDS.index(kind), _CHOICE.index(choice)
-    single = reported or (orders[0] if orders and one_order else 0)
-    if FAILED in (single, *orders):
-        return KINDS.index(Combined.FAILURE), 0
-    if single:
-        return KINDS.index(Combined.REPORTED), single - 1
-    return (KINDS.index(Combined.PENDING) if orders else NO_VERDICT), 0
-
-
-@cache
-def _combinations(one_order: bool) -> NDArray[np.int8]:
-    """Kind and choice for every triple of cells, shape (216, 2)."""
-    cells = range(_CODES)
-    table = [_combined(a, b, c, one_order) for a in cells for b in cells for c in cells]
-    return np.array(table, np.int8)
 
 
 def _check_known(what: str, wanted: str | None, known: Collection[str | None]) -> None:
@@ -185,14 +138,40 @@ class View:
         return self.once(("outcomes", judge), lambda: self._combine(judge))
 
     def _combine(self, judge: int) -> Outcomes:
-        cells = self.tally.judge_cells(judge).astype(np.int16)
+        cells = self.cells(judge)
         one_order = not np.any((cells[:, 1] > 0) & (cells[:, 2] > 0))
         cells = cells if self.all_items else cells[self.items]
-        if self.options.merge_both_bad:
-            cells[cells == BOTH_BAD + 1] = TIE + 1
-        codes = (cells[:, 0] * _CODES + cells[:, 1]) * _CODES + cells[:, 2]
-        kind, choice = _combinations(one_order)[codes].T
-        return Outcomes(choice, kind, one_order and bool(cells[:, 1:].any()))
+        return combined(cells, one_order=one_order, merged=self.options.merge_both_bad)
+
+    def cells(self, judge: int) -> Codes:
+        """One judge's words in each order, shape (all items, 3); see :meth:`Tally.judge_cells`.
+
+        Where the lead chose the majority over repeats, it is what most of them say.
+        """
+        return self.once(("cells", judge), lambda: self._cells(judge))
+
+    def _cells(self, judge: int) -> Codes:
+        cells = self.tally.judge_cells(judge)
+        if self.options.repeats == MAJORITY:
+            again = self.repeats(judge)
+            if again.item.size:
+                cells = cells.copy()
+                cells[again.item, again.left] = again.cells()
+        return cells
+
+    @cached_property
+    def verdicts(self) -> dict[str, NDArray[Any]]:
+        """See :attr:`Tally.verdicts`; on all items."""
+        return self.tally.verdicts
+
+    def repeats(self, judge: int) -> Repeats:
+        """What one judge was asked more than once, on all items of the tally."""
+
+        def find() -> Repeats:
+            found = repeats_of(self.verdicts, judge)
+            return found.merged() if self.options.merge_both_bad else found
+
+        return self.once(("repeats", judge), find)
 
     def judges(self) -> dict[str, Outcomes]:
         """The judges that gave a verdict on a selected item, in order of their names."""
@@ -202,10 +181,75 @@ class View:
         }
         return {name: each for name, each in every.items() if np.any(each.kind != NO_VERDICT)}
 
+    @cached_property
+    def panel_labels(self) -> dict[str, Panel]:
+        """The study's panels by what reports call them, which no judge is called."""
+        judges = set(self.tally.judges)
+        return {_apart(f"panel: {each.name}", judges): each for each in self.tally.panels}
+
+    def panels(self) -> dict[str, Outcomes]:
+        """The panels of which a member gave a verdict on a selected item."""
+        every = {name: self.panel(name) for name in self.panel_labels}
+        return {name: each for name, each in every.items() if np.any(each.kind != NO_VERDICT)}
+
+    def panel(self, label: str) -> Outcomes:
+        """One panel's words; they do not depend on which category or turn was chosen."""
+        return self.once(("panel", label), lambda: self._vote(label))
+
+    def _vote(self, label: str) -> Outcomes:
+        if not self.all_items:
+            kept = np.zeros(len(self.tally.item_turn), np.bool_)
+            kept[self.items] = True
+            return self._everything.panel(label).only(kept)
+        weights = self.panel_weights(label)
+        _, numbers = self.panel_members(label)
+        fold = folds_of(self.tally.pair_table[self.pair, 3])
+        return vote([self.outcomes(number) for number in numbers], weights[fold].T)
+
+    def panel_members(self, label: str) -> tuple[list[str], list[int]]:
+        """The names and numbers of a panel's members that are among the study's judges."""
+        known = self.tally.judges
+        names = [name for name in self.panel_labels[label].members if name in known]
+        return names, [known.index(name) for name in names]
+
+    def panel_weights(self, label: str) -> Floats:
+        """A panel's weights for each part of the questions, shape (parts, members)."""
+        return self.once(("weights", label), lambda: self._weights(label))
+
+    def _weights(self, label: str) -> Floats:
+        if not self.all_items:
+            return self._everything.panel_weights(label)
+        panel = self.panel_labels[label]
+        names, numbers = self.panel_members(label)
+        fold = folds_of(self.tally.pair_table[self.pair, 3])
+        if panel.is_fitted:
+            choices = [self.outcomes(number).choice for number in numbers]
+            return fitted_weights(choices, self.counts(), fold)
+        given = np.array([panel.members[name] or 1.0 for name in names])
+        return np.tile(given, (FOLDS, 1))
+
+    @cached_property
+    def _everything(self) -> View:
+        """The same options on all items."""
+        return View(self.tally, replace(self.options, category=None, turn=None))
+
+    def panel_assumptions(self) -> tuple[str, ...]:
+        """Where the fitted panels' weights come from."""
+        fitted = [name for name in self.panels() if self.panel_labels[name].is_fitted]
+        return tuple(
+            f"{name}: weights are fitted to {self.people} votes, for each tenth of the questions "
+            "from the other nine, so that no item's votes weigh in its own decision"
+            for name in fitted
+        )
+
+    def words(self) -> dict[str, Outcomes]:
+        """Judges, then panels."""
+        return self.judges() | self.panels()
+
     def raters(self) -> dict[str, Ints]:
-        """Choices per item of every population and judge, shape (items, 4) each."""
+        """Choices per item of every population, judge and panel, shape (items, 4) each."""
         counted: dict[str, Ints] = {name: self.counts(name) for name in self.populations}
-        for name, outcomes in self.judges().items():
+        for name, outcomes in self.words().items():
             counted[name] = one_each(outcomes.choice)
         return {name: counts for name, counts in counted.items() if counts.any()}
 
@@ -239,6 +283,8 @@ class View:
             said.append(f"only turn {chosen.turn}")
         if chosen.people != "human":
             said.append(f"what is called {chosen.people!r} is not, or not only, people's votes")
+        if chosen.repeats != FIRST:
+            said.append("a judge's word in an order is what most of its repeats say")
         if chosen.merge_both_bad:
             said.append("both bad is counted as a tie (three classes)")
         if self.once(("unequal",), self._sampled_unequally):
@@ -253,19 +299,47 @@ class View:
     def judge_notes(self) -> tuple[str, ...]:
         """What of each judge's work is not in the numbers, and how its words came about."""
         notes = []
-        for name, outcomes in self.judges().items():
-            failed = int(outcomes.is_kind(Combined.FAILURE).sum())
-            pending = int(outcomes.is_kind(Combined.PENDING).sum())
+        for name, outcomes in self.words().items():
+            failed, pending, undecided = (
+                int(outcomes.is_kind(kind).sum())
+                for kind in (Combined.FAILURE, Combined.PENDING, Combined.UNDECIDED)
+            )
+            panel = name in self.panel_labels
             if failed:
-                notes.append(f"{name}: {failed} items left out, a call failed (never a tie)")
+                why = "members with half of its weight or more failed" if panel else "a call failed"
+                notes.append(f"{name}: {failed} items left out, {why} (never a tie)")
             if pending:
-                notes.append(f"{name}: {pending} items left out, one of two orders is not in yet")
+                why = "a member has no word yet" if panel else "one of two orders is not in yet"
+                notes.append(f"{name}: {pending} items left out, {why}")
+            if undecided:
+                whose = "its members' vote" if panel else "the vote of its repeats"
+                notes.append(f"{name}: {undecided} items left out, {whose} has no winner (no tie)")
             if outcomes.one_order:
                 notes.append(
                     f"{name}: gave one order of each item only; its verdicts stand as given, "
                     "position bias included"
                 )
-        return tuple(notes)
+        return (*notes, *self._repeat_notes())
+
+    def _repeat_notes(self) -> tuple[str, ...]:
+        """Which judges were asked again, and what their word is then."""
+        names = self.tally.judges
+        asked = [name for name in self.judges() if self.repeats(names.index(name)).item.size]
+        if not asked:
+            return ()
+        word = (
+            "its word in an order is what most repeats say"
+            if self.options.repeats == MAJORITY
+            else "its word in an order is the first verdict; further ones are in self_consistency"
+        )
+        return tuple(f"{name}: was asked repeatedly; {word}" for name in asked)
+
+
+def _apart(name: str, taken: Collection[str]) -> str:
+    """A name that nobody has."""
+    while name in taken:
+        name += " (panel)"
+    return name
 
 
 def one_each(choice: Codes) -> Ints:

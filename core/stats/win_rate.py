@@ -13,9 +13,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from core.records import Combined
 from core.stats.intervals import student_quantile, wilson
+from core.stats.outcomes import NOTHING, Bools, Outcomes
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
+from core.stats.tally import CHOICES
 from core.stats.view import View
 
 Floats = NDArray[np.float64]
@@ -81,7 +84,11 @@ def mean_share(wins: Longs, total: Longs, stratum: Longs) -> MeanShare | None:
 
 @dataclass(frozen=True, slots=True)
 class _Clusters:
-    """One rater's counts per pair of answers: the models, the category, wins and comparisons."""
+    """One rater's counts per pair of answers: the models, the category, wins and comparisons.
+
+    ``failed`` and ``pending`` count items. ``extremes`` are what failures could make of it, shape
+    (pairs, 8): for either model wins and comparisons at worst, then at best.
+    """
 
     model_1: Longs
     model_2: Longs
@@ -89,14 +96,46 @@ class _Clusters:
     wins_1: Longs
     wins_2: Longs
     total: Longs
+    failed: Longs
+    pending: Longs
+    extremes: Longs
 
 
-def _clusters(view: View, counts: NDArray[np.int32]) -> _Clusters:
+def _clusters(view: View, counts: NDArray[np.int32], outcomes: Outcomes | None) -> _Clusters:
     wins_1, wins_2 = view.pair_sums(counts[:, 0]), view.pair_sums(counts[:, 1])
     total = view.pair_sums(counts.sum(axis=1))
-    seen = total > 0
+    nothing = np.zeros_like(total)
+    failed = pending = nothing
+    extremes = np.stack([wins_1, total, wins_1, total, wins_2, total, wins_2, total], axis=1)
+    if outcomes is not None:
+        pending = view.pair_sums(outcomes.is_kind(Combined.PENDING))
+        pairs = view.pair[outcomes.open]
+        failed = np.bincount(pairs, minlength=len(total))
+        said = counts[outcomes.open]
+        for place in range(2):
+            own = said[:, place], said.sum(axis=1)
+            for number, ends in enumerate(_extremes(outcomes.options, place)):
+                for column, (end, now) in enumerate(zip(ends, own, strict=True)):
+                    target = extremes[:, 4 * place + 2 * number + column]
+                    target += np.bincount(pairs, end - now, len(target)).astype(np.int64)
+    seen = (total > 0) | (failed > 0) | (pending > 0)
     model_1, model_2, category, _ = view.tally.pair_table[seen].astype(np.int64).T
-    return _Clusters(model_1, model_2, category, wins_1[seen], wins_2[seen], total[seen])
+    columns = (each[seen] for each in (wins_1, wins_2, total, failed, pending, extremes))
+    return _Clusters(model_1, model_2, category, *columns)
+
+
+def _extremes(options: Bools, model: int) -> list[tuple[Longs, Longs]]:
+    """Wins and comparisons that each open item adds for a model at worst, and at best."""
+    can_win = options[:, model]
+    can_not = np.delete(options[:, :CHOICES], model, axis=1).any(axis=1)
+    may_be_out = options[:, NOTHING]
+    at_worst = ~can_not & ~may_be_out  # a win is all it could be
+    compared_at_worst = can_not | at_worst
+    compared_at_best = can_win | ~may_be_out
+    return [
+        (at_worst.astype(np.int64), compared_at_worst.astype(np.int64)),
+        (can_win.astype(np.int64), compared_at_best.astype(np.int64)),
+    ]
 
 
 def _of_category(clusters: _Clusters, category: int) -> _Clusters:
@@ -104,31 +143,56 @@ def _of_category(clusters: _Clusters, category: int) -> _Clusters:
     return _Clusters(*(getattr(clusters, each.name)[here] for each in fields(_Clusters)))
 
 
-def _of_model(clusters: _Clusters, model: int) -> tuple[Longs, Longs, Longs]:
-    """Wins, comparisons and opponents of one model."""
+@dataclass(frozen=True, slots=True)
+class _Games:
+    """One model's clusters: wins, comparisons, opponents, and what failures could make."""
+
+    wins: Longs
+    total: Longs
+    opponent: Longs
+    extremes: Longs
+    failed: int
+    pending: int
+
+
+def _of_model(clusters: _Clusters, model: int) -> _Games:
     first, second = clusters.model_1 == model, clusters.model_2 == model
-    wins = np.concatenate([clusters.wins_1[first], clusters.wins_2[second]])
-    total = np.concatenate([clusters.total[first], clusters.total[second]])
-    opponent = np.concatenate([clusters.model_2[first], clusters.model_1[second]])
-    return wins, total, opponent
+    either = first | second
+    return _Games(
+        np.concatenate([clusters.wins_1[first], clusters.wins_2[second]]),
+        np.concatenate([clusters.total[first], clusters.total[second]]),
+        np.concatenate([clusters.model_2[first], clusters.model_1[second]]),
+        np.concatenate([clusters.extremes[first, :4], clusters.extremes[second, 4:]]),
+        int(clusters.failed[either].sum()),
+        int(clusters.pending[either].sum()),
+    )
 
 
-def _estimate(
-    labels: dict[str, Label], level: float, wins: Longs, total: Longs, opponent: Longs
-) -> Estimate | None:
-    share = mean_share(wins, total, opponent)
+def _estimate(labels: dict[str, Label], level: float, games: _Games) -> Estimate | None:
+    share = mean_share(games.wins, games.total, games.opponent)
     if share is None:
         return None
     low, high, method = share.interval(level)
+    ends: list[float | None] = [None, None]
+    if games.failed:
+        for number in range(2):
+            wins, total = games.extremes[:, 2 * number : 2 * number + 2].T
+            end = mean_share(wins, total, games.opponent)
+            ends[number] = None if end is None else end.value
+    bounded = None not in ends
     return Estimate(
         labels,
         share.value,
         low,
         high,
         level,
-        n=int(total.sum()),
-        k=int(wins.sum()),
+        n=int(games.total.sum()),
+        k=int(games.wins.sum()),
         method=f"mean over {share.strata} opponents; {method}",
+        lowest=ends[0] if bounded else None,
+        highest=ends[1] if bounded else None,
+        failed=games.failed,
+        pending=games.pending,
     )
 
 
@@ -142,8 +206,9 @@ def win_rate(view: View) -> Result:
     if len(named) > 1:
         slices += sorted(named)
     estimates = []
+    words = view.words()
     for rater, counts in view.raters().items():
-        clusters = _clusters(view, counts)
+        clusters = _clusters(view, counts, words.get(rater))
         for category, number in slices:
             sliced = clusters if number is None else _of_category(clusters, number)
             for model in by_name:
@@ -152,8 +217,7 @@ def win_rate(view: View) -> Result:
                     "category": category,
                     "model": models[model],
                 }
-                mine = _of_model(sliced, model)
-                estimate = _estimate(labels, view.options.level, *mine)
+                estimate = _estimate(labels, view.options.level, _of_model(sliced, model))
                 estimates += [estimate] if estimate else []
     notes = view.judge_notes()
     if not estimates:
@@ -171,5 +235,8 @@ def win_rate(view: View) -> Result:
             "k of n is the pooled count; the value weighs opponents equally",
             "turns are pooled; intervals are clustered by pair, within opponents",
             "a judge whose two orders differ says tie; its failures are left out",
+            "failures could make it: the value if every failed verdict had gone against the model, "
+            "or for it",
+            *view.panel_assumptions(),
         ),
     )

@@ -5,6 +5,7 @@ Not among the parts that run by default: it takes minutes, and wants the machine
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
@@ -21,7 +22,13 @@ from db.store import Store
 from tests.benchmarks.keys import BARE, WARM_UP
 from tests.benchmarks.measure import Row, make_study, markdown, p50_p95
 from tests.crowd import Crowd, Member, Script, admit, audit, pause, wrong_loads
-from tests.processes import cpu_seconds, processes, proportional_memory
+from tests.processes import (
+    busy_seconds,
+    cpu_seconds,
+    family,
+    processes,
+    proportional_memory,
+)
 from tests.sshd import MINDFUL, Sshd, authorized, missing
 
 MANY, FEWER = 50, 20
@@ -150,17 +157,21 @@ def _phase(crowd: Crowd, members: Sequence[Member], pace: float, seconds: float)
     """Let members vote, each ``pace`` seconds after their last vote or at once."""
     before = {member.name: len(member.presses) for member in members}
     used = _used(crowd.sshd)
+    busy, own = busy_seconds(), _of_this_benchmark()
     began = time.perf_counter()
     until = began + seconds
     crowd.play(_paced(member, pace, until, Random(member.name)) for member in members)
     phase = Phase(took=time.perf_counter() - began)
+    others = (busy_seconds() - busy) - (_of_this_benchmark() - own)
     crowd.play([pause(0.5)])
     now = _used(crowd.sshd)
     phase.cpu = sum(now[pid] - used.get(pid, 0.0) for pid in now)
     phase.memory = [proportional_memory(pid) for pid in now]
     for member in members:
         phase.seconds += [press.seconds for press in member.presses[before[member.name] :]]
-    _told(f"{len(members)} at {pace:g} s: {len(phase.seconds) / phase.took:.1f} votes/s")
+    rate = len(phase.seconds) / phase.took
+    taken = max(others, 0.0) / phase.took
+    _told(f"{len(members)} at {pace:g} s: {rate:.1f} votes/s; other work took {taken:.1f} cores")
     return phase
 
 
@@ -180,6 +191,15 @@ def _used(sshd: Sshd) -> dict[int, float]:
     """Seconds of CPU of every session of this sshd's, ours or bare."""
     python = f"{sshd.python}\0".encode()
     return {pid: cpu_seconds(pid) for pid, line in processes() if line.startswith(python)}
+
+
+def _of_this_benchmark() -> float:
+    """Seconds of CPU of everything that runs for it: clients, servers, sessions."""
+    total = 0.0
+    for pid in family(os.getpid()):
+        with contextlib.suppress(OSError):
+            total += cpu_seconds(pid)
+    return total
 
 
 def _told(what: str) -> None:

@@ -19,6 +19,8 @@ from tests.core.stats_oracle import Rows, find, result_of, studies
 IDS = [
     "coverage",
     "agreement",
+    "added",
+    "panels",
     "alt_test",
     "reliability",
     "annotator_kappa",
@@ -31,6 +33,8 @@ IDS = [
     "ppi",
     "stopping",
     "position",
+    "self_consistency",
+    "failures",
 ]
 
 
@@ -153,8 +157,8 @@ def test_json_has_every_key_always() -> None:
         ]  # fmt: skip
         for estimate in document["estimates"]:
             assert list(estimate) == [
-                "labels", "value", "low", "high", "level", "n", "k", "unit", "chance", "method",
-                "reason",
+                "labels", "value", "low", "high", "level", "n", "k", "unit", "chance", "lowest",
+                "highest", "failed", "pending", "method", "reason",
             ]  # fmt: skip
 
 

@@ -85,6 +85,8 @@ def test_intervals_cover_what_they_promise(id: str) -> None:
     def numbers(tally: Tally) -> dict[tuple[object, ...], tuple[float, float, float]]:
         found = {}
         for row in result_of(tally, id, replicates=1000).estimates:
+            if row.labels.get("kind") == "baseline-human":
+                continue  # the coin of this study without texts is exact, not estimated
             assert row.value is not None, row.reason
             assert row.low is not None, row.method
             assert row.high is not None

@@ -15,6 +15,7 @@ from core.text import (
     LengthFeatures,
     cell_width,
     displayable,
+    headings,
     hidden,
     inert_json,
     length_features,
@@ -221,3 +222,13 @@ def test_length_features_take_any_text(text: str) -> None:
     assert counted.tokens >= len(text) / 4
     assert counted.bold * 5 <= len(text)
     assert counted.list_items + counted.headers <= text.count("\n") + text.count("\r") + 1
+
+
+@given(
+    st.lists(
+        st.sampled_from(["# a", "#", "##b", "   ## c", "    # d", "`x` # e", "```", "~~~", "e"])
+        | st.text(max_size=8)
+    ).map("\n".join)
+)
+def test_headings_alone_are_those_of_all_features(text: str) -> None:
+    assert headings(text) == length_features(text).headers

@@ -149,6 +149,19 @@ def test_a_terminal_that_is_gone_ends_it_whatever_became_of_the_signal(
         gone(study, 8)
 
 
+@pytest.mark.parametrize("command", ["session", "annotate"])
+def test_openssl_is_loaded_by_no_way_to_a_vote(study: Path, command: str) -> None:
+    """It costs each session memory; whatever imports ``hashlib`` too early loads it."""
+    started = words(study)
+    if command == "annotate":
+        started[-3:] = ["annotate"]
+    with in_pty(started, VARIABLES, 80, 24) as seat:
+        seat.shows("0 done")
+        mapped = Path(f"/proc/{seat.pid}/maps").read_text()
+        assert "libsqlite3" in mapped or "_sqlite3" in mapped
+        assert not {name for name in ("libcrypto", "libssl", "_hashlib", "_ssl") if name in mapped}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [0, 0.15, 0.3, 0.45])
 @pytest.mark.parametrize("command", ["session", "annotate"])
@@ -224,3 +237,44 @@ def test_an_open_note_sends_nothing_while_nobody_types(study: Path) -> None:
         while time.monotonic() < until:
             seat.read()
         assert seat.raw[before:] == b""
+
+
+def woken(pid: int) -> int:
+    """How often any of a process's threads went to sleep so far."""
+    lines = [
+        line
+        for status in Path(f"/proc/{pid}/task").glob("*/status")
+        for line in status.read_text().splitlines()
+    ]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt"))
+
+
+def test_it_sleeps_while_nobody_presses_a_key(study: Path) -> None:
+    """Fifty people who read cost a host what their sessions do meanwhile."""
+    with in_pty(words(study), VARIABLES, 80, 24) as seat:
+        seat.shows("0 done")
+        time.sleep(2.5)  # what is done once, behind the first screen
+        before = woken(seat.pid)
+        time.sleep(4)
+        assert woken(seat.pid) - before < 4 * 5
+        seat.send("?")
+        seat.shows("Help")
+
+
+def test_a_lone_escape_and_a_sequence_that_breaks_off_are_not_waited_for_for_ever(
+    study: Path,
+) -> None:
+    with in_pty(words(study), VARIABLES, 80, 24) as seat:
+        seat.shows("0 done")
+        seat.send("?")
+        seat.shows("Help")
+        seat.send("\x1b")
+        seat.until(lambda: "Help" not in seat.text(), 5)
+        seat.send("\x1b[1;")
+        time.sleep(0.5)
+        seat.send("n")
+        seat.shows("Note on this pair")
+        os.write(seat.master, "ä".encode()[:1])
+        time.sleep(0.5)
+        os.write(seat.master, "ä".encode()[1:])
+        seat.shows("ä")

@@ -20,6 +20,7 @@ import click
 
 from core.errors import TiebreakError, UsageError
 from core.text import displayable, name_problem, one_line
+from tui import lean
 
 COMMANDS = {
     "demo": ("tui.cli.demo", "Vote on the sample study, with judges in the background."),
@@ -46,6 +47,9 @@ COMMANDS = {
     "doctor": ("tui.cli.upkeep", "Look over the study, its file and its disk."),
 }
 """Each command's module and short help, so that ``--help`` loads none of them."""
+
+_VOTING = ("annotate", "session")
+"""Commands of which a host runs fifty at a time. What they import would load OpenSSL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name in _VOTING:
+            lean.leave_out_tls()
         module = importlib.import_module(COMMANDS[cmd_name][0])
         command = getattr(module, f"{cmd_name}_command")
         assert isinstance(command, click.Command)

@@ -14,11 +14,15 @@ from core.errors import TiebreakError
 from core.text import many, one_line
 from tui.cli import Settings, as_name, example, say
 from tui.cli.data import as_json, show_json
+from tui.cli.judge_panels import panel_command
 
 
 @click.group("judge", epilog=example("tiebreak --db study.db judge list"))
 def judge_command() -> None:
     """Add judges and let them judge."""
+
+
+judge_command.add_command(panel_command)
 
 
 @judge_command.command(

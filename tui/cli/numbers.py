@@ -26,6 +26,11 @@ from tui.cli.data import as_json, show_json
     metavar="START=FAMILY",
     help="Whose models begin so, for self_enhancement; may be given several times.",
 )
+@click.option(
+    "--repeats",
+    type=click.Choice(["first", "majority"]),
+    help="A judge's word where it was asked repeatedly.  [default: the setting judge_repeats]",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Resampling.")
 @as_json
 @click.pass_obj
@@ -37,6 +42,7 @@ def stats_command(
     group: str | None,
     merge_both_bad: bool,
     families: tuple[str, ...],
+    repeats: str | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -58,6 +64,7 @@ def stats_command(
             merge_both_bad=merge_both_bad,
             families=told_families(families),
             seed=seed,
+            **({"repeats": repeats} if repeats else {}),
         )
         feed = Feed(store, Tally())
         feed.catch_up()

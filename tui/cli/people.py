@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.errors import NotForAnnotators, TiebreakError
-from tui import collector, lean
+from tui import collector
 from tui.cli import Settings, as_name, example, say
 from tui.preferences import THEMES
 
@@ -152,7 +152,6 @@ def annotate_command(
     """
     need_terminal("annotate", "votes from files: tiebreak import; scripted votes: tiebreak demo")
     collector.hold()
-    lean.leave_out_tls()
     from db.store import local_identity
     from tui.app import TiebreakApp, Who
     from tui.preferences import load

@@ -120,10 +120,9 @@ def session_command(context: click.Context, fingerprint: str) -> None:
 
 
 def _open_seat(study: Path, fingerprint: str) -> None:
-    from tui import collector, lean
+    from tui import collector
 
     collector.hold()
-    lean.leave_out_tls()
     from db.store import Store
     from tui.app import TiebreakApp, Who
     from tui.preferences import load
