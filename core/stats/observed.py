@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.stats.background import COUNTED
 from core.stats.cells import FAILED
-from core.stats.tally import BOTH_BAD, MODEL_2, TIE
+from core.stats.tally import BOTH_BAD, CHOICES, MODEL_2, TIE
 from core.stats.view import View
 
 Floats = NDArray[np.float64]
@@ -79,6 +79,13 @@ def votes_of(view: View, population: str) -> Observed:
         return Observed(said.item[rows], said.rater[rows], said.choice[rows], said.left[rows])
 
     return view.once(("observed votes", population), find)
+
+
+def item_counts(view: View, people: Observed) -> Longs:
+    """People's choices per item, shape (items, 4)."""
+    size = len(view.items)
+    cells = people.item * CHOICES + people.choice - 1
+    return np.bincount(cells, minlength=size * CHOICES).reshape(size, CHOICES).astype(np.int64)
 
 
 def verdicts_of(view: View, judge: int) -> Observed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from core.stats.observed import (
     Longs,
     Observed,
     gaps,
+    item_counts,
     longer_model,
     present_judges,
     verdicts_of,
@@ -30,14 +31,15 @@ from core.stats.observed import (
 )
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.tally import BOTH_BAD, CHOICES
+from core.stats.tally import BOTH_BAD
 from core.stats.view import View
+from core.text import many
 
 LEFT, LONGER, BAD = "left", "longer", "both bad"
 MEASURES = (LEFT, LONGER, BAD)
 ANNOTATOR, JUDGE = "annotator", "judge"
 SHOWN = 100
-"""Annotators listed; those with most votes come first. All are tested."""
+"""Annotators listed at most. All are tested."""
 
 NO, ALONE, CORRECTED = "no", "alone", "corrected"
 
@@ -57,13 +59,6 @@ class Deviations:
     rater: Longs
     cluster: Longs
     values: Floats
-
-
-def item_counts(view: View, people: Observed) -> Longs:
-    """People's choices per item, shape (items, 4)."""
-    size = len(view.items)
-    cells = people.item * CHOICES + people.choice - 1
-    return np.bincount(cells, minlength=size * CHOICES).reshape(size, CHOICES).astype(np.int64)
 
 
 def deviations(view: View, said: Observed, people: Longs, own: bool) -> Iterator[Deviations]:
@@ -88,7 +83,9 @@ def deviations(view: View, said: Observed, people: Longs, own: bool) -> Iterator
 
     bad = (said.choice == BOTH_BAD).astype(np.float64)
     counts = people[said.item]
-    others = counts.sum(axis=1) - own
+    # Where nobody ever says so, there is nothing to test, and no room to take from other tests.
+    heard = bool(bad.any() or people[:, BOTH_BAD - 1].any())
+    others = (counts.sum(axis=1) - own) * heard
     yield _against(BAD, said, pair, bad, counts[:, BOTH_BAD - 1] - own * bad, others)
 
 
@@ -138,6 +135,8 @@ def _estimate(view: View, test: _Tested, stands_out: str) -> Estimate:
 def _why(view: View, measure: str, clusters: int) -> str:
     if measure == LONGER and not gaps(view)[1].any():
         return NO_TEXTS
+    if measure == BAD and not clusters:
+        return "nobody called both bad, or nobody else voted on the same pairs"
     what = {
         LEFT: "pairs with a choice that prefers a model and a side on record",
         LONGER: "pairs of unequal length on which somebody else preferred a model, too",
@@ -146,8 +145,8 @@ def _why(view: View, measure: str, clusters: int) -> str:
     return f"{clusters} {what}; {FEWEST_CLUSTERS} are needed"
 
 
-def _all_tests(view: View) -> tuple[list[_Tested], int]:
-    """Every test, annotators with most votes first; and how many annotators there are."""
+def _all_tests(view: View) -> list[_Tested]:
+    """Every test, annotators with most votes first, then judges."""
     people = votes_of(view, next(iter(view.populations)))
     counts = item_counts(view, people)
     votes = np.bincount(people.rater, minlength=len(view.tally.annotators))
@@ -161,7 +160,7 @@ def _all_tests(view: View) -> tuple[list[_Tested], int]:
     for kind, names, found in groups:
         by_measure = [_tests(view, kind, names, each) for each in found]
         tests += [test for row in zip(*by_measure, strict=True) for test in row]
-    return tests, len(annotators)
+    return tests
 
 
 def stands_out(p: list[float | None]) -> list[str]:
@@ -182,30 +181,55 @@ def stands_out(p: list[float | None]) -> list[str]:
     return said
 
 
+def listed(rows: Iterable[tuple[Mapping[str, Label], bool]]) -> tuple[list[bool], int]:
+    """Which tests are shown, and how many annotators are not: most would drown the others.
+
+    Args:
+        rows: each test's labels and whether it could be done, those with most votes first.
+    """
+    shown: list[bool] = []
+    names: set[Label] = set()
+    every: set[Label] = set()
+    for labels, done in rows:
+        if labels["is"] != ANNOTATOR:
+            shown.append(True)
+            continue
+        every.add(labels["rater"])
+        fits = done and (labels["rater"] in names or len(names) < SHOWN)
+        names |= {labels["rater"]} if fits else set()
+        shown.append(fits)
+    return shown, len(every - names)
+
+
+def left_out(number: int) -> tuple[str, ...]:
+    """A note on annotators that are not listed."""
+    if not number:
+        return ()
+    why = f"too few pairs, or beyond the {SHOWN} with most votes"
+    return (f"{many(number, 'annotator')} not listed: {why}",)
+
+
 @statistic("rater_bias", "Leanings of each annotator and judge", order=66)
 def rater_bias(view: View) -> Result:
     """Left, longer and both bad of each rater, with what stands out among all of them."""
-    tests, annotators = _all_tests(view)
+    tests = _all_tests(view)
     words = stands_out([test.told.p if test.told else None for test in tests])
-    shown: list[Estimate] = []
-    listed = 0
-    for test, word in zip(tests, words, strict=True):
-        listed += test.labels["is"] == ANNOTATOR
-        if test.labels["is"] == JUDGE or listed <= SHOWN * len(MEASURES):
-            shown.append(_estimate(view, test, word))
-    tested = sum(test.told is not None for test in tests)
-    notes = [f"{tested} tests; {words.count(CORRECTED)} stand out after the correction"]
-    if annotators > SHOWN:
-        notes.append(f"of {annotators} annotators the {SHOWN} with most votes are listed")
+    shown, hidden = listed((test.labels, test.told is not None) for test in tests)
+    rows = zip(tests, words, shown, strict=True)
+    done = sum(test.told is not None for test in tests)
+    notes = (
+        f"{many(done, 'test')}; {words.count(CORRECTED)} stand out after the correction",
+        *left_out(hidden),
+    )
     if not tests:
-        notes = ["there are no votes and no verdicts yet"]
+        notes = ("there are no votes and no verdicts yet",)
     return Result(
         "rater_bias",
         "Leanings of each annotator and judge",
         "How far each deviates from the middle, or from people on the same items.",
         ("rater", "is", "measure", "stands out"),
-        tuple(shown),
-        tuple(notes),
+        tuple(_estimate(view, test, word) for test, word, fits in rows if fits),
+        notes,
         view.assumptions(
             f"{LEFT}: share of choices that prefer the left answer, less ½; sides at random",
             f"{LONGER}: how often the longer answer wins where one is longer by more than "
