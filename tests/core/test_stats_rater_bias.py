@@ -293,34 +293,30 @@ def test_no_two_such_judges_is_said() -> None:
 # ── coverage ────────────────────────────────────────────────────────────────
 
 
+def studied(seed: int, questions: int) -> dict[tuple[str, str, str], tuple[float, float, float]]:
+    world = World(questions, seed, 0.5)
+    for number in range(3):
+        world.vote(f"ann{number}", Leaning(tie=0.1, bad=0.05), world.pairs)
+    parts = np.array_split(world.rng.permutation(world.pairs), 2)
+    world.vote("eve", Leaning(left=0.4, length=0.5, bad=0.1), parts[0])
+    world.vote("eve", Leaning(left=0.8, length=0.2, bad=0.2), parts[1])
+    own = Leaning(left=0.3, length=0.4, family={"ant": 0.6}, tie=0.1)
+    world.judge(Judge("plain", "openai", "ant-9", prompt="p"), own, world.pairs)
+    named = Judge("kim", "openai", "ant-9", prompt="p names=Kim,Jo")
+    world.judge(named, Leaning(left=0.8, length=0.4, family={"ant": 0.6}), world.pairs)
+    found = {}
+    for id in ("rater_bias", "drift", "self_enhancement", "audits"):
+        for row in result_of(world.tally, id).estimates:
+            if row.value is None or row.low is None or row.high is None:
+                continue
+            names = [str(row.labels.get(k, "")) for k in ("rater", "judge", "family", "measure")]
+            found[id, "/".join(names), ""] = (row.value, row.low, row.high)
+    return found
+
+
 @pytest.mark.slow
 def test_intervals_of_single_raters_cover() -> None:
     """The truth of each leaning is what 4,000 questions say."""
-
-    def studied(
-        seed: int, questions: int
-    ) -> dict[tuple[str, str, str], tuple[float, float, float]]:
-        world = World(questions, seed, 0.5)
-        for number in range(3):
-            world.vote(f"ann{number}", Leaning(tie=0.1, bad=0.05), world.pairs)
-        parts = np.array_split(world.rng.permutation(world.pairs), 2)
-        world.vote("eve", Leaning(left=0.4, length=0.5, bad=0.1), parts[0])
-        world.vote("eve", Leaning(left=0.8, length=0.2, bad=0.2), parts[1])
-        own = Leaning(left=0.3, length=0.4, family={"ant": 0.6}, tie=0.1)
-        world.judge(Judge("plain", "openai", "ant-9", prompt="p"), own, world.pairs)
-        named = Judge("kim", "openai", "ant-9", prompt="p names=Kim,Jo")
-        world.judge(named, Leaning(left=0.8, length=0.4, family={"ant": 0.6}), world.pairs)
-        found = {}
-        for id in ("rater_bias", "drift", "self_enhancement", "audits"):
-            for row in result_of(world.tally, id).estimates:
-                if row.value is None or row.low is None or row.high is None:
-                    continue
-                names = [
-                    str(row.labels.get(k, "")) for k in ("rater", "judge", "family", "measure")
-                ]
-                found[id, "/".join(names), ""] = (row.value, row.low, row.high)
-        return found
-
     truth, runs = studied(10**6, 4000), 400
     hits = dict.fromkeys(truth, 0)
     seen = dict.fromkeys(truth, 0)
