@@ -191,7 +191,7 @@ def authorized_line(key: SshKey, command: Sequence[str], name: str) -> str:
     r"""One line for sshd's ``authorized_keys``: this key may run this command in a terminal.
 
     sshd takes the command out of double quotes (in which only ``\"`` means another character)
-    and gives it to the account's shell.
+    and gives it to the account's shell, which ``exec`` keeps from staying beside each session.
 
     Args:
         command: the words of the command.
@@ -208,4 +208,4 @@ def authorized_line(key: SshKey, command: Sequence[str], name: str) -> str:
             )
     quoted = shlex.join(command).replace('"', '\\"')
     comment = "".join(c if c.isascii() and c.isprintable() else "?" for c in name)
-    return f'restrict,pty,command="{quoted}" {key.type} {key.body} {comment}'
+    return f'restrict,pty,command="exec {quoted}" {key.type} {key.body} {comment}'

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 def stamp(moment: datetime) -> str:
     """A moment as stored: ISO 8601 in UTC to the millisecond, which sorts as text."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def ago(at: str, now: datetime) -> str:

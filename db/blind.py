@@ -51,6 +51,8 @@ _OWN = {
     # What is right is told after the trial.
     "lesson": "SELECT l.id, l.pair_id, l.turn, l.use, iif({tried}, l.choice, NULL) AS choice, "
     "iif({tried}, l.why, NULL) AS why FROM main.lesson l",
+    "preference": "SELECT * FROM main.preference WHERE +annotator_id = {me}",
+    "ssh_key": "SELECT * FROM main.ssh_key WHERE annotator_id = {me}",
     "trial": "SELECT * FROM main.trial WHERE +annotator_id = {me}",
     "vote": "SELECT * FROM main.vote WHERE +annotator_id = {me}",
 }
@@ -66,6 +68,9 @@ READABLE: Mapping[str, Mapping[str, str]] = {
         "chain_head": "log seq hash",
         "draft": "assignment_id turn note flag",
         "lesson": "id pair_id turn use choice why",
+        "preference": "annotator_id chosen",
+        # So that a session ends when its key is removed.
+        "ssh_key": "fingerprint removed_at",
         "trial": "id lesson_id annotator_id round seen choice",
         "vote": "seq id pair_id turn annotator_id assignment_id left seen choice cannot_judge "
         "supersedes confidence tags criteria note flag active_seconds at",
@@ -95,7 +100,7 @@ READABLE: Mapping[str, Mapping[str, str]] = {
 }
 """Schema → table or view → the columns that statements may read."""
 
-INSERTABLE = frozenset({"assignment", "draft", "trial", "vote"})
+INSERTABLE = frozenset({"assignment", "draft", "preference", "trial", "vote"})
 DELETABLE = frozenset({"draft"})
 UPDATABLE: Mapping[str, str] = {
     "annotator": "attributes",
@@ -139,6 +144,7 @@ _GUARDS = {
     "WHERE w.id = new.supersedes AND w.assignment_id = new.assignment_id AND w.turn = new.turn))",
     ("INSERT", "trial"): "new.annotator_id IS NOT {me} "
     "OR NOT EXISTS (SELECT 1 FROM main.lesson l WHERE l.id = new.lesson_id)",
+    ("INSERT", "preference"): "new.annotator_id IS NOT {me}",
     ("INSERT", "draft"): f"NOT {_DRAFT_IS_MINE}",
     ("DELETE", "draft"): "NOT " + _IS_MINE.format(row="old", more=""),
     ("UPDATE", "annotator"): "old.id IS NOT {me}",

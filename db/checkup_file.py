@@ -92,6 +92,9 @@ def _may_write(folder: os.stat_result, file: os.stat_result) -> bool:
 
 def _rights(path: Path) -> Check:
     mode = stat.S_IMODE(path.stat().st_mode)
+    folder = path.absolute().parent
+    if mode & (stat.S_IROTH | stat.S_IWOTH) and not folder.stat().st_mode & stat.S_IXOTH:
+        return Check("rights", State.OK, f"nobody else on this host may enter {folder}")
     mend = f"chmod o-rwx {shlex.quote(str(path))}*"
     if mode & stat.S_IWOTH:
         return Check(

@@ -42,9 +42,20 @@ _STRATA = (
     "FROM queue GROUP BY load, category, block, disputed"
 )
 _KEPT = "SELECT load, category, block, disputed, pairs, wanting FROM stratum WHERE pairs > 0"
-_MISCOUNTED = (
-    f"SELECT (SELECT count(*) FROM ({_STRATA} EXCEPT {_KEPT})) "
-    f"+ (SELECT count(*) FROM ({_KEPT} EXCEPT {_STRATA}))"
+_GROUPS = (
+    'SELECT a."group", s.pair_id, count(*) FROM assignment s '
+    "JOIN annotator a ON a.id = s.annotator_id "
+    "WHERE s.state IN ('open', 'done') AND s.repeat = 0 GROUP BY 1, 2"
+)
+_KEPT_GROUPS = 'SELECT "group", pair_id, load FROM group_load WHERE load > 0'
+_MISCOUNTED = "SELECT " + " + ".join(
+    f"(SELECT count(*) FROM ({these} EXCEPT {those}))"
+    for these, those in (
+        (_STRATA, _KEPT),
+        (_KEPT, _STRATA),
+        (_GROUPS, _KEPT_GROUPS),
+        (_KEPT_GROUPS, _GROUPS),
+    )
 )
 
 _WITHOUT_TEXTS = f"""
@@ -96,6 +107,8 @@ def mend(store: Store) -> dict[str, str]:
         if miscounted:
             connection.execute("DELETE FROM stratum")
             connection.execute(f"INSERT INTO stratum {_STRATA}")
+            connection.execute("DELETE FROM group_load")
+            connection.execute(f"INSERT INTO group_load {_GROUPS}")
     if wrong or miscounted:
         done["queue"] = f"{many(len(wrong), 'pair')} counted anew"
     if _journal(store).state is not State.OK:

@@ -54,6 +54,10 @@ class Access:
         """The named parameters of :data:`HAS_ROOM`."""
         return {"group": self.group, "wanted": self.wanted, "closed": self.closed}
 
+    def is_filled(self) -> str:
+        """SQL: whether the pair of ``queue q`` has all votes that it wants from the group."""
+        return "0" if self.wanted is None else _IS_FILLED
+
 
 HAS_ROOM = """(
     q.load < q.overlap
@@ -69,7 +73,8 @@ class Eligible:
 
     Attributes:
         sizes: how many of each stratum.
-        without: pairs of these strata that are not among them.
+        without: pairs of these strata that are not among them, besides those of which the
+            annotator's group has had its votes.
         all: how many there are, those that are put off because of their question included.
         only: all of them where they are few, by stratum; None otherwise.
         served: loads of all pairs of a block in the queue, added up.
@@ -80,6 +85,7 @@ class Eligible:
     all: int
     only: Mapping[Stratum, list[int]] | None
     served: Mapping[int, int]
+    access: Access
 
 
 class Drawing:
@@ -170,13 +176,21 @@ class Drawing:
             served[stratum.block] += stratum.load * count
             if wanting and stratum.category not in closed and access.wanted != 0:
                 sizes[stratum] = wanting
-        without = _by_stratum(
-            connection.execute(_CLOSED, {**access.values(), "annotator": annotator_id}), sizes
-        )
+        values = {**access.values(), "annotator": annotator_id, "question": question}
+        if access.wanted is not None:
+            # Counted where they lie: they may be nearly all pairs of a large study.
+            for *columns, count in connection.execute(_FILLED, values):
+                stratum = Stratum(*columns)
+                if stratum in sizes:
+                    sizes[stratum] -= count
+        closed_by_group = access.is_filled()
+        own = connection.execute(_CLOSED.format(filled=closed_by_group), values)
+        without = _by_stratum(own, sizes)
         for stratum, pairs in without.items():
             sizes[stratum] -= len(pairs)
         total = sizes.total()
-        same = _by_stratum(connection.execute(_SAME, (question,)), sizes) if question else {}
+        of_question = connection.execute(_SAME.format(filled=closed_by_group), values)
+        same = _by_stratum(of_question, sizes) if question else {}
         for stratum, pairs in same.items():
             taken = set(without.get(stratum, ()))
             same[stratum] = fresh = [pair for pair in pairs if pair not in taken]
@@ -185,8 +199,8 @@ class Drawing:
         if total and not sizes.total():
             only = {stratum: pairs for stratum, pairs in same.items() if pairs}
             counts = {stratum: len(pairs) for stratum, pairs in only.items()}
-            return Eligible(counts, {}, total, only, served)
-        return Eligible(+sizes, without, total, None, served)
+            return Eligible(counts, {}, total, only, served, access)
+        return Eligible(+sizes, without, total, None, served, access)
 
 
 def question_of(
@@ -220,20 +234,30 @@ def _at(connection: sqlite3.Connection, eligible: Eligible, stratum: Stratum, in
     if eligible.only is not None:
         return eligible.only[stratum][index]
     (pair_id,) = connection.execute(
-        _AT,
-        (
-            stratum.load,
-            stratum.category,
-            stratum.block,
-            stratum.is_disputed,
-            json.dumps(eligible.without.get(stratum, [])),
-            index,
-        ),
+        _AT.format(filled=eligible.access.is_filled()),
+        {
+            **eligible.access.values(),
+            "load": stratum.load,
+            "category": stratum.category,
+            "block": stratum.block,
+            "disputed": stratum.is_disputed,
+            "without": json.dumps(eligible.without.get(stratum, [])),
+            "index": index,
+        },
     ).fetchone()
     return int(pair_id)
 
 
 _STRATUM = "q.load, q.category, q.block, q.disputed"
+
+_IS_FILLED = """EXISTS (SELECT 1 FROM group_load g
+    WHERE g."group" = :group AND g.pair_id = q.pair_id AND g.load >= :wanted)"""
+
+_FILLED = f"""
+    SELECT {_STRATUM}, count(*) FROM group_load g CROSS JOIN queue q ON q.pair_id = g.pair_id
+    WHERE g."group" = :group AND g.load >= :wanted AND q.load < q.overlap
+    GROUP BY {_STRATUM}
+"""
 
 _TALLY = f"SELECT {_STRATUM}, q.pairs, q.wanting FROM stratum q WHERE q.pairs > 0"
 
@@ -243,20 +267,21 @@ _CLOSED = f"""
         SELECT pair_id FROM assignment WHERE annotator_id = :annotator
         UNION SELECT l.pair_id FROM trial t JOIN lesson l ON l.id = t.lesson_id
             WHERE t.annotator_id = :annotator
-        UNION SELECT pair_id FROM group_load WHERE "group" = :group AND load >= :wanted
-    ) closed CROSS JOIN queue q ON q.pair_id = closed.pair_id WHERE q.load < q.overlap
+    ) closed CROSS JOIN queue q ON q.pair_id = closed.pair_id
+    WHERE q.load < q.overlap AND NOT {{filled}}
 """
 
 _SAME = f"""
     SELECT {_STRATUM}, q.pair_id FROM queue q
-    WHERE q.question_id = ? AND q.load < q.overlap ORDER BY q.pair_id
+    WHERE q.question_id = :question AND q.load < q.overlap AND NOT {{filled}} ORDER BY q.pair_id
 """
 
 _AT = """
     SELECT q.pair_id FROM queue q
-    WHERE q.load = ? AND q.category IS ? AND q.block = ? AND q.disputed = ?
-      AND q.load < q.overlap AND q.pair_id NOT IN (SELECT value FROM json_each(?))
-    ORDER BY q.pair_id LIMIT 1 OFFSET ?
+    WHERE q.load = :load AND q.category IS :category AND q.block = :block
+      AND q.disputed = :disputed AND q.load < q.overlap
+      AND q.pair_id NOT IN (SELECT value FROM json_each(:without)) AND NOT {filled}
+    ORDER BY q.pair_id LIMIT 1 OFFSET :index
 """
 
 

@@ -431,7 +431,7 @@ class _Run:
         elif row[1:] != (annotator.role, annotator.group, int(annotator.simulated)):
             raise Conflict(
                 f"{where}: annotator {annotator.name!r} has another role or group in the study",
-                "make the two agree, or give this one another name",
+                "make the two agree (`tiebreak annotator change`), or give this one another name",
             )
 
     def _judge_record(self, where: Where, judge: Judge) -> None:

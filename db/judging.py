@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.blinding import as_seen
 from core.errors import Conflict, TiebreakError
 from core.records import Judge, Pair, Question, Verdict, VerdictStatus
 from db import chain
+from db.chain import text_hash
 from db.details import stored_object
-from db.texts import TURNS_OF_PAIR, answer_turns, question_of, store_text
+from db.texts import answers_turns, questions_of, store_text
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -28,7 +29,6 @@ class Asked:
     Attributes:
         left: 1 or 2, which model of the pair is shown first.
         left_turns: the turns of the answer shown first.
-        supersedes: the failed verdict that another try is to replace.
     """
 
     pair: Pair
@@ -37,7 +37,6 @@ class Asked:
     question: Question
     left_turns: tuple[str, ...]
     right_turns: tuple[str, ...]
-    supersedes: str | None = None
 
 
 class Judging:
@@ -46,14 +45,30 @@ class Judging:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def add(self, judge: Judge) -> bool:
+    def add(self, judge: Judge, wording: str = "") -> bool:
         """Add a judge; whether it is new.
+
+        Args:
+            wording: all of its prompt as one text, kept with it.
 
         Raises:
             Conflict: if a judge of that name stands there in another configuration.
         """
         with self.store.write() as connection:
-            return add_judge(connection, judge, self.store.now(), str(self.store.path))
+            is_new = add_judge(connection, judge, self.store.now(), str(self.store.path))
+            if wording:
+                keep_wording(connection, judge.name, wording)
+            return is_new
+
+    def wording(self, judge: str) -> str:
+        """All of a judge's prompt as it was when it was added; empty if it was not kept."""
+        with self.store.read() as connection:
+            row = connection.execute(
+                "SELECT t.body FROM judge_prompt p JOIN judge j ON j.id = p.judge_id "
+                "JOIN text t ON t.hash = p.text_hash WHERE j.name = ?",
+                (judge,),
+            ).fetchone()
+        return row[0] if row else ""
 
     def judges(self) -> list[Judge]:
         """Every judge of the study, in the order they were added."""
@@ -72,38 +87,8 @@ class Judging:
         """
         found = [judge for judge in self.judges() if judge.name == name]
         if not found:
-            names = ", ".join(judge.name for judge in self.judges()) or "none yet"
-            raise TiebreakError(f"no judge is called {name!r}", f"judges of this study: {names}")
+            raise no_judge(name, [judge.name for judge in self.judges()])
         return found[0]
-
-    def left_to_judge(self, judge: str, *, limit: int = 1000) -> list[Asked]:
-        """What a judge has no verdict on yet, pairs that humans have voted on first.
-
-        Every votable pair is judged at every turn in both orders; a failure counts as judged
-        until it is retried.
-
-        Args:
-            limit: how many at most; ask again when they are done.
-        """
-        per_turn = self.store.settings()["vote_per"] == "turn"
-        with self.store.read() as connection:
-            rows = connection.execute(
-                _LEFT_TO_JUDGE, {"judge": judge, "per_turn": per_turn, "limit": limit}
-            ).fetchall()
-            return list(_asked(connection, rows))
-
-    def failed(self, judge: str) -> list[Asked]:
-        """What a judge failed to give a verdict on, each with the failure that still stands."""
-        with self.store.read() as connection:
-            rows = connection.execute(
-                "SELECT v.pair_id, v.turn, v.left, v.id FROM verdict v "
-                "JOIN judge j ON j.id = v.judge_id WHERE j.name = ? AND v.status != 'ok' "
-                "AND v.left IS NOT NULL "
-                "AND NOT EXISTS (SELECT 1 FROM verdict w WHERE w.supersedes = v.id) ORDER BY v.seq",
-                (judge,),
-            ).fetchall()
-            asked = list(_asked(connection, [row[:3] for row in rows]))
-        return [replace(one, supersedes=row[3]) for one, row in zip(asked, rows, strict=True)]
 
     def record(self, verdicts: Sequence[Verdict]) -> int:
         """Record verdicts, each once; how many were new.
@@ -112,75 +97,117 @@ class Judging:
             StudyUnavailable: if they cannot be written; none of them is recorded then.
         """
         with self.store.write() as connection:
-            rows: dict[str, dict[str, Any]] = {}
-            for verdict in verdicts:
-                if (
-                    verdict.id in rows
-                    or connection.execute(
-                        "SELECT 1 FROM verdict WHERE id = ?", (verdict.id,)
-                    ).fetchone()
-                ):
-                    continue
-                pair_id, shown = connection.execute(
-                    f"SELECT p.id, {chain.SHOWN} FROM pair p WHERE p.key = ?", (verdict.pair.key,)
-                ).fetchone()
-                judge = connection.execute(
-                    f"SELECT j.id, {chain.JUDGE} FROM judge j WHERE j.name = ?", (verdict.judge,)
-                ).fetchone()
-                rows[verdict.id] = {
-                    **verdict_row(
-                        verdict,
-                        pair_id,
-                        verdict.pair.key,
-                        judge,
-                        lambda body: store_text(connection, body),
-                    ),
-                    "shown": shown,
-                }
-            chain.append(connection, "verdict", list(rows.values()))
-        return len(rows)
+            return write_verdicts(connection, verdicts)
 
 
-_LEFT_TO_JUDGE = f"""
-    WITH RECURSIVE turns AS (SELECT p.id AS pair_id, {TURNS_OF_PAIR} AS n FROM pair p),
-    turn (pair_id, turn, n) AS (
-        SELECT pair_id, CASE WHEN :per_turn THEN 1 ELSE 0 END, n FROM turns WHERE n > 0
-        UNION ALL
-        SELECT pair_id, turn + 1, n FROM turn WHERE turn BETWEEN 1 AND n - 1
-    )
-    SELECT a.pair_id, a.turn, o.value AS shown FROM turn a JOIN json_each('[1,2]') o
-    WHERE NOT EXISTS (
-        SELECT 1 FROM verdict v JOIN judge j ON j.id = v.judge_id
-        WHERE j.name = :judge AND v.pair_id = a.pair_id AND v.turn = a.turn
-          AND (v.left = o.value OR v.left IS NULL) AND v.repeat = 0)
-    ORDER BY NOT EXISTS (SELECT 1 FROM vote v WHERE v.pair_id = a.pair_id),
-             NOT EXISTS (SELECT 1 FROM queue q WHERE q.pair_id = a.pair_id),
-             a.pair_id, a.turn, shown
-    LIMIT :limit
-"""
+def write_verdicts(connection: sqlite3.Connection, verdicts: Sequence[Verdict]) -> int:
+    """Record verdicts, each once, within the caller's transaction; how many were new.
 
-
-def _asked(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, int]]) -> Iterator[Asked]:
-    for pair_id, turn, left in rows:
-        question_id, key, model_1, model_2, answer_1, answer_2 = connection.execute(
-            "SELECT q.id, q.key, p.model_1, p.model_2, p.answer_1, p.answer_2 "
-            "FROM pair p JOIN question q ON q.id = p.question_id WHERE p.id = ?",
-            (pair_id,),
-        ).fetchone()
-        sides = (answer_1, answer_2) if left == 1 else (answer_2, answer_1)
-        yield Asked(
-            Pair(key, model_1, model_2),
-            turn,
-            left,
-            question_of(connection, question_id),
-            answer_turns(connection, sides[0]),
-            answer_turns(connection, sides[1]),
+    A retry is passed over, too, where the failure was tried again elsewhere already.
+    """
+    if not verdicts:
+        return 0
+    there = _recorded(connection, verdicts)
+    pairs = {
+        key: (pair_id, shown)
+        for key, pair_id, shown in connection.execute(
+            f"SELECT p.key, p.id, {chain.SHOWN} FROM pair p "
+            "WHERE p.key IN (SELECT value FROM json_each(?))",
+            (json.dumps(list({verdict.pair.key for verdict in verdicts})),),
         )
+    }
+    judges = {
+        name: (judge_id, told)
+        for name, judge_id, told in connection.execute(
+            f"SELECT j.name, j.id, {chain.JUDGE} FROM judge j "
+            "WHERE j.name IN (SELECT value FROM json_each(?))",
+            (json.dumps(list({verdict.judge for verdict in verdicts})),),
+        )
+    }
+    texts: dict[str, str] = {}
+    rows: dict[str, dict[str, Any]] = {}
+
+    def keep(body: str) -> str:
+        digest = text_hash(body)
+        texts[digest] = body
+        return digest
+
+    for verdict in verdicts:
+        if verdict.id in rows or there & {verdict.id, verdict.supersedes}:
+            continue
+        key = verdict.pair.key
+        pair_id, shown = pairs[key]
+        row = verdict_row(verdict, pair_id, key, judges[verdict.judge], keep)
+        row["shown"] = shown
+        rows[verdict.id] = row
+        if verdict.supersedes is not None:
+            there.add(verdict.supersedes)
+    connection.executemany("INSERT OR IGNORE INTO text VALUES (?, ?)", texts.items())
+    chain.append(connection, "verdict", list(rows.values()))
+    return len(rows)
+
+
+def _recorded(connection: sqlite3.Connection, verdicts: Sequence[Verdict]) -> set[str | None]:
+    """The ids among verdicts that are recorded, and the failures that were tried again."""
+    ids = json.dumps([verdict.id for verdict in verdicts])
+    retried = json.dumps([one.supersedes for one in verdicts if one.supersedes is not None])
+    found = connection.execute(
+        "SELECT id FROM verdict WHERE id IN (SELECT value FROM json_each(?)) "
+        "UNION ALL SELECT supersedes FROM verdict WHERE supersedes IS NOT NULL "
+        "AND supersedes IN (SELECT value FROM json_each(?))",
+        (ids, retried),
+    )
+    return {row[0] for row in found}
+
+
+def asked_of(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, int]]) -> list[Asked]:
+    """What is asked of pairs, each row (pair, turn, left); texts are read for all at once."""
+    found = {
+        pair_id: told
+        for pair_id, *told in connection.execute(
+            "SELECT id, question_id, model_1, model_2, answer_1, answer_2 FROM pair "
+            "WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list({row[0] for row in rows})),),
+        )
+    }
+    questions = questions_of(connection, {told[0] for told in found.values()})
+    answers = answers_turns(connection, {answer for told in found.values() for answer in told[3:]})
+    asked = []
+    for pair_id, turn, left in rows:
+        question_id, model_1, model_2, *sides = found[pair_id]
+        first, second = sides if left == 1 else sides[::-1]
+        question = questions[question_id]
+        asked.append(
+            Asked(
+                Pair(question.key, model_1, model_2),
+                turn,
+                left,
+                question,
+                answers[first],
+                answers[second],
+            )
+        )
+    return asked
+
+
+def keep_wording(connection: sqlite3.Connection, judge: str, wording: str) -> None:
+    """Keep a judge's prompt, unless one is kept already; within a write transaction."""
+    connection.execute(
+        "INSERT OR IGNORE INTO judge_prompt (judge_id, text_hash) "
+        "SELECT id, ? FROM judge WHERE name = ?",
+        (store_text(connection, wording), judge),
+    )
 
 
 def as_float(value: float | None) -> float | None:
     """A number as SQLite's REAL columns give it back, which is what the chain covers."""
     return None if value is None else float(value)
+
+
+def no_judge(name: str, known: Sequence[str]) -> TiebreakError:
+    """What is said where a judge is named that the study does not have."""
+    names = ", ".join(known) or "none yet"
+    return TiebreakError(f"no judge is called {name!r}", f"judges of this study: {names}")
 
 
 def add_judge(connection: sqlite3.Connection, judge: Judge, now: str, where: str) -> bool:
@@ -204,11 +231,16 @@ def add_judge(connection: sqlite3.Connection, judge: Judge, now: str, where: str
         (judge.name,),
     ).fetchone()
     if row is None:
-        connection.execute(
+        added = connection.execute(
             "INSERT INTO judge (name, kind, model, endpoint, prompt, prompt_hash, parameters, "
             "revision, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (judge.name, *values, now),
         )
+        if judge.endpoint:
+            connection.execute(
+                "INSERT INTO endpoint (judge_id, address, added_at) VALUES (?, ?, ?)",
+                (added.lastrowid, judge.endpoint, now),
+            )
         return True
     if tuple(row) != values:
         raise Conflict(

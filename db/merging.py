@@ -27,6 +27,7 @@ from db import chain
 from db.copying import back_up
 from db.drawing import settle_disputes
 from db.ingest import File
+from db.judging import keep_wording
 from db.merging_rows import Rows
 from db.store import Store
 
@@ -116,6 +117,7 @@ class _Merging:
         """Merge all that fits; within a write transaction."""
         self._settings()
         self._what_it_is_about(connection)
+        self._wordings(connection)
         rows = Rows(connection, self.theirs.connection)
         self._queue(connection, rows)
         self._assignments(connection, rows)
@@ -161,6 +163,16 @@ class _Merging:
             kind, key = _owner(record)
             if kind:
                 self._refused[kind].add(key)
+
+    def _wordings(self, connection: sqlite3.Connection) -> None:
+        """Take the prompts of judges that the other had, as they were when added there."""
+        kept = self.theirs.connection.execute(
+            "SELECT j.name, t.body FROM judge_prompt p JOIN judge j ON j.id = p.judge_id "
+            "JOIN text t ON t.hash = p.text_hash"
+        )
+        for name, wording in kept.fetchall():
+            if name not in self._refused["judge"]:
+                keep_wording(connection, name, wording)
 
     def _queue(self, connection: sqlite3.Connection, rows: Rows) -> None:
         """Queue what only the other had queued, by the design it was drawn with."""

@@ -6,13 +6,14 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from core.errors import Conflict, NotAdmitted
 from core.records import Annotator, Role
 from core.ssh_keys import SshKey
 from db.admission import admit
 from db.serving import change_load
+from db.standing import ONBOARDING
 from db.store import add_annotator
 
 if TYPE_CHECKING:
@@ -75,12 +76,14 @@ class People:
             else:
                 number, *known, attributes = row
                 same = [annotator.role, annotator.group, int(annotator.simulated)]
-                if known != same or json.loads(attributes) != dict(annotator.attributes):
+                theirs = json.loads(attributes)
+                theirs.pop(ONBOARDING, None)  # not said by who adds them, but earned here
+                if known != same or theirs != dict(annotator.attributes):
                     raise Conflict(
                         f"annotator {annotator.name!r} is in the study already, with another "
                         "role, group or attributes",
-                        "`tiebreak annotator list` shows them; give this one another name, or add "
-                        "a key to that one: tiebreak annotator add-key",
+                        "`tiebreak annotator list --json` shows them; `annotator change` changes "
+                        "them, `annotator add-key` adds a key; or give this one another name",
                     )
             return row is None, self._take_keys(connection, number, keys)
 
@@ -284,14 +287,15 @@ class People:
                 (fingerprint,),
             ).fetchone()
             if row is None:
-                raise NotAdmitted(
-                    "this key opens nothing here any more", "ask your lead to add your key again"
-                )
+                _refuse_key("")
             admit(connection, row[0])
             return row[1], Role(row[2])
 
-    def admit(self, name: str) -> None:
+    def admit(self, name: str, fingerprint: str = "") -> None:
         """Refuse somebody who is paused or retired; anybody else may come in.
+
+        Args:
+            fingerprint: of the key that they came with, which must be theirs still.
 
         Raises:
             NotAdmitted: with the words for that person.
@@ -300,6 +304,34 @@ class People:
             row = connection.execute("SELECT id FROM annotator WHERE name = ?", (name,)).fetchone()
             if row is not None:
                 admit(connection, row[0])
+            if (
+                fingerprint
+                and not connection.execute(
+                    "SELECT 1 FROM ssh_key WHERE fingerprint = ? AND removed_at IS NULL",
+                    (fingerprint,),
+                ).fetchone()
+            ):
+                _refuse_key("; every vote that you cast is kept")
+
+    def admit_lead(self, name: str, fingerprint: str) -> None:
+        """As :meth:`admit`, for a lead's screen: refuse also who is no lead any more.
+
+        Raises:
+            NotAdmitted: with the words for that person.
+        """
+        self.admit(name, fingerprint)
+        with self.store.read() as connection:
+            row = connection.execute(
+                "SELECT role FROM annotator WHERE name = ?", (name,)
+            ).fetchone()
+        if row is not None and Role(row[0]) is not Role.LEAD:
+            raise NotAdmitted("you are no lead of this study any more", "log in again to vote")
+
+
+def _refuse_key(kept: str) -> NoReturn:
+    raise NotAdmitted(
+        f"this key opens nothing here any more{kept}", "ask your lead to add your key again"
+    )
 
 
 def _free_open(connection: sqlite3.Connection, annotator_id: int, now: str) -> int:

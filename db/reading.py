@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from core.errors import Conflict
 from core.records import (
     Annotator,
     Answer,
@@ -54,8 +55,9 @@ class Feed:
     def __init__(self, store: Store, tally: Tally) -> None:
         self.store = store
         self.tally = tally
-        self._known = {"pair": 0, "annotator": 0, "judge": 0}
         self._background = BackgroundFeed(store, tally.background)
+        self._known = {"pair": 0, "judge": 0}
+        self._people: set[tuple[int, str, str]] = set()
         self._queued: tuple[int, int] | None = None
         self._answers = AnswerCounts()
         self._seen_version: int | None = None
@@ -68,7 +70,7 @@ class Feed:
         version = self.store.data_version()
         before = self._watermarks()
         with self.store.read() as connection:
-            self._new(connection, "annotator", 'SELECT id, name, "group" FROM annotator')
+            is_other = self._tell_people(connection)
             self._new(connection, "judge", "SELECT id, name, kind FROM judge")
             self._new(
                 connection,
@@ -98,7 +100,7 @@ class Feed:
             )
             self._beside(connection, judged_until=before[1])
         self._seen_version = version
-        return self._watermarks() != before
+        return is_other or self._watermarks() != before
 
     def _watermarks(self) -> tuple[Any, ...]:
         tally = self.tally
@@ -137,6 +139,14 @@ class Feed:
             )
             self._queued = queued
 
+    def _tell_people(self, connection: sqlite3.Connection) -> bool:
+        """Tell of everybody who is new or in another group; whether there is somebody."""
+        people = set(connection.execute('SELECT id, name, "group" FROM annotator'))
+        others = sorted(people - self._people)
+        self.tally.add_annotators(others)
+        self._people = people
+        return bool(others)
+
     def _new(self, connection: sqlite3.Connection, table: str, select: str) -> None:
         alias = "p." if table == "pair" else ""
         rows = connection.execute(
@@ -146,8 +156,6 @@ class Feed:
             return
         if table == "pair":
             self.tally.add_pairs(rows)
-        elif table == "annotator":
-            self.tally.add_annotators(rows)
         else:
             self.tally.add_judges(rows)
         self._known[table] = rows[-1][0]
@@ -287,6 +295,35 @@ class Reading:
         with self.store.read() as connection:
             yield from _votes(connection, standing=True)
 
+    def verdicts_of(self, judge: str) -> Iterator[Verdict]:
+        """A judge's standing verdicts, with their raw replies, in the order of the log."""
+        with self.store.read() as connection:
+            yield from _verdicts(connection, standing=True, judge=judge)
+
+    def verdict(self, key: str) -> Verdict:
+        """One verdict with all its texts, whether it stands or not.
+
+        Args:
+            key: its id, or the beginning of one.
+
+        Raises:
+            Conflict: if no verdict's id begins so, or more than one.
+        """
+        with self.store.read() as connection:
+            # What sorts between a text and itself with the last character there is begins with it.
+            found = connection.execute(
+                "SELECT id FROM verdict WHERE id = :key OR (id > :key AND id < :key || :last) "
+                "ORDER BY id LIMIT 2",
+                {"key": key, "last": "\U0010ffff"},
+            ).fetchall()
+            if not found or (len(found) > 1 and found[0][0] != key):
+                raise Conflict(
+                    f"{'no' if not found else 'more than one'} verdict's id begins with {key!r}",
+                    "`tiebreak judge failures` lists the ids of what failed",
+                )
+            (verdict,) = _verdicts(connection, standing=False, only=found[0][0])
+        return verdict
+
     def records(self, *, logs: bool = True) -> Generator[Record, None, None]:
         """The whole study as records, histories included: what the native format writes.
 
@@ -393,7 +430,13 @@ def _votes(connection: sqlite3.Connection, *, standing: bool) -> Iterator[tuple[
         )
 
 
-def _verdicts(connection: sqlite3.Connection, *, standing: bool) -> Iterator[Verdict]:
+def _verdicts(
+    connection: sqlite3.Connection, *, standing: bool, only: str | None = None, judge: str = ""
+) -> Iterator[Verdict]:
+    """The verdicts in the order of the log, or the one whose id is ``only``, or a judge's."""
+    chosen = "" if only is None else "AND v.id = :only "
+    if judge:
+        chosen += "AND j.name = :judge "
     rows = connection.execute(
         "SELECT q.key, p.model_1, p.model_2, v.id, v.turn, j.name, v.status, v.choice, v.left, "
         "v.repeat, v.score_left, v.score_right, v.preference, v.prompt, v.prompt_hash, v.label, "
@@ -404,7 +447,8 @@ def _verdicts(connection: sqlite3.Connection, *, standing: bool) -> Iterator[Ver
         "JOIN judge j ON j.id = v.judge_id LEFT JOIN source s ON s.id = v.source_id "
         "LEFT JOIN text raw ON raw.hash = v.raw_hash "
         f"LEFT JOIN text why ON why.hash = v.reasoning_hash {_standing('verdict', standing)} "
-        "ORDER BY v.seq"
+        f"{chosen}ORDER BY v.seq",
+        {"only": only, "judge": judge},
     )
     for question, model_1, model_2, key, turn, judge, status, choice, left, repeat, *rest in rows:
         score_left, score_right, *rest = rest

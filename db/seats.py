@@ -1,4 +1,4 @@
-"""Who sits at the voting screen now: a lock for each seat, which the kernel gives back.
+"""Who sits at the voting screen now, and who works behind it: locks, which the kernel gives back.
 
 A heartbeat would be a write for each annotator every few seconds, and a dropped line would stay
 for some of them. A lock costs two system calls for a whole session, and is gone in the moment its
@@ -91,6 +91,52 @@ class Seats:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+class BehindTheScreens:
+    """The one place, on this host, of a process that lets a study's judges judge behind a screen.
+
+    Any number of processes may share a queue; a screen starts one more only where none is there.
+    """
+
+    def __init__(self, study: Path) -> None:
+        self._study = study
+        self._descriptor: int | None = None
+
+    def take(self) -> bool:
+        """Take the place until :meth:`leave` or the process's end; whether it was free.
+
+        Where the platform, the file system or the file's rights allow no such lock it always is.
+        """
+        if _OPEN_FILE is None or self._descriptor is not None:
+            return True
+        try:
+            mode = self._study.stat().st_mode & 0o666
+            descriptor = os.open(
+                seats_file(self._study), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, mode
+            )
+        except OSError:
+            return True  # what the study itself cannot be written for is said when that is tried
+        try:
+            fcntl.fcntl(descriptor, _OPEN_FILE, _lock(fcntl.F_WRLCK, _BEHIND))
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        except OSError:
+            os.close(descriptor)
+            return True
+        self._descriptor = descriptor
+        return True
+
+    def leave(self) -> None:
+        """Give the place back."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+_BEHIND = 1 << 40
+"""A byte that is nobody's seat."""
 
 
 def _lock(kind: int, annotator_id: int) -> bytes:

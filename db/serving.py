@@ -112,10 +112,15 @@ class Serving:
         with self.store.write() as connection:
             admit(connection, annotator_id)
             self._expire(connection, annotator_id)
+            back = ("expired", "released")
+            # What comes back of the question that is on the screen waits until another is there.
             assignment = (
                 self._open(connection, annotator_id, beyond)
-                or self._reopen(connection, annotator_id, beyond, "expired", "released")
+                or self._reopen(
+                    connection, annotator_id, beyond, *back, of_another=beyond is not None
+                )
                 or self._draw(connection, annotator_id, beyond)
+                or self._reopen(connection, annotator_id, beyond, *back)
             )
             return None if assignment is None else self.served(connection, assignment)
 
@@ -150,10 +155,22 @@ class Serving:
         with self.store.read() as connection:
             return self.served(connection, assignment)
 
-    def lease(self) -> str:
-        """Until when what is served now waits for its vote."""
+    def lease(self, share: float = 1.0) -> str:
+        """Until when what is served now waits for its vote; or for a share of that time."""
         minutes = int(self.store.settings()["lease_minutes"])
-        return stamp(self.store.clock() + timedelta(minutes=minutes))
+        return stamp(self.store.clock() + timedelta(minutes=minutes * share))
+
+    def holds(self, assignment: int) -> bool:
+        """Whether a pair that was served is still its annotator's, for half a lease at least.
+
+        What was prepared a while ago may have lapsed or been given back since, and be others' now.
+        """
+        with self.store.read() as connection:
+            row = connection.execute(
+                "SELECT 1 FROM assignment WHERE id = ? AND state = 'open' AND lease_until >= ?",
+                (assignment, self.lease(0.5)),
+            ).fetchone()
+        return row is not None
 
     def _expire(self, connection: sqlite3.Connection, annotator_id: int) -> None:
         """Free what others left lying beyond its lease; one's own is kept for the return.
@@ -190,13 +207,19 @@ class Serving:
         return row[0] if row else None
 
     def _reopen(
-        self, connection: sqlite3.Connection, annotator_id: int, beyond: int | None, *states: str
+        self,
+        connection: sqlite3.Connection,
+        annotator_id: int,
+        beyond: int | None,
+        *states: str,
+        of_another: bool = False,
     ) -> int | None:
         row = connection.execute(
             "SELECT a.id FROM assignment a JOIN queue q ON q.pair_id = a.pair_id "
             "WHERE a.annotator_id = :annotator "
             "AND a.state IN (SELECT value FROM json_each(:states)) "
             f"AND {self._may_return} AND a.id IS NOT :beyond "
+            "AND (NOT :of_another OR q.question_id IS NOT :question) "
             "ORDER BY q.question_id IS :question, a.id LIMIT 1",
             {
                 **self._drawing.access(connection, annotator_id).values(),
@@ -204,6 +227,7 @@ class Serving:
                 "states": json.dumps(states),
                 "beyond": beyond,
                 "question": question_of(connection, annotator_id, beyond),
+                "of_another": of_another,
             },
         ).fetchone()
         if row is None:

@@ -34,6 +34,7 @@ from db.schema import altered
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from db.endpoints import Endpoints
     from db.history import History
     from db.ingest import Ingest
     from db.judging import Judging
@@ -159,6 +160,13 @@ class Store:
         from db.panels import Panels
 
         return Panels(self)
+
+    @cached_property
+    def endpoints(self) -> Endpoints:
+        """Where judges are reached."""
+        from db.endpoints import Endpoints
+
+        return Endpoints(self)
 
     @cached_property
     def lessons(self) -> Lessons:

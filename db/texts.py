@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from core.records import Question
@@ -45,6 +47,53 @@ def answer_turns(connection: sqlite3.Connection, answer_id: int) -> tuple[str, .
     return tuple(row[0] for row in rows)
 
 
+def answers_turns(
+    connection: sqlite3.Connection, answers: Collection[int]
+) -> dict[int, tuple[str, ...]]:
+    """The turns of many answers, each as :func:`answer_turns` gives them."""
+    turns: dict[int, list[str]] = {answer: [] for answer in answers}
+    for answer, body in connection.execute(
+        "SELECT answer_id, body FROM answer_text "
+        "WHERE answer_id IN (SELECT value FROM json_each(?)) ORDER BY answer_id, turn",
+        (json.dumps(list(turns)),),
+    ):
+        turns[answer].append(body)
+    return {answer: tuple(bodies) for answer, bodies in turns.items()}
+
+
+def questions_of(connection: sqlite3.Connection, questions: Collection[int]) -> dict[int, Question]:
+    """Many questions, each as :func:`question_of` gives it."""
+    wanted = json.dumps(list(questions))
+    among = "question_id IN (SELECT value FROM json_each(?))"
+    turns: dict[int, list[str]] = {question: [] for question in questions}
+    references: dict[int, dict[int, str]] = {question: {} for question in questions}
+    for question, body in connection.execute(
+        f"SELECT question_id, body FROM question_text WHERE {among} ORDER BY question_id, turn",
+        (wanted,),
+    ):
+        turns[question].append(body)
+    for question, turn, body in connection.execute(
+        f"SELECT question_id, turn, body FROM reference_text WHERE {among}", (wanted,)
+    ):
+        references[question][turn] = body
+    return {
+        number: Question(
+            key, tuple(turns[number]), category, _filled(turns[number], references[number]), source
+        )
+        for number, key, category, source in connection.execute(
+            "SELECT q.id, q.key, q.category, s.name FROM question q LEFT JOIN source s "
+            "ON s.id = q.source_id WHERE q.id IN (SELECT value FROM json_each(?))",
+            (wanted,),
+        )
+    }
+
+
+def _filled(turns: Collection[str], references: dict[int, str]) -> tuple[str | None, ...]:
+    """A question's references by turn, None where there is none; empty if there is none at all."""
+    length = max([len(turns), *references]) if references else 0
+    return tuple(references.get(turn) for turn in range(1, length + 1))
+
+
 def question_of(connection: sqlite3.Connection, question_id: int) -> Question:
     """A question with its turns and references."""
     key, category, source = connection.execute(
@@ -68,11 +117,7 @@ def _asked(
             "SELECT turn, body FROM reference_text WHERE question_id = ?", (question_id,)
         ).fetchall()
     )
-    length = max([len(turns), *references]) if references else 0
-    return (
-        tuple(body for (body,) in turns),
-        tuple(references.get(turn) for turn in range(1, length + 1)),
-    )
+    return tuple(body for (body,) in turns), _filled(turns, references)
 
 
 def shown(

@@ -7,13 +7,13 @@ orders like any judge, so a report sets a judge beside them without a special ca
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.baselines import COIN, COUNTED
 from core.errors import TiebreakError
 from core.records import Judge, Seen, Verdict, VerdictStatus
-from judges.tasks import Task, verdict
+from judges.tasks import NOTHING, Size, Task, verdict
 
 Seeing = tuple[Seen, tuple[float, float] | None]
 
@@ -91,6 +91,10 @@ class BaselineJudge:
     def failed(self, task: Task, error: str) -> Verdict:
         """A verdict that could not be had."""
         return verdict(self.record, task, VerdictStatus.FAILED, error=error)
+
+    def size(self, tasks: Sequence[Task]) -> Size:
+        """Nothing: nobody is asked."""
+        return NOTHING
 
     async def close(self) -> None:
         """Nothing to let go of."""

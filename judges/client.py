@@ -1,46 +1,57 @@
 """A client for OpenAI-compatible chat servers, which classifies every outcome once.
 
 What can come of a call stands in :mod:`judges.outcomes`. Nothing is retried here: that is the
-runner's part. openai is imported when the first call is made.
+runner's part. aiohttp is imported when the first call is made.
 """
 
 from __future__ import annotations
 
-import asyncio
+import hashlib
+import io
+import json
 import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from core.errors import TiebreakError
+from core.records import VerdictStatus
 from judges.outcomes import (
+    Answer,
     CallError,
-    JobFatal,
-    RateLimited,
-    Rejected,
+    Garbled,
     Reply,
     TimedOut,
-    TooLong,
     Transient,
     Unreachable,
+    first_choice,
     read_completion,
-    said,
+    read_json,
     without_surrogates,
 )
 from judges.prompting import Message
+from judges.refusals import classified
+from judges.structured import Support, Wanted, constrained, is_allowed, label_logprobs
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, AsyncOpenAI
-
-NO_KEY = "no-key"
-"""What is sent where a server wants no key; most refuse an empty one."""
+    from aiohttp import ClientResponse, ClientSession
 
 TIMEOUT = 120.0
 """Seconds until a call is given up, from sending to the last byte."""
+
+CONNECTING = 15.0
+"""Seconds until a server that does not take the connection counts as unreachable."""
+
+KEPT_ALIVE = 4.0
+"""Seconds for which an idle connection is used again. uvicorn, beneath vLLM and others, closes
+them after 5 and a request sent into that would be lost, perhaps charged."""
+
+MOST_BYTES = 16 * 2**20
+"""An answer longer than this is no verdict."""
 
 
 class ChatClient:
@@ -52,8 +63,9 @@ class ChatClient:
             server that wants none. The key itself is read when the first call is made and
             appears in no record, message or log line.
         timeout: seconds for a whole call.
-        http_client: a client for openai to send with, in place of its aiohttp one.
-        environ: where the key is looked up.
+        found: what a probe found of the server; decides how wanted answers are enforced.
+        on_note: told, once, in a line, of what the server does otherwise than was found.
+        environ: where the key is looked up. No proxy or credentials are taken from there.
         clock: seconds, for latencies.
         now: the time of day, to understand a Retry-After that is a date.
 
@@ -68,7 +80,8 @@ class ChatClient:
         *,
         key_variable: str = "",
         timeout: float = TIMEOUT,
-        http_client: Any = None,
+        found: Mapping[str, Any] | None = None,
+        on_note: Callable[[str], None] | None = None,
         environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.perf_counter,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -76,64 +89,174 @@ class ChatClient:
         check_address(base_url)
         self.base_url = base_url
         self.model = model
+        self.support = Support.of(found)
+        self._root = base_url.rstrip("/")
         self._key_variable = key_variable
         self._timeout = timeout
-        self._http_client = http_client
+        self._on_note = on_note
         self._environ = os.environ if environ is None else environ
         self._clock = clock
         self._now = now
-        self._openai: AsyncOpenAI | None = None
+        self._session: ClientSession | None = None
         self._key = ""
+        self._kept = self._broken = 0
 
-    async def ask(self, messages: Sequence[Message], parameters: Mapping[str, Any]) -> Reply:
+    async def ask(
+        self,
+        messages: Sequence[Message],
+        parameters: Mapping[str, Any],
+        *,
+        wanted: Wanted | None = None,
+    ) -> Reply:
         """Send one request and read what comes back.
 
         Args:
             parameters: sent as they are, beside model and messages.
+            wanted: which replies are allowed; enforced if the server can.
 
         Raises:
             CallError: no reply; its class says what to do.
             TiebreakError: the key's environment variable is not set.
         """
-        client = self._connected()
-        body = [{"role": m.role, "content": without_surrogates(m.content)} for m in messages]
+        sent, enforces = constrained(parameters, wanted, self.support)
+        data = encoded(chat_body(self.model, messages, sent))
         begun = self._clock()
-        try:
-            async with asyncio.timeout(self._timeout):
-                response = await client.chat.completions.with_raw_response.create(
-                    model=self.model,
-                    messages=body,  # type: ignore[arg-type]
-                    extra_body=dict(parameters),
-                )
-        except TimeoutError:
-            raise TimedOut(f"no answer within {self._timeout:g} s") from None
-        except Exception as error:  # noqa: BLE001 - each becomes a CallError, or goes on
-            raise self._classified(error) from None
-        return read_completion(response.content, self._clock() - begun, self._redacted)
+        body = read_json(await self._post("/chat/completions", data), self.redacted)
+        reply = read_completion(body, self._clock() - begun, self.redacted)
+        choice = first_choice(body) or {}
+        logprobs = label_logprobs(choice, wanted) if wanted and wanted.logprobs else None
+        return replace(
+            reply,
+            endpoint=self.base_url,
+            sent_hash=hashlib.sha256(data).hexdigest(),
+            enforced=enforces and self._kept_to(reply, wanted),
+            token_logprobs=logprobs,
+        )
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """Send any other request of this server's API.
+
+        Args:
+            path: beneath the API root, with its slash.
+
+        Raises:
+            CallError: no answer, or none that is a JSON object; its class says what to do.
+        """
+        data = encoded(body)
+        begun = self._clock()
+        answer = read_json(await self._post(path, data), self.redacted)
+        sent = hashlib.sha256(data).hexdigest()
+        return Answer(answer, sent, self._clock() - begun, self.base_url)
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._openai is not None:
-            await self._openai.close()
-            self._openai = None
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
-    def _connected(self) -> AsyncOpenAI:
-        if self._openai is None:
-            from openai import AsyncOpenAI, DefaultAioHttpClient
+    def redacted(self, text: str) -> str:
+        """A server's words without the key, should it repeat it, as one line."""
+        if self._key:
+            text = text.replace(self._key, "…")
+        text = re.sub(r"\b(sk|key|pk)-[\w*.-]{4,}", r"\1-…", text)
+        return " ".join(without_surrogates(text).split())[:500]
 
-            self._key = self._read_key()
-            self._openai = AsyncOpenAI(
-                api_key=self._key or NO_KEY,
-                base_url=self.base_url,
-                max_retries=0,
-                timeout=self._timeout,
-                http_client=self._http_client or DefaultAioHttpClient(timeout=self._timeout),
+    def _kept_to(self, reply: Reply, wanted: Wanted | None) -> bool:
+        """Whether an enforced reply is allowed.
+
+        A server whose replies mostly are not, which shows at the first, knows no such thing and
+        is no longer asked for it.
+        """
+        if reply.status is not VerdictStatus.OK or wanted is None:
+            return False
+        if is_allowed(reply.content, wanted):
+            self._kept += 1
+            return True
+        self._broken += 1
+        if self._broken > self._kept and (self.support.choice or self.support.json):
+            self.support = Support(logprobs=self.support.logprobs)
+            if self._on_note is not None:
+                self._on_note(
+                    f"{self.base_url} does not keep to the answers that it was told to allow; "
+                    "replies are read as they come"
+                )
+        return False
+
+    async def _post(self, path: str, data: bytes) -> bytes:
+        import aiohttp
+
+        session = self._connected()
+        try:
+            # aiohttp warns of long bytes, which it would send in one piece.
+            whole = data if len(data) <= 2**20 else io.BytesIO(data)
+            async with session.post(
+                self._root + path, data=whole, allow_redirects=False
+            ) as response:
+                content = await self._read(response)
+        except TimeoutError as error:
+            if isinstance(error, aiohttp.ConnectionTimeoutError):
+                raise Unreachable(f"cannot reach {self.base_url}: it does not answer") from None
+            raise TimedOut(f"no answer within {self._timeout:g} s") from None
+        except aiohttp.ClientError as error:
+            raise self._lost(error) from None
+        if 200 <= response.status < 300:
+            return content
+        raise classified(
+            response.status, response.headers, content, self._now(), self._told(), self.redacted
+        )
+
+    async def _read(self, response: ClientResponse) -> bytes:
+        """The whole body, unless it is too long: a server might never stop."""
+        chunks, size = [], 0
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > MOST_BYTES:
+                raise Garbled(f"the answer is longer than {MOST_BYTES // 2**20} MiB")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _told(self) -> tuple[str, str, str]:
+        return self.base_url, self.model, self._key_variable
+
+    def _lost(self, error: Exception) -> CallError:
+        import aiohttp
+
+        words = self.redacted(str(error) or type(error).__name__)
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
+            return Unreachable(f"cannot reach {self.base_url}: {words}")
+        if isinstance(error, aiohttp.ClientResponseError):
+            return Garbled(f"the answer is not HTTP: {self.redacted(error.message)}")
+        return Transient(f"the connection was lost: {words}", possibly_charged=True)
+
+    def _connected(self) -> ClientSession:
+        if self._session is None:
+            import aiohttp
+
+            key = self.key()
+            headers = {
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+                "Content-Type": "application/json",
+                "User-Agent": "tiebreak",
+            }
+            if key:
+                headers["Authorization"] = f"Bearer {key}"
+            self._session = aiohttp.ClientSession(
+                # How many calls are made at once is decided above.
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_ALIVE),
+                timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECTING),
+                headers=headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
             )
-            # Otherwise taken from the environment and told to any server that one talks to.
-            self._openai.organization = self._openai.project = self._openai.admin_api_key = None
-        return self._openai
+        return self._session
 
-    def _read_key(self) -> str:
+    def key(self) -> str:
+        """The key, read now and redacted from here on; empty if the server wants none.
+
+        Raises:
+            TiebreakError: its environment variable is not set, or holds no key.
+        """
         if not self._key_variable:
             return ""
         key = self._environ.get(self._key_variable, "").strip()
@@ -143,77 +266,30 @@ class ChatClient:
                 f"the judge's server {self.base_url} wants a key",
                 f"export {self._key_variable}=… and start again",
             )
+        if not (key.isascii() and key.isprintable()):
+            raise TiebreakError(
+                f"the environment variable {self._key_variable} holds no key: a key is of "
+                "printable ASCII characters on one line"
+            )
+        self._key = key
         return key
 
-    def _redacted(self, text: str) -> str:
-        """A server's words without the key, should it repeat it, as one line."""
-        if self._key:
-            text = text.replace(self._key, "…")
-        text = re.sub(r"\b(sk|key|pk)-[\w*.-]{4,}", r"\1-…", text)
-        return " ".join(without_surrogates(text).split())[:500]
 
-    def _classified(self, error: Exception) -> Exception:
-        import openai
-
-        if isinstance(error, openai.APIStatusError):
-            return self._by_status(error)
-        if not isinstance(error, openai.APIError):
-            return error
-        causes = _causes(error)
-        words = self._redacted(str(causes[-1]) or type(causes[-1]).__name__)
-        # openai reports every lost aiohttp connection as a time-out: what lies beneath tells.
-        names = {base.__name__ for cause in causes for base in type(cause).__mro__}
-        if names & {"ClientConnectorError", "ConnectError"}:
-            return Unreachable(f"cannot reach {self.base_url}: {words}")
-        if "ServerTimeoutError" in names or "ReadTimeout" in names:
-            return TimedOut(f"no answer within {self._timeout:g} s")
-        return Transient(f"the connection was lost: {words}")
-
-    def _by_status(self, error: APIStatusError) -> CallError:
-        status, code = error.status_code, f"{error.code or ''} {error.type or ''}".lower()
-        words = self._redacted(said(error.body) or error.message)
-        text = f"{status}: {words}"
-        if status == 429:
-            if "insufficient_quota" in code or "quota exceeded" in words.lower():
-                return JobFatal(text, "add credit to the account, or use another endpoint")
-            return RateLimited(text, retry_after(error.response.headers, self._now()))
-        if status in (408, 409, 425) or status >= 500:
-            return Transient(text)
-        if status in (401, 403):
-            name = self._key_variable or "a key's name (parameter api_key_env)"
-            return JobFatal(f"{self.base_url} refuses the key: {text}", f"check {name}")
-        if _OVERFLOW.search(f"{code} {words}"):
-            return TooLong(text)
-        if status == 404 or _NO_MODEL.search(words):
-            return JobFatal(
-                f"{self.base_url} does not serve the model {self.model!r}: {text}",
-                "check the judge's model and endpoint (it usually ends in /v1)",
-            )
-        if (error.param or "messages").partition("[")[0] not in _CONTENT or _NO_PARAMETER.search(
-            f"{code} {words}"
-        ):
-            return JobFatal(
-                f"{self.base_url} does not take a parameter: {text}",
-                "add the judge again without that parameter",
-            )
-        return Rejected(text)
+def chat_body(
+    model: str, messages: Sequence[Message], parameters: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The body of a chat completion's request."""
+    written = [{"role": m.role, "content": m.content} for m in messages]
+    return {"model": model, "messages": written, **parameters}
 
 
-_OVERFLOW = re.compile(
-    r"context_length_exceeded|(?:maximum|exceeds?|max)[\w ']{0,40} context"
-    r"|context (?:length|window|size)|prompt is too long|too many (?:input )?tokens|exceed_context",
-    re.IGNORECASE,
-)
-_NO_MODEL = re.compile(
-    r"\bmodel\b.{0,120}\b(?:not found|does(?: not|n't) exist|not (?:a )?valid|unknown"
-    r"|not supported)|\bunknown model\b|is not a valid model",
-    re.IGNORECASE,
-)
-_CONTENT = ("messages", "prompt", "input")
-_NO_PARAMETER = re.compile(
-    r"unsupported_(?:parameter|value)|unknown_parameter|unrecognized request argument",
-    re.IGNORECASE,
-)
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """A request's body as it is sent and hashed: JSON in UTF-8, the same for the same request."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return without_surrogates(text).encode()
 
 
 def check_address(base_url: str) -> None:
@@ -236,46 +312,3 @@ def check_address(base_url: str) -> None:
             f"the address of the server at {parts.hostname} carries more than an address",
             "leave user, password and query out; a key is named by api_key_env",
         )
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """How long a server asks to wait: seconds, or None if it does not say.
-
-    Understands Retry-After as seconds and as a date, retry-after-ms, and x-ratelimit-reset
-    (with -requests and -tokens) as ``1m30s``, as seconds and as a time of day since 1970.
-    """
-    if (value := headers.get("retry-after-ms")) and _NUMBER.fullmatch(value.strip()):
-        return float(value) / 1000
-    if value := headers.get("retry-after"):
-        if _NUMBER.fullmatch(value.strip()):
-            return float(value)
-        try:
-            when = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        aware = when if when.tzinfo else when.replace(tzinfo=UTC)
-        return max(0.0, (aware - now).total_seconds())
-    resets = [headers.get(f"x-ratelimit-reset{kind}") for kind in ("", "-requests", "-tokens")]
-    waits = [_reset(value.strip(), now) for value in resets if value]
-    return max((wait for wait in waits if wait is not None), default=None)
-
-
-_NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,6})?")
-_SPAN = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m(?!s))?(?:(\d{1,6}(?:\.\d+)?)s)?(?:(\d{1,9})ms)?")
-
-
-def _reset(value: str, now: datetime) -> float | None:
-    if _NUMBER.fullmatch(value):
-        number = float(value)
-        return max(0.0, number - now.timestamp()) if number > 1e9 else number
-    if value and (span := _SPAN.fullmatch(value)):
-        hours, minutes, seconds, millis = (float(part or 0) for part in span.groups())
-        return hours * 3600 + minutes * 60 + seconds + millis / 1000
-    return None
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    chain = [error]
-    while (cause := chain[-1].__cause__ or chain[-1].__context__) and cause not in chain:
-        chain.append(cause)
-    return chain

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.errors import TiebreakError
-from core.records import Judge, Verdict, VerdictStatus
+from core.records import Judge, Seen, Verdict, VerdictStatus
 from core.secrets import names_a_secret
+from judges.asking import Asks
 from judges.baselines import BaselineJudge
 from judges.client import TIMEOUT, ChatClient, check_address
+from judges.decisions import APIS, PROMPT, DecisionJudge, wording_hash
+from judges.families import Family, Prompts, family_of
+from judges.lineups import Lineup, sides_of
 from judges.outcomes import Reply
-from judges.parsing import split_reasoning
+from judges.parsing import Parsed, split_reasoning
 from judges.prompt_files import load_prompts
-from judges.prompting import Prompt, Prompts, check_unchanged
-from judges.tasks import KINDS, JudgeLike, Task, sent_parameters, verdict
+from judges.prompting import Prompt, list_label
+from judges.shares import outcome_shares
+from judges.structured import Wanted, preference
+from judges.tasks import KINDS, NOTHING, JudgeLike, Shown, Size, Task, sent_parameters, verdict
 
 _OURS = frozenset({"model", "messages", "stream", "n", "tools"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
@@ -25,14 +32,26 @@ class ModelJudge:
     """A model that reads a prompt and answers in a grammar.
 
     Args:
+        prompts: where the judge's prompts are, or they themselves.
         client: where to ask; it is closed with the judge.
+
+    Raises:
+        TiebreakError: the wording is no longer the one that the judge was added with.
     """
 
-    def __init__(self, record: Judge, prompts: Prompts, client: ChatClient) -> None:
-        check_unchanged(prompts, record)
+    def __init__(self, record: Judge, prompts: Prompts | Family, client: Asks) -> None:
+        self.family = family_of(record, prompts)
         self.record = record
-        self._prompts = prompts
         self._client = client
+
+    @property
+    def calls_by(self) -> str:
+        """What one call settles: a pair, or all pairs of a question in one arrangement."""
+        return "question" if self.family.form == "list" else "pair"
+
+    def requests(self, tasks: Sequence[Task]) -> int:
+        """How many requests one call for these tasks sends."""
+        return 2 if self.family.form == "single" and tasks else 1
 
     async def judge(self, task: Task) -> Verdict:
         """Ask once, or once per answer where answers are graded one by one.
@@ -41,55 +60,181 @@ class ModelJudge:
             CallError: an attempt gave no reply.
             TiebreakError: the prompt takes no task like this, or the key is missing.
         """
-        if problem := task.problem():
-            return self.failed(task, problem)
-        prompt = self._prompts.pick(self.record.prompt, task)
-        parameters = sent_parameters(self.record.parameters)
-        if "max_completion_tokens" not in parameters:
-            parameters.setdefault("max_tokens", prompt.max_tokens)
-        replies = [
-            await self._client.ask(prompt.render(task, side), parameters) for side in prompt.sides
-        ]
-        return self._verdict(task, prompt, replies)
+        (verdict,) = await self.judge_call([task])
+        return verdict
 
-    def failed(self, task: Task, error: str) -> Verdict:
+    async def judge_call(self, tasks: Sequence[Task]) -> Sequence[Verdict]:
+        """Settle tasks that share a call: one pair, or all pairs of a question's answers.
+
+        Args:
+            tasks: of one question, turn, order and repeat; one alone unless the judge ranks.
+
+        Returns:
+            A verdict for each task, in their order.
+
+        Raises:
+            CallError: an attempt gave no reply.
+            TiebreakError: the prompt takes no task like this, or the key is missing.
+        """
+        if self.family.form == "list":
+            return await self._rank(tasks)
+        return [await self._compare(task) for task in tasks]
+
+    def failed(self, task: Task, error: str, failure: str = "") -> Verdict:
         """A verdict that could not be had."""
         asked: dict[str, Any] = {}
         if not task.problem():
-            prompt = self._prompts.pick(self.record.prompt, task)
+            prompt = self.family.pick(task)
             asked = {"prompt": prompt.id, "prompt_hash": prompt.hash}
-        return verdict(self.record, task, VerdictStatus.FAILED, error=error, **asked)
+        return verdict(
+            self.record, task, VerdictStatus.FAILED, error=error, failure=failure, **asked
+        )
+
+    def size(self, tasks: Sequence[Task]) -> Size:
+        """How much the call sends that settles these tasks: the prompt as it would be sent."""
+        fit = [task for task in tasks if not task.problem()]
+        if not fit:
+            return NOTHING
+        shown = Lineup.of(fit).shown if self.family.form == "list" else fit[0].shown
+        prompt = self.family.pick(shown)
+        given = self.record.parameters
+        limit = given.get("max_completion_tokens") or given.get("max_tokens") or prompt.max_tokens
+        sent = sum(
+            len(message.content.encode("utf-8", "surrogatepass"))
+            for side in prompt.sides
+            for message in prompt.render(shown, side)
+        )
+        return Size(len(prompt.sides), sent, len(prompt.sides) * int(limit))
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    def _verdict(self, task: Task, prompt: Prompt, replies: Sequence[Reply]) -> Verdict:
-        raw = prompt.pack([reply.content for reply in replies])
-        thoughts = [reply.reasoning or split_reasoning(reply.content)[0] for reply in replies]
-        told: dict[str, Any] = {
-            "prompt": prompt.id,
-            "prompt_hash": prompt.hash,
-            "raw": raw,
-            "reasoning": prompt.pack(thoughts) if any(thoughts) else None,
-            "tokens_in": _sum([reply.tokens_in for reply in replies]),
-            "tokens_out": _sum([reply.tokens_out for reply in replies]),
-            "latency": sum(reply.latency for reply in replies),
-        }
+    async def _ask(self, prompt: Prompt, shown: Shown, side: Seen) -> Reply:
+        parameters = sent_parameters(self.record.parameters)
+        if "max_completion_tokens" not in parameters:
+            parameters.setdefault("max_tokens", prompt.max_tokens)
+        return await self._client.ask(
+            prompt.render(shown, side), parameters, wanted=wanted_of(prompt)
+        )
+
+    async def _compare(self, task: Task) -> Verdict:
+        if problem := task.problem():
+            return self.failed(task, problem, "no such turn")
+        prompt = self.family.pick(task)
+        replies = [await self._ask(prompt, task.shown, side) for side in prompt.sides]
+        told = _told(prompt, replies) | {"raw": prompt.pack([r.content for r in replies])}
         for reply in replies:
             if reply.status is not VerdictStatus.OK:
-                return verdict(self.record, task, reply.status, error=reply.problem, **told)
-        read = prompt.read(raw)
+                return self._unread(task, reply, told)
+        shares = outcome_shares(replies[0].token_logprobs, prompt.grammar.labels)
+        soft = {"probabilities": shares, "preference": preference(shares) if shares else None}
+        return self._read(task, prompt.read(told["raw"]), {**told, **soft})
+
+    async def _rank(self, tasks: Sequence[Task]) -> list[Verdict]:
+        fit = [task for task in tasks if not task.problem()]
+        verdicts = {
+            task: self.failed(task, task.problem(), "no such turn")
+            for task in tasks
+            if task.problem()
+        }
+        if fit:
+            lineup = Lineup.of(fit)
+            prompt = self.family.pick(lineup.shown)
+            called = dict(zip(lineup.models, _names(prompt, lineup), strict=True))
+            reply = await self._ask(prompt, lineup.shown, Seen.LEFT)
+            shared = _told(prompt, [reply]) | {"raw": reply.content}
+            for task, used in zip(fit, _shared_out(reply, len(fit)), strict=True):
+                left, right = (called[model] for model in sides_of(task))
+                told = {**shared, **used}
+                if reply.status is not VerdictStatus.OK:
+                    told["label"] = list_label(left, right, len(called), None)
+                    verdicts[task] = self._unread(task, reply, told)
+                    continue
+                read = prompt.read_list(reply.content, len(called), left, right)
+                verdicts[task] = self._read(task, read, told, list_of=(left, right, len(called)))
+        return [verdicts[task] for task in tasks]
+
+    def _unread(self, task: Task, reply: Reply, told: Mapping[str, Any]) -> Verdict:
+        """A verdict on a reply that the server itself did not finish or give."""
         return verdict(
-            self.record,
-            task,
-            read.status,
-            read.seen,
-            label=read.label,
-            scores=read.scores,
-            error=read.reason,
-            **told,
+            self.record, task, reply.status, error=reply.problem, failure=reply.failure, **told
         )
+
+    def _read(
+        self,
+        task: Task,
+        read: Parsed,
+        told: Mapping[str, Any],
+        list_of: tuple[str, str, int] | None = None,
+    ) -> Verdict:
+        label = read.label
+        if list_of is not None and read.seen is None:
+            label = list_label(*list_of, None)
+        return verdict(
+            self.record, task, read.status, **{**told, **read_fields(read), "label": label}
+        )
+
+
+def read_fields(read: Parsed) -> dict[str, Any]:
+    """What a reading says of a verdict."""
+    return {
+        "seen": read.seen,
+        "label": read.label,
+        "scores": read.scores,
+        "error": read.reason,
+        "failure": str(read.failure or ""),
+    }
+
+
+def wanted_of(prompt: Prompt) -> Wanted | None:
+    """What a server is asked to allow as a reply; None if it is left to the prompt."""
+    if not prompt.structured:
+        return None
+    return Wanted(prompt.choices, prompt.schema, logprobs=True)
+
+
+def _names(prompt: Prompt, lineup: Lineup) -> Sequence[str]:
+    names = prompt.grammar.names
+    if len(lineup.models) > len(names):
+        raise TiebreakError(
+            f"the prompt {prompt.id!r} has names for {len(names)} answers, and the question "
+            f"{lineup.shown.question.key!r} has {len(lineup.models)}",
+            "add the judge again with as many names, or compare pairs instead",
+        )
+    return names[: len(lineup.models)]
+
+
+def _told(prompt: Prompt, replies: Sequence[Reply]) -> dict[str, Any]:
+    """What is kept of the replies to one call, whatever they say."""
+    thoughts = [reply.reasoning or split_reasoning(reply.content)[0] for reply in replies]
+    return {
+        "prompt": prompt.id,
+        "prompt_hash": prompt.hash,
+        "reasoning": prompt.pack(thoughts) if any(thoughts) else None,
+        "tokens_in": _sum([reply.tokens_in for reply in replies]),
+        "tokens_out": _sum([reply.tokens_out for reply in replies]),
+        "latency": sum(reply.latency for reply in replies),
+        "sent_hash": joint_hash([reply.sent_hash for reply in replies]),
+        "endpoint": replies[0].endpoint,
+        "served_model": replies[0].served_model,
+    }
+
+
+def joint_hash(hashes: Sequence[str]) -> str:
+    """One hash for what was sent: the request's own, or one over those of several requests."""
+    if len(hashes) == 1 or not all(hashes):
+        return hashes[0]
+    return hashlib.sha256(" ".join(hashes).encode("ascii")).hexdigest()
+
+
+def _shared_out(reply: Reply, count: int) -> list[dict[str, int | None]]:
+    """A call's tokens among the verdicts that it settled, so that their sum stays right."""
+    shares: list[dict[str, int | None]] = [{} for _ in range(count)]
+    for key, total in (("tokens_in", reply.tokens_in), ("tokens_out", reply.tokens_out)):
+        for place, share in enumerate(shares):
+            share[key] = None if total is None else total // count + (place < total % count)
+    return shares
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:
@@ -111,9 +256,9 @@ def new_judge(
     """The record of a judge, checked: what a study stores when a judge is added.
 
     Args:
-        kind: ``openai`` or ``baseline``.
+        kind: ``openai``, ``decision`` or ``baseline``.
         model: the model as its server calls it, or the baseline's name.
-        endpoint: the server's API root; for ``openai`` only.
+        endpoint: the server's API root; not for ``baseline``.
         prompt: a family of prompts; for ``openai`` only.
         parameters: sent with each request, except ``api_key_env`` and ``timeout``.
 
@@ -132,6 +277,11 @@ def new_judge(
         raise TiebreakError(f"the judge {name!r} names no model", "name it as its server does")
     check_address(endpoint)
     _check_parameters(given)
+    if kind == "decision":
+        given.setdefault("api", APIS[0])
+        _check_api(given["api"])
+        wording = (PROMPT, wording_hash())
+        return Judge(name, kind, model, endpoint, *wording, parameters=given, revision=revision)
     known = prompts or load_prompts()
     return Judge(
         name, kind, model, endpoint, prompt, known.hash(prompt), parameters=given, revision=revision
@@ -141,16 +291,17 @@ def new_judge(
 def make_judge(
     record: Judge,
     *,
-    prompts: Prompts | None = None,
-    http_client: Any = None,
+    prompts: Prompts | Family | None = None,
     environ: Mapping[str, str] | None = None,
+    asks: Asks | None = None,
 ) -> JudgeLike:
     """A judge that can be asked, from its record.
 
     Args:
-        prompts: the prompts to choose from; by default those that come with Tiebreak.
-        http_client: what the openai client sends with; by default its aiohttp client.
+        prompts: the prompts to choose from, or the judge's own; by default those that come
+            with Tiebreak.
         environ: where the key is looked up; by default the process's environment.
+        asks: what is asked in place of a client of its own, such as a pool of several.
 
     Raises:
         TiebreakError: the kind is unknown, a parameter cannot be, or the prompt is missing or
@@ -160,15 +311,38 @@ def make_judge(
         return BaselineJudge(record)
     _check_kind(record.name, record.kind)
     _check_parameters(record.parameters)
-    client = ChatClient(
-        record.endpoint,
+    asked = asks or make_client(record, environ=environ)
+    if record.kind == "decision":
+        _check_api(record.parameters.get("api"))
+        return DecisionJudge(record, asked)
+    return ModelJudge(record, prompts or load_prompts(), asked)
+
+
+def make_client(
+    record: Judge,
+    address: str = "",
+    *,
+    found: Mapping[str, Any] | None = None,
+    on_note: Callable[[str], None] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> ChatClient:
+    """The client that asks a judge's model.
+
+    Args:
+        address: where, if not at the judge's own endpoint.
+        found: what was found out of the server there, see :mod:`judges.probing`.
+        on_note: told of what the server does otherwise than was found.
+        environ: where the key is looked up; by default the process's environment.
+    """
+    return ChatClient(
+        address or record.endpoint,
         record.model,
         key_variable=record.parameters.get("api_key_env", ""),
         timeout=float(record.parameters.get("timeout", TIMEOUT)),
-        http_client=http_client,
+        found=found,
+        on_note=on_note,
         environ=environ,
     )
-    return ModelJudge(record, prompts or load_prompts(), client)
 
 
 def _check_kind(name: str, kind: str) -> None:
@@ -177,6 +351,11 @@ def _check_kind(name: str, kind: str) -> None:
         raise TiebreakError(
             f"the judge {name!r} is of the kind {kind!r}, which has no one to ask", hint
         )
+
+
+def _check_api(api: object) -> None:
+    if api not in APIS:
+        raise TiebreakError(f"{api!r} is no decision endpoint", f"there are: {', '.join(APIS)}")
 
 
 def _check_parameters(parameters: Mapping[str, Any]) -> None:

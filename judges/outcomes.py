@@ -17,14 +17,23 @@ A reply without usable text (refused, filtered, truncated, empty) is no error bu
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from core.records import VerdictStatus
 
 
 class CallError(Exception):
-    """One attempt that gave no reply."""
+    """One attempt that gave no reply.
+
+    Attributes:
+        failure: its name in a word or two, as a verdict stores it.
+        possibly_charged: whether the server may have worked on the request all the same.
+    """
+
+    failure: ClassVar[str] = "rejected"
+    possibly_charged: bool = False
 
 
 class RateLimited(CallError):
@@ -34,6 +43,8 @@ class RateLimited(CallError):
         wait: seconds, as the server said; None if it said nothing.
     """
 
+    failure = "rate limited"
+
     def __init__(self, message: str, wait: float | None) -> None:
         super().__init__(message)
         self.wait = wait
@@ -42,17 +53,31 @@ class RateLimited(CallError):
 class Transient(CallError):
     """The server failed in a way that may pass."""
 
+    failure = "server error"
+
+    def __init__(self, message: str, *, possibly_charged: bool = False) -> None:
+        super().__init__(message)
+        self.possibly_charged = possibly_charged
+
 
 class Unreachable(Transient):
     """No connection to the server could be made."""
 
+    failure = "unreachable"
+
 
 class TimedOut(CallError):
-    """The call took longer than allowed. It may have been charged."""
+    """The call took longer than allowed."""
+
+    failure = "timed out"
+    possibly_charged = True
 
 
 class Garbled(CallError):
     """The server answered with something that is not a chat completion."""
+
+    failure = "garbled"
+    possibly_charged = True
 
 
 class Rejected(CallError):
@@ -61,6 +86,8 @@ class Rejected(CallError):
 
 class TooLong(Rejected):
     """The request does not fit the model's context."""
+
+    failure = "too long"
 
 
 class JobFatal(CallError):
@@ -80,12 +107,18 @@ class Reply:
     """What came back from one call.
 
     Attributes:
-        content: the text, as it came; empty if there was none.
+        content: the text, as it came, or a lone tool call's arguments; empty if there was none.
         reasoning: what the server itself set apart as reasoning; None if nothing.
         status: ``ok`` says only that there is a text to read.
         problem: for any other status, what was wrong, in words.
-        model: the model as the server calls it.
+        failure: and the same in a word or two, as a verdict stores it.
         latency: seconds.
+        served_model: the model as the server calls it.
+        endpoint: the address of the server that replied.
+        sent_hash: SHA-256 of the request's body, byte for byte, as hex digits.
+        enforced: whether the server was told which answers are allowed, and this is one.
+        token_logprobs: natural log-probabilities of the tokens that could have stood where the
+            label begins, by token; None if they were not wanted or not to be had.
     """
 
     content: str
@@ -93,10 +126,32 @@ class Reply:
     finish_reason: str
     status: VerdictStatus
     problem: str
-    model: str
     tokens_in: int | None
     tokens_out: int | None
     latency: float
+    failure: str = ""
+    served_model: str = ""
+    endpoint: str = ""
+    sent_hash: str = ""
+    enforced: bool = False
+    token_logprobs: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back from a call that was not for a chat completion.
+
+    Attributes:
+        body: the JSON object.
+        sent_hash: SHA-256 of the request's body, byte for byte, as hex digits.
+        latency: seconds.
+        endpoint: the address of the server that answered.
+    """
+
+    body: Mapping[str, Any]
+    sent_hash: str
+    latency: float
+    endpoint: str
 
 
 def without_surrogates(text: str) -> str:
@@ -113,8 +168,8 @@ def said(body: object) -> str:
     return body if isinstance(body, str) else json.dumps(body) if body else ""
 
 
-def read_completion(content: bytes, latency: float, redacted: Callable[[str], str] = str) -> Reply:
-    """A chat completion's body → a reply.
+def read_json(content: bytes, redacted: Callable[[str], str] = str) -> dict[str, Any]:
+    """A body that should be a JSON object.
 
     Raises:
         Garbled: it is not one.
@@ -124,16 +179,30 @@ def read_completion(content: bytes, latency: float, redacted: Callable[[str], st
     except (ValueError, RecursionError):
         start = redacted(content[:80].decode("utf-8", "replace"))
         raise Garbled(f"the answer is not JSON: {start!r}") from None
-    choices = body.get("choices") if isinstance(body, dict) else None
-    first = choices[0] if isinstance(choices, list) and choices else None
-    message = first.get("message") if isinstance(first, dict) else None
-    if not isinstance(first, dict) or not isinstance(message, dict):
-        words = redacted(said(body)) if isinstance(body, dict) else ""
+    if not isinstance(body, dict):
+        raise Garbled("the answer holds no choice: it is no JSON object")
+    return body
+
+
+def read_completion(
+    body: Mapping[str, Any], latency: float, redacted: Callable[[str], str] = str
+) -> Reply:
+    """A chat completion → a reply. Of several choices it is the one with the lowest index.
+
+    Raises:
+        Garbled: it is not one.
+    """
+    first = first_choice(body)
+    message = first.get("message") if first else None
+    if first is None or not isinstance(message, dict):
+        words = redacted(said(body))
         raise Garbled(f"the answer holds no choice{': ' + words if words else ''}")
-    usage = body.get("usage") if isinstance(body.get("usage"), dict) else {}
-    text = _text(message.get("content"))
-    finish = str(first.get("finish_reason") or "")
-    status, problem = _outcome(text, finish, _text(message.get("refusal")))
+    given = body.get("usage")
+    usage = given if isinstance(given, dict) else {}
+    text, finish = _text(message.get("content")), str(first.get("finish_reason") or "")
+    if not text.strip() and (arguments := _tool_arguments(message)):
+        text, finish = arguments, "stop" if finish in ("tool_calls", "function_call") else finish
+    status, failure, problem = _outcome(text, finish, _text(message.get("refusal")))
     reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
     return Reply(
         content=text,
@@ -141,11 +210,32 @@ def read_completion(content: bytes, latency: float, redacted: Callable[[str], st
         finish_reason=finish,
         status=status,
         problem=problem,
-        model=str(body.get("model") or ""),
         tokens_in=_count(usage.get("prompt_tokens")),
         tokens_out=_count(usage.get("completion_tokens")),
         latency=latency,
+        failure=failure,
+        served_model=without_surrogates(str(body.get("model") or "")),
     )
+
+
+def first_choice(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A completion's choice of the lowest index: several may come in any order."""
+    choices = body.get("choices")
+    if not isinstance(choices, list):
+        return None
+    proper = [choice for choice in choices if isinstance(choice, dict)]
+    return min(proper, key=lambda choice: _count(choice.get("index")) or 0, default=None)
+
+
+def _tool_arguments(message: Mapping[str, Any]) -> str:
+    """The arguments of a message's only tool call; empty if there is none, or several."""
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list) or not calls:
+        calls = [{"function": message.get("function_call")}]
+    called = calls[0].get("function") if isinstance(calls[0], dict) else None
+    if len(calls) != 1 or not isinstance(called, dict):
+        return ""
+    return _text(called.get("arguments"))
 
 
 def _text(value: object) -> str:
@@ -159,15 +249,18 @@ def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _outcome(text: str, finish: str, refusal: str) -> tuple[VerdictStatus, str]:
+def _outcome(text: str, finish: str, refusal: str) -> tuple[VerdictStatus, str, str]:
+    """A reply's status, its failure's name, and the failure in words."""
     if finish == "content_filter":
-        return VerdictStatus.FILTERED, "the server's content filter stopped the reply"
+        problem = "the server's content filter stopped the reply"
+        return VerdictStatus.FILTERED, "filtered", problem
     if refusal:
-        return VerdictStatus.REFUSED, f"the model refused: {refusal[:200]}"
+        return VerdictStatus.REFUSED, "refused", f"the model refused: {refusal[:200]}"
     if finish == "length":
-        return VerdictStatus.TRUNCATED, "the reply reached max_tokens"
+        return VerdictStatus.TRUNCATED, "truncated", "the reply reached max_tokens"
     if finish not in ("stop", "eos", "eos_token", "stop_sequence", ""):
-        return VerdictStatus.UNPARSED, f"the reply ended for an unknown reason: {finish[:40]}"
+        problem = f"the reply ended for an unknown reason: {finish[:40]}"
+        return VerdictStatus.UNPARSED, "unknown ending", problem
     if not text.strip():
-        return VerdictStatus.UNPARSED, "empty: the reply holds no text"
-    return VerdictStatus.OK, ""
+        return VerdictStatus.UNPARSED, "empty", "empty: the reply holds no text"
+    return VerdictStatus.OK, "", ""

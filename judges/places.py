@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from core.records import Seen
+from judges.readings import Ranking
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Token:
     Attributes:
         start: where it begins in the text, brackets included.
         end: where it ends.
-        meaning: a choice or a grade; None if the label is not allowed.
+        meaning: a choice, a grade or a ranking; None if the label is not allowed.
         modest: the label is also in common use for other things (a citation ``[1]``), so it
             must be announced or end the reply on a line of its own.
     """
@@ -35,7 +36,7 @@ class Token:
     start: int
     end: int
     label: str
-    meaning: Seen | float | None
+    meaning: Seen | float | Ranking | None
     modest: bool = False
 
 
@@ -57,9 +58,9 @@ _FINAL_WORDS = (
     r"|ostateczn\w*|nihai|最终|最終的?な?|最后|最後|최종|النهائي|अंतिम"
 )
 _VERDICT_WORDS = (
-    r"verdict|decision|judge?ment|conclusion|choice|winner|rating|score|grade|outcome|assessment"
+    r"verdict|ranking|decision|judge?ment|conclusion|choice|winner|rating|score|grade|outcome|assessment"
     r"|evaluation|opinion|result|preference"
-    r"|urteil|entscheidung|bewertung|fazit|jugement|décision|note|veredicto|decisión|conclusión"
+    r"|urteil|rangfolge|ergebnis|classement|clasificación|classifica|рейтинг|排名|排序|順位|순위|entscheidung|bewertung|fazit|jugement|décision|note|veredicto|decisión|conclusión"
     r"|puntuación|calificación|verdetto|giudizio|voto|veredito|decisão|nota|oordeel|conclusie"
     r"|werdykt|ocena|karar|вердикт|решение|итог|оценка|вывод|结论|結論|判定|裁决|裁決|判断|判斷|结果|結果"
     r"|评分|評分|选择|選擇|評価|판정|결론|평가|결과|الحكم|النتيجة|القرار|التقييم|निर्णय|फैसला"
@@ -73,21 +74,29 @@ _CONCLUDES = re.compile(
     r"(?:concluded?|determined?|find|found|believe|think|feel|declare|choose|chose|pick|prefer"
     r"|select|favou?r|vote|go|judge|rate|consider|deem|give|award|assign|say|decided?)"
     r"(?:\s+(?:that|for|with|this|round|it|to|be|a|an|the|is|as|both|them|in|favou?r|of)\b)*"
-    r"[\s*_`\"'“(:–—-]*\Z",
+    r"[\s*_`\"'“(:–—-]*\Z"
+    r"|\b(?:i['’]m|we['’]re|i am) (?:choosing|picking|selecting|going (?:with|for)"
+    r"|(?:giving|awarding) (?:it|this))(?: an?)?[\s*_`\"'“(:]*\Z"
+    r"|\b(?:the (?:(?:better|best|stronger|right|winning) )?(?:one|answer|response|choice)"
+    r" (?:is|would be)|it (?:has to|must) be|my pick(?: is)?|a tie|a draw)[\s*_`\"'“(:–—-]*\Z",
     re.IGNORECASE,
 )
 """A sentence in which the judge says what it concludes: weaker than an announcement."""
 _PREFERS = re.compile(
     r"[\s*_)]*(?:\(?(?:assistant|answer|response) \w\)?[\s,]*)?"
     r"(?:is|seems|appears|would be|performed|provide[sd]?|has|did|does)\b[^.!?\n]{0,60}"
-    r"\b(?:better|superior|winner|best|stronger|preferable)\b",
+    r"\b(?:better|superior|winner|best|stronger|preferable)\b"
+    r"|[\s*_]*is what (?:i|we) (?:choose|pick|prefer|say)\b"
+    r"|[\s*_]*(?:is|gets|has) my (?:choice|pick|vote|verdict)\b"
+    r"|[\s*_]*wins\b|\s*(?:更好|较好|更优|胜出|获胜|を選|が優|の方が|[를을] 선택|[이가] 더)"
+    r"|[\s*_]*it is\s*(?:[.!,;:]|\Z)",
     re.IGNORECASE,
 )
 """What a sentence goes on to say of a label that it prefers."""
 _SUPPOSES = re.compile(
     r"\b(?:if|unless)\b(?!\s+(?:i|we)\s+(?:had|have|must|were)\b).*\b(?:would|could|might)\b"
     r"|\b(?:would|could|might)\b.*\b(?:if|unless)\b(?!\s+(?:i|we)\s+(?:had|have|must|were)\b)"
-    r"|\b(?:wenn|falls)\b.*\bwürde|如果|もし",
+    r"|\bwould have\b(?! to\b)|\b(?:wenn|falls)\b.*\bwürde|\bесли\b.*\bбы\b|如果|もし",
     re.IGNORECASE,
 )
 _ANNOUNCES = re.compile(
@@ -97,14 +106,59 @@ _ANNOUNCES = re.compile(
     re.IGNORECASE,
 )
 _DENIES = re.compile(
-    r"(?:\b(?:not|never|nor|neither|than|instead of|over|against|except"
-    r"|nicht|kein\w*|pas|no|non|не)|n['’]t)[^\w.!?。;:]+(?:[^\W\d]+[^\w.!?。;:]+){0,2}\Z"
+    r"(?:\b(?:not|cannot be|never|nor|neither|than|instead of|over|against|except"
+    r"|nicht|kein\w*|pas|no(?!,)|non(?!,)|не)|n['’]t)[^\w.!?。;:]+(?:[^\W\d]+[^\w.!?。;:]+){0,2}\Z"
     r"|(?:不是|而非|而不是)\W*\Z",
     re.IGNORECASE,
 )
+_NOT = re.compile(r"(?:\b(?:not|nor|nicht|pas|no|non|не)|不是|而非)[\s*_`\"'“(]*\Z", re.IGNORECASE)
 _BREAK = re.compile(r"[.!?。!?…;:](?=\W|\Z)|\n")
+_BEGS = re.compile(
+    r"\b(?:tells?|told|ask(?:s|ed)?|instruct(?:s|ed)?|order(?:s|ed)?|urge[sd]?|beg(?:s|ged)?|wants?)"
+    r"\s+(?:me|us|you|(?:the )?(?:judge|grader|reader|evaluator)s?)\s+(?:to|for)\b[^.!?\n]{0,30}\Z",
+    re.IGNORECASE,
+)
+"""What somebody asks of the judge, not what the judge says."""
+_REPORTS = re.compile(
+    r"\b(?:says?|said|ends?|ended|wrote|writes|written|contains?|contained|asks?|include[sd]?|claims?"
+    r"|reads?|adds?|begins?|starts?|states?|tells?|told|demands?|closes|prints?|quotes?|holds?)\b"
+    r"|写着|写道|書かれ|пишет|schreibt|écrit|escribe|dice",
+    re.IGNORECASE,
+)
+"""What a line says that goes on to quote somebody."""
+_TOLD = re.compile(
+    r"\b(?:answers?|assistants?|responses?|[AB]|it|text|line|sentence|paragraph)\b[^.!?;\n]{0,60}"
+    r"\b(?:says?|said|states?|stated|writes?|wrote|claims?|claimed|asserts?|declares?"
+    r"|concludes with"
+    r"|ends? (?:with|in|by)"
+    r"|(?:includes?|contains?|holds?|has) the (?:sentence|line|phrase|words?|text))"
+    r"\b(?![^.!?;\n]*\b(?:my|i|we|our|so|therefore|thus|hence)\b)[^.!?;\n]*\Z",
+    re.IGNORECASE,
+)
+"""What stands in one sentence with a label and gives it as somebody else's words."""
+_PART = re.compile(
+    r"(?:\A|[.;,!?]\s)\W*(?:and )?(?:for|in|on|regarding|as to) [^.;!?\n\[\]]{1,40}[\s*_`]*\Z",
+    re.IGNORECASE,
+)
+"""What says that a label is about one part of the matter: "for turn one, …"."""
+_OWN = re.compile(r"\b(?:my|i|here|our|below)\b", re.IGNORECASE)
+_SAID_BY = re.compile(
+    r"[\s*_`\"'”’)».,;:–—-]*\b(?:so )?(?:says?|said|writes?|wrote|claims?|demands?"
+    r"|(?:is|was) what (?!i\b|we\b))",
+    re.IGNORECASE,
+)
+"""What follows a label that somebody else is said to have uttered."""
+_TITLED = re.compile(r"(?:[^\w\[\]]|_)*\w+(?: \w+){0,3}[\s*_]*:[\s*_`\"'(]*")
+"""A line's title: one of several criteria, or of several turns."""
 _CLOSES = re.compile(r"[\s*_`\"'”’)]*(?:[.!。,;:–—-]|because\b|since\b)", re.IGNORECASE)
 """What follows a verdict that opens a reply, rather than a sentence about a label."""
+_GOES_ON = re.compile(r"[\s*_`\"'”’)]*\s[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ']* ")
+"""Or a new sentence, which says why."""
+_ANSWERS = re.compile(
+    r"(?:[^\w\[\]]|_)*(?:(?:final )?answer|overall|in total|all in all)[\s*_]*:[\s*_`\"'(]*",
+    re.IGNORECASE,
+)
+"""A line that opens with "Answer:" or "Overall:" announces what follows."""
 _NOTHING = re.compile(r"(?:[^\w\[\]]|_)*\Z")
 _FENCE = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
@@ -127,7 +181,7 @@ def decide(text: str, tokens: list[Token]) -> list[Token] | None:
         rivals = [(t, s) for t, s in declared if t.meaning != last.meaning]
         if how is _Standing.FINAL and all(s < _Standing.FINAL for _, s in rivals):
             return [last]
-        clash = reply.same_sentence(last) if how < _Standing.FINAL else []
+        clash = reply.clashing(last) if how < _Standing.FINAL else []
         against = [t for t, _ in rivals] + clash
         return [against[-1], last] if against else [last]
     apart = [token for token, standing in standings if standing is _Standing.APART]
@@ -148,12 +202,28 @@ def announces(before: str) -> bool:
     return _announcement(before) is not None
 
 
+def introduces_quote(line: str) -> bool:
+    """Whether a line ends in a colon after which somebody else's words stand."""
+    ending = line.rstrip(" \t\n*_`#")
+    sentence = re.split(r"[.!?。]\s", ending)[-1]
+    if not ending.endswith((":", "：")) or _OWN.search(sentence) or announces(ending):
+        return False
+    return _REPORTS.search(sentence) is not None
+
+
 def _announcement(before: str) -> re.Match[str] | None:
     return _ANNOUNCES.search(before[-_LEAD_IN:])
 
 
 def _denied(before: str) -> bool:
     return _DENIES.search(before[-_LEAD_IN:]) is not None
+
+
+def _beside(before: str) -> bool:
+    """Whether a label is only remarked upon, in brackets, or is what somebody begs for."""
+    opened = before.rfind("(")
+    remark = opened > before.rfind(")") and not bare(before[opened:])
+    return remark or _BEGS.search(before[-_LEAD_IN:]) is not None
 
 
 def _last_part(before: str) -> str:
@@ -194,16 +264,17 @@ class _Reply:
     def standing(self, token: Token) -> _Standing:
         before, after = self.line(token)
         alone = bare(before) and bare(after)
-        if self._quoted(token, before, after, alone):
+        if self._quoted(token, before, after, alone) or _SAID_BY.match(after):
             return _Standing.MENTIONED
         if (announced := self._announced(token, before, after)) is not None:
             return announced
         edge = token is self.ending or token is self.opening
         if token.meaning is None or token.modest:
             return _Standing.DECLARED if edge and alone else _Standing.MENTIONED
-        if _denied(before) or self._supposed(before, after):
+        if _denied(before) or self._supposed(before, after) or _beside(before):
             return _Standing.MENTIONED
-        opens = token is self.opening and (alone or (self.unanimous and _CLOSES.match(after)))
+        follows = _CLOSES.match(after) or _GOES_ON.match(after)
+        opens = token is self.opening and (alone or (self.unanimous and follows))
         if token is self.ending or opens:
             return _Standing.DECLARED
         concluded = _CONCLUDES.search(before[-_LEAD_IN:]) is not None
@@ -226,11 +297,45 @@ class _Reply:
             and not other.modest
             and other.meaning is not None
             and other.meaning != token.meaning
+            and not self._aside(token, other)
         ]
+
+    def clashing(self, token: Token) -> list[Token]:
+        """Labels of another meaning that stand as this one does, though nothing announces them."""
+        rivals = self.same_sentence(token)
+        before, _ = self.line(token)
+        summed_up = _announcement(before) or _ANSWERS.fullmatch(before[-_LEAD_IN:])
+        if self._is_titled(token) and not summed_up:
+            rivals += [
+                other
+                for other in self.tokens
+                if other.meaning != token.meaning and self._is_titled(other)
+            ]
+        if _PART.search(before):
+            rivals += [
+                other
+                for other in self.tokens
+                if other.meaning != token.meaning and _PART.search(self.line(other)[0])
+            ]
+        return rivals
+
+    def _is_titled(self, token: Token) -> bool:
+        before, after = self.line(token)
+        return _TITLED.fullmatch(before) is not None and bare(after)
+
+    def _aside(self, token: Token, other: Token) -> bool:
+        """Whether a label is only said not to be the verdict, or stands in brackets after it."""
+        before = self.line(other)[0]
+        between = self.text[token.end : other.start]
+        return _NOT.search(before[-_LEAD_IN:]) is not None or between.rfind("(") > between.rfind(
+            ")"
+        )
 
     def _announced(self, token: Token, before: str, after: str) -> _Standing | None:
         if bare(before):
             before = self._line_above(token).rstrip(" \t\n*_#`")
+        if _ANSWERS.fullmatch(before[-_LEAD_IN:]) and not self._supposed(before, after):
+            return _Standing.DECLARED
         found = _announcement(before)
         if found is None or _denied(before[: len(before) - len(found[0])]):
             return None
@@ -250,6 +355,8 @@ class _Reply:
                 inside = self.text[begin : token.start] + self.text[token.end : end]
                 if not bare(inside):
                     return True
+        if introduces_quote(self._line_above(token)) or _TOLD.search(before[-_WINDOW:]):
+            return True
         if token is self.ending and alone:
             return False
         if before.lstrip().startswith(">"):

@@ -1,72 +1,52 @@
-"""Prompts: filling them in, reading the replies, and the hash that is stored with a verdict.
-
-A judge names a *family* of prompts, such as ``pairwise``. Its variants take one turn or a
-whole conversation, with or without a reference answer; each task gets the variant that fits.
-"""
+"""One prompt: filling it in, reading its replies, and the hash that is stored with a verdict."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import string
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
-from core.errors import TiebreakError
-from core.records import WHOLE_CONVERSATION, Judge, Seen
-from judges.parsing import Grammar, Parsed, compare_grades, parse
-from judges.tasks import Task
+from core.records import WHOLE_CONVERSATION, Seen
+from judges.parsing import Failure, Grammar, Parsed, compare_grades, parse
+from judges.tasks import Shown, Task
+from judges.templates import Message, Template
 
+__all__ = ["Message", "Prompt", "Template"]
 
-class Message(NamedTuple):
-    """One message of a request."""
+NAMES = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+"""What answers are called unless a judge renames them."""
 
-    role: str
-    content: str
+EXPLAIN = ("first", "after", "none")
+"""Whether a judge gives its reasons before the verdict, after it, or not at all."""
 
+FORMS = ("pair", "single", "list")
+"""Both answers of a pair in one call, each in a call of its own, or all of a question's answers."""
 
-class Template:
-    """A text with named fields in braces, split once.
-
-    What is filled in is never looked at again, so an answer that itself holds ``{answer_b}``
-    or a lone brace arrives as it is. ``{{`` and ``}}`` stand for braces.
-
-    Raises:
-        ValueError: the braces do not match, or a field is more than a name.
-    """
-
-    def __init__(self, text: str) -> None:
-        self._parts: list[tuple[str, str | None]] = []
-        for literal, name, spec, conversion in string.Formatter().parse(text):
-            if name is not None and (spec or conversion or not name.isidentifier()):
-                raise ValueError(f"{{{name}}} is not a plain field name")
-            self._parts.append((literal, name))
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields, in the order in which they first stand."""
-        return tuple(dict.fromkeys(name for _, name in self._parts if name is not None))
-
-    def fill(self, values: Mapping[str, str]) -> str:
-        """The text with each field replaced."""
-        return "".join(
-            literal + ("" if name is None else values[name]) for literal, name in self._parts
-        )
+NUMBERED = re.compile(r"(question|answer_a|answer_b|answer|ref_answer)_(\d{1,3})")
+"""A field that names its turn: ``{answer_a_2}``."""
+_LIST_LABEL = re.compile(r"(\w+) ([>=<?|]) (\w+) of (\d+)")
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """One prompt file.
+    """One wording for one situation.
 
     Attributes:
         family: what a judge names; its variants share it.
-        form: ``pair`` shows both answers at once, ``single`` grades them one by one.
+        form: one of :data:`FORMS`.
         multi: whether it shows a conversation rather than one turn.
         reference: whether it shows a reference answer.
         turn: for a conversation, how one turn of it is written.
         focus: for a conversation, what is to be judged: ``turn`` or ``whole``.
+        each: for a list, how one of its answers is written.
+        turns: how many turns it has room for; 0 for any number.
+        structured: what a server can be asked to enforce: ``choice``, ``json`` or nothing.
+        explain: one of :data:`EXPLAIN`; what it asks for, and how examples are written.
+        examples: requests and replies that come before the real one.
     """
 
     id: str
@@ -82,11 +62,16 @@ class Prompt:
     user: str
     turn: str = ""
     focus: Mapping[str, str] = field(default_factory=dict)
+    each: str = ""
+    turns: int = 0
+    structured: str = ""
+    explain: str = "first"
+    examples: tuple[Message, ...] = ()
 
     @cached_property
     def hash(self) -> str:
         """A name for what is sent: SHA-256 over all wording and the limit, 64 hex digits."""
-        material = [
+        material: list[Any] = [
             self.form,
             self.multi,
             self.reference,
@@ -96,45 +81,55 @@ class Prompt:
             dict(self.focus),
             self.max_tokens,
         ]
-        return _digest(material)
+        # What came later counts only where there is any, so that older hashes stay as they were.
+        if self.form == "list":
+            material.append([self.each, self.grammar.names])
+        if self.structured:
+            material.append([self.choices, self.schema])
+        if self.examples:
+            material.append(self.examples)
+        return digest(material)
 
     @property
     def sides(self) -> tuple[Seen, ...]:
         """The calls that one task takes: one for a pair, one per answer where graded singly."""
-        return (Seen.LEFT,) if self.form == "pair" else (Seen.LEFT, Seen.RIGHT)
+        return (Seen.LEFT, Seen.RIGHT) if self.form == "single" else (Seen.LEFT,)
 
-    def render(self, task: Task, side: Seen = Seen.LEFT) -> list[Message]:
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The replies that are allowed, where a server can be asked to allow no other."""
+        return tuple(self.grammar.labels) if self.structured == "choice" else ()
+
+    @property
+    def schema(self) -> dict[str, Any] | None:
+        """The JSON schema of the reply, where a server can be asked to keep to one."""
+        if self.structured != "json":
+            return None
+        verdict = {"verdict": {"type": "string", "enum": list(self.grammar.labels)}}
+        why = {} if self.explain == "none" else {"why": {"type": "string"}}
+        keys = {**verdict, **why} if self.explain == "after" else {**why, **verdict}
+        return {
+            "type": "object",
+            "properties": keys,
+            "required": list(keys),
+            "additionalProperties": False,
+        }
+
+    # ── what is sent ─────────────────────────────────────────────────────────────────────────
+
+    def render(self, task: Task | Shown, side: Seen = Seen.LEFT) -> list[Message]:
         """The messages to send for a task.
 
         Args:
             side: whose answer is graded, where answers are graded one by one.
         """
-        user = self._user.fill(self._values(task, side))
+        shown = task.shown if isinstance(task, Task) else task
         system = [Message("system", self.system)] if self.system else []
-        return [*system, Message("user", user)]
+        return [*system, *self.examples, self.asked(shown, side)]
 
-    def read(self, raw: str) -> Parsed:
-        """Read what :meth:`pack` kept: a verdict, or why there is none."""
-        replies = self.unpack(raw)
-        parsed = [parse(self.parser, reply, self.grammar) for reply in replies]
-        return parsed[0] if self.form == "pair" else compare_grades(*parsed)
-
-    def pack(self, replies: Sequence[str]) -> str:
-        """The raw replies to a task as one text: as it came, or a JSON list of two."""
-        return replies[0] if self.form == "pair" else json.dumps(replies, ensure_ascii=False)
-
-    def unpack(self, raw: str) -> list[str]:
-        """The replies as they came.
-
-        Raises:
-            ValueError: two replies were expected and the text is not a list of two.
-        """
-        if self.form == "pair":
-            return [raw]
-        replies = json.loads(raw)
-        if not isinstance(replies, list) or [type(reply) for reply in replies] != [str, str]:
-            raise ValueError("expected a JSON list of two replies")
-        return replies
+    def asked(self, shown: Shown, side: Seen = Seen.LEFT) -> Message:
+        """The last message of a request: what is to be judged."""
+        return Message("user", self._user.fill(self._values(shown, side)))
 
     @cached_property
     def _user(self) -> Template:
@@ -144,126 +139,149 @@ class Prompt:
     def _turn(self) -> Template:
         return Template(self.turn)
 
-    def _values(self, task: Task, side: Seen) -> dict[str, str]:
-        answers = {"a": task.left_answer, "b": task.right_answer}
-        own = task.left_answer if side is Seen.LEFT else task.right_answer
-        if not self.multi:
-            last = task.last_turn - 1
-            return {
-                "question": task.question.turns[last],
-                "answer_a": answers["a"][last],
-                "answer_b": answers["b"][last],
-                "answer": own[last],
-                "reference": task.question.references[last] or "" if task.has_reference else "",
-            }
-        focus = self.focus["whole" if task.turn == WHOLE_CONVERSATION else "turn"]
-        return {
-            "conversation_a": self._conversation(task, answers["a"]),
-            "conversation_b": self._conversation(task, answers["b"]),
-            "conversation": self._conversation(task, own),
-            "reference": self._conversation(task, task.question.references),
-            "focus": Template(focus).fill({"number": str(task.last_turn)}),
-        }
+    @cached_property
+    def _each(self) -> Template:
+        return Template(self.each)
 
-    def _conversation(self, task: Task, answers: Sequence[str | None]) -> str:
-        turns = zip(task.question.turns[: task.last_turn], answers, strict=False)
+    def _values(self, shown: Shown, side: Seen) -> dict[str, str]:
+        own = shown.answers[1 if side is Seen.RIGHT else 0]
+        sides = {"_a": shown.answers[0], "_b": shown.answers[1], "": own}
+        values = {
+            name: _numbered(shown, sides, *found.groups())
+            for name in self._user.fields
+            if (found := NUMBERED.fullmatch(name))
+        }
+        write: Callable[[Shown, Sequence[str | None]], str]
+        if self.multi:
+            write = self._conversation
+            focus = self.focus.get("whole" if shown.turn == WHOLE_CONVERSATION else "turn", "")
+            values["focus"] = Template(focus).fill({"number": str(shown.last_turn)})
+            values["reference"] = write(shown, shown.question.references)
+            kind = "conversation"
+        else:
+            write = _last_turn
+            values["question"] = shown.question.turns[shown.last_turn - 1]
+            values["reference"] = (
+                write(shown, shown.question.references) if shown.has_reference else ""
+            )
+            kind = "answer"
+        values |= {kind + end: write(shown, answer) for end, answer in sides.items()}
+        if self.form == "list":
+            names = self.grammar.names[: len(shown.answers)]
+            values["names"] = _listed(names)
+            values[f"{kind}s"] = "\n\n".join(
+                self._each.fill(
+                    {"name": name, "tag": name.lower(), "text": write(shown, answer)}
+                ).strip()
+                for name, answer in zip(names, shown.answers, strict=True)
+            )
+        return values
+
+    def _conversation(self, shown: Shown, answers: Sequence[str | None]) -> str:
+        turns = zip(shown.question.turns[: shown.last_turn], answers, strict=False)
         return "".join(
             self._turn.fill({"number": str(number), "question": question, "answer": answer})
             for number, (question, answer) in enumerate(turns, 1)
             if answer is not None
         )
 
+    # ── what comes back ──────────────────────────────────────────────────────────────────────
 
-class Prompts:
-    """The prompts of one or more folders, by family.
+    def read(self, raw: str) -> Parsed:
+        """Read what :meth:`pack` kept: a verdict, or why there is none."""
+        replies = self.unpack(raw)
+        parsed = [parse(self.parser, reply, self.grammar) for reply in replies]
+        return compare_grades(*parsed) if self.form == "single" else parsed[0]
 
-    Raises:
-        TiebreakError: two files claim one id, or one place in a family.
-    """
+    def read_list(self, raw: str, count: int, left: str, right: str) -> Parsed:
+        """What a ranking of several answers says of two of them.
 
-    def __init__(self, prompts: Iterable[Prompt]) -> None:
-        self.by_id: dict[str, Prompt] = {}
-        self._families: dict[str, dict[tuple[bool, bool], Prompt]] = {}
-        for prompt in prompts:
-            if prompt.id in self.by_id:
-                raise TiebreakError(
-                    f"two prompts have the id {prompt.id!r}", "give one of the files another id"
-                )
-            self.by_id[prompt.id] = prompt
-            family = self._families.setdefault(prompt.family, {})
-            place = (prompt.multi, prompt.reference)
-            if place in family:
-                raise TiebreakError(
-                    f"prompts {family[place].id!r} and {prompt.id!r} do the same in the family "
-                    f"{prompt.family!r}",
-                    "they must differ in turns or reference, or belong to two families",
-                )
-            family[place] = prompt
+        Args:
+            count: how many answers were shown.
+            left, right: what the two were called.
+        """
+        names = self.grammar.names[:count]
+        parsed = parse(self.parser, raw, Grammar(self.grammar.labels, names=names))
+        if parsed.ranking is None:
+            return Parsed(label=parsed.label, failure=parsed.failure)
+        seen = parsed.ranking.between(left, right)
+        return Parsed(seen=seen, label=list_label(left, right, count, seen))
 
-    @property
-    def families(self) -> tuple[str, ...]:
-        """The families, sorted."""
-        return tuple(sorted(self._families))
+    def read_again(self, raw: str, label: str) -> Parsed:
+        """Read a stored reply with today's parser.
 
-    def variants(self, family: str) -> tuple[Prompt, ...]:
-        """The prompts of a family, single turn first, without reference first.
+        Args:
+            label: the stored verdict's label, which says for a list which answers it is about.
 
         Raises:
-            TiebreakError: there is no such family.
+            ValueError: what is stored cannot be read like this.
         """
-        if family not in self._families:
-            raise TiebreakError(
-                f"there is no prompt {family!r}", f"choose one of: {', '.join(self.families)}"
-            )
-        return tuple(prompt for _, prompt in sorted(self._families[family].items()))
+        if self.form != "list":
+            return self.read(raw)
+        about = list_of(label)
+        if about is None or not set(about[:2]) <= set(self.grammar.names[: about[2]]):
+            raise ValueError(f"the label {label!r} does not say which answers it is about")
+        left, right, count = about
+        return self.read_list(raw, count, left, right)
 
-    def hash(self, family: str) -> str:
-        """One hash for all variants of a family: what a judge's record carries."""
-        return _digest([[v.multi, v.reference, v.hash] for v in self.variants(family)])
+    def pack(self, replies: Sequence[str]) -> str:
+        """The raw replies to a task as one text: as it came, or a JSON list of two."""
+        return json.dumps(replies, ensure_ascii=False) if self.form == "single" else replies[0]
 
-    def pick(self, family: str, task: Task) -> Prompt:
-        """The variant that fits a task: with the reference where there is one.
+    def unpack(self, raw: str) -> list[str]:
+        """The replies as they came.
 
         Raises:
-            TiebreakError: the family has no variant for a conversation, or for one turn.
+            ValueError: two replies were expected and the text is not a list of two.
         """
-        variants = {(prompt.multi, prompt.reference): prompt for prompt in self.variants(family)}
-        multi = task.last_turn > 1
-        order = (True, False) if task.has_reference else (False,)
-        for reference in order:
-            if found := variants.get((multi, reference)):
-                return found
-        needs = "conversations of several turns" if multi else "single turns"
-        without = "" if task.has_reference else " without a reference answer"
-        raise TiebreakError(
-            f"the prompt {family!r} has no variant for {needs}{without}",
-            f"add a file with family = {family!r} and turns = {'multi' if multi else 'single'!r}",
-        )
-
-    def owner(self, prompt_id: str) -> Prompt:
-        """The prompt with an id, to read a stored reply again.
-
-        Raises:
-            TiebreakError: no file has it.
-        """
-        if prompt_id not in self.by_id:
-            raise TiebreakError(f"there is no prompt file with the id {prompt_id!r}")
-        return self.by_id[prompt_id]
+        if self.form != "single":
+            return [raw]
+        replies = json.loads(raw)
+        if not isinstance(replies, list) or [type(reply) for reply in replies] != [str, str]:
+            raise ValueError("expected a JSON list of two replies")
+        return replies
 
 
-def check_unchanged(prompts: Prompts, record: Judge) -> None:
-    """Refuse a judge whose prompt has changed since it was added.
-
-    Raises:
-        TiebreakError: the wording is no longer the one in the judge's record.
-    """
-    if record.prompt_hash != prompts.hash(record.prompt):
-        raise TiebreakError(
-            f"the prompt {record.prompt!r} has changed since the judge {record.name!r} was added",
-            "add it under a new name, so that old and new verdicts stay apart",
-        )
+def list_label(left: str, right: str, count: int, seen: Seen | None) -> str:
+    """A verdict out of a ranking as it is stored: ``B > D of 6``, ``B ? D of 6`` for none."""
+    signs = {Seen.LEFT: ">", Seen.RIGHT: "<", Seen.TIE: "=", Seen.BOTH_BAD: "|", None: "?"}
+    return f"{left} {signs[seen]} {right} of {count}"
 
 
-def _digest(material: Any) -> str:
+def list_of(label: str) -> tuple[str, str, int] | None:
+    """What :func:`list_label` was made of: left, right and how many there were."""
+    found = _LIST_LABEL.fullmatch(label)
+    return (found[1], found[3], int(found[4])) if found else None
+
+
+def is_failure_of_parser(error: str) -> bool:
+    """Whether a stored verdict's error says that a reply was there and could not be read."""
+    return any(error.startswith(f"{failure}: ") for failure in Failure)
+
+
+def digest(material: Any) -> str:
+    """SHA-256 of something as JSON, 64 hex digits."""
     packed = json.dumps(material, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(packed.encode("ascii")).hexdigest()
+
+
+def _last_turn(shown: Shown, texts: Sequence[str | None]) -> str:
+    return texts[shown.last_turn - 1] or ""
+
+
+def _numbered(shown: Shown, sides: Mapping[str, Sequence[str]], kind: str, number: str) -> str:
+    """The text of one turn, for templates that name their turns: ``{answer_a_2}``."""
+    texts: Sequence[str | None]
+    if kind == "question":
+        texts = shown.question.turns
+    elif kind == "ref_answer":
+        texts = shown.question.references
+    else:
+        texts = sides[kind.removeprefix("answer")]
+    place = int(number) - 1
+    return (texts[place] or "") if 0 <= place < len(texts) else ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,23 +1,26 @@
-"""Puts tasks to a judge, many at once, and yields verdicts as they come.
+"""Puts calls to a judge, many at once; every task taken up ends in one verdict or goes back.
 
-Every task that was taken up ends in one verdict, or is left for another run where the run
-itself was stopped. What one call's failure means for the next is decided here and only here.
+The keeper hands out calls and writes everything down: each call before it is sent, each verdict
+before anybody is told of it. What one call's failure means for the next is decided here, for
+the task, and in :mod:`judges.endpoints`, for the server.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import random
-import time
-from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from core.errors import TiebreakError
-from core.records import Verdict
+from core.records import Verdict, VerdictStatus
 from core.times import stamp
-from judges.models import make_judge, new_judge
+from judges.calls import Call, Ended, Given, Got, Keeper, without_reply
+from judges.endpoints import Closed, EndpointPool, Trip
 from judges.outcomes import (
     CallError,
     Garbled,
@@ -28,280 +31,373 @@ from judges.outcomes import (
     TooLong,
     Unreachable,
 )
-from judges.tasks import JudgeLike, Task, both_orders, verdict_id
+from judges.policy import AGAIN
+from judges.tasks import JudgeLike, Task, verdict_id
 
-__all__ = [
-    "JudgeLike",
-    "Policy",
-    "Task",
-    "both_orders",
-    "make_judge",
-    "new_judge",
-    "run",
-    "verdict_id",
-]
+POLL = 0.25
+"""Seconds after which the keeper is asked at the latest how the work is to go on."""
 
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How often and how long to try, by class of error. Times are in seconds.
-
-    Attributes:
-        transient: attempts at a task whose calls end in 5xx or a lost connection.
-        timed_out: attempts at a task whose calls end in a time-out.
-        garbled: attempts at a task whose answers are no chat completions.
-        unreachable: attempts to connect, one after another, before the run stops.
-        rate_limited: pauses in a row, with no reply between them, before the run stops.
-        first_delay: the back-off after a first failure; it doubles each time.
-        longest_delay: the longest back-off.
-        longest_pause: a server that asks for more than this stops the run.
-        hopeless_at_start: tasks given up in a row, before any reply at all, that stop the run.
-        hopeless: tasks given up in a row, later on, that stop the run.
-    """
-
-    transient: int = 6
-    timed_out: int = 3
-    garbled: int = 2
-    unreachable: int = 6
-    rate_limited: int = 20
-    first_delay: float = 0.5
-    longest_delay: float = 30.0
-    longest_pause: float = 900.0
-    hopeless_at_start: int = 10
-    hopeless: int = 50
-
-    def attempts(self, error: CallError) -> int:
-        """How many attempts a task gets that ends in this error."""
-        if isinstance(error, Rejected):
-            return 1
-        if isinstance(error, Garbled):
-            return self.garbled
-        return self.timed_out if isinstance(error, TimedOut) else self.transient
+_LOT = 32
+"""Ends of calls handed over at a time: people vote between two lots."""
 
 
 def _utc() -> datetime:
     return datetime.now(UTC)
 
 
-async def run(
-    judge: JudgeLike,
-    tasks: Iterable[Task],
-    *,
-    concurrency: int = 8,
-    policy: Policy = Policy(),
-    stop: asyncio.Event | None = None,
-    on_pause: Callable[[float, str], None] | None = None,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    clock: Callable[[], float] = time.monotonic,
-    now: Callable[[], datetime] = _utc,
-    chance: random.Random | None = None,
-) -> AsyncGenerator[Verdict, None]:
-    """Judge tasks, with at most ``concurrency`` of them under way at once.
-
-    Tasks are drawn as slots become free, and no further ahead than verdicts are taken. A task
-    that fails becomes a verdict with its status and error. Leave the iteration early through
-    ``contextlib.aclosing``: calls under way are then dropped, unrecorded.
+class Runner:
+    """Lets one judge work until nothing is left for it, or it is told to end.
 
     Args:
-        stop: once set, no call begins any more; calls under way still give their verdicts.
-        on_pause: told when the endpoint pauses: for how many seconds, and why.
-        sleep: waits some seconds.
-        clock: monotonic seconds.
+        pool: where the judge asks; it says how many calls may be under way.
+        stop: once set, no call begins any more; calls under way are waited for.
+        on_ended: told of each call that ended, once it is on the disk.
+        pace: seconds between the calls of each of its workers; for showing the work.
         now: the time of day, for :attr:`core.records.Verdict.at`.
         chance: jitters the waits.
-
-    Yields:
-        Verdicts, in the order in which they come. ``attempts`` counts all calls of the task.
-
-    Raises:
-        TiebreakError: nothing further can be judged: the key is refused, the model is unknown,
-            the server cannot be reached. Verdicts had until then have been yielded, and tasks
-            without one are left as they were.
-    """
-    if concurrency < 1:
-        raise ValueError(f"concurrency is {concurrency}, not at least 1")
-    job = _Job(
-        judge,
-        iter(tasks),
-        policy,
-        stop,
-        on_pause,
-        sleep,
-        clock,
-        now,
-        chance or random.Random(),
-        asyncio.Queue(concurrency),
-        resume_at=clock(),
-    )
-    working = asyncio.create_task(job.work_all(concurrency))
-    try:
-        while (verdict := await job.results.get()) is not None:
-            yield verdict
-    finally:
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-    if job.broken is not None:
-        raise job.broken
-
-
-@dataclass
-class _Job:
-    """One run: its tasks, its results, and how its endpoint is doing.
-
-    Attributes:
-        resume_at: no call begins before this time of the clock.
-        pauses: pauses in a row without a reply between them, by class of error.
-        given_up: tasks in a row for which there was no reply.
-        heard: whether there has been any reply at all.
-        broken: why nothing further can be judged.
     """
 
-    judge: JudgeLike
-    tasks: Iterator[Task]
-    policy: Policy
-    stop: asyncio.Event | None
-    on_pause: Callable[[float, str], None] | None
-    sleep: Callable[[float], Awaitable[None]]
-    clock: Callable[[], float]
-    now: Callable[[], datetime]
-    chance: random.Random
-    results: asyncio.Queue[Verdict | None]
-    resume_at: float
-    pauses: Counter[type[CallError]] = field(default_factory=Counter)
-    given_up: int = 0
-    heard: bool = False
-    broken: Exception | None = None
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(
+        self,
+        judge: JudgeLike,
+        keeper: Keeper,
+        pool: EndpointPool,
+        *,
+        stop: asyncio.Event | None = None,
+        on_ended: Callable[[Sequence[Ended]], None] | None = None,
+        pace: float = 0.0,
+        now: Callable[[], datetime] = _utc,
+        chance: random.Random | None = None,
+    ) -> None:
+        self._judge = judge
+        self._keeper = keeper
+        self._pool = pool
+        self._policy = pool.policy
+        self._stop = stop or asyncio.Event()
+        self._on_ended = on_ended
+        self._pace = pace
+        self._now = now
+        self._chance = chance or random.Random()
+        self._stock: deque[Call] = deque()
+        self._ready: deque[Call] = deque()
+        self._later: list[tuple[float, int, Call]] = []
+        self._ended: list[Ended] = []
+        self._idle: deque[asyncio.Future[Call | None]] = deque()
+        self._changed = asyncio.Event()
+        self._under_way: set[Call] = set()
+        self._queued = 0
+        self._given_up = 0
+        self._heard = False
+        self._got = Got()
+        self._broken: Exception | None = None
+        self._over = False
 
-    async def work_all(self, concurrency: int) -> None:
-        """Work until the tasks or the hope are used up, then say so with a last None."""
-        watching = asyncio.create_task(self._watch())
+    async def run(self) -> None:
+        """Work to the end.
+
+        Raises:
+            TiebreakError: nothing further can be judged: the key is refused, the model is
+                unknown, the server cannot be reached, the budget is used up. What was had
+                until then is recorded, and what was not is in the queue as before.
+        """
+        workers = [asyncio.create_task(self._work()) for _ in range(self._pool.most)]
+        stopping = asyncio.create_task(self._watch())
         try:
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(concurrency):
-                    workers.create_task(self._work())
-        except ExceptionGroup as errors:
-            self.broken = errors.exceptions[0]  # drawing a task failed: the caller's own error
+            await self._keep()
         finally:
-            watching.cancel()
-        await self.results.put(None)
+            self._end()
+            stopping.cancel()
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(stopping, *workers, return_exceptions=True)
+            await self._give_back()
+        if self._broken is not None:
+            raise self._broken
+
+    # ── the queue ───────────────────────────────────────────────────────────
+
+    async def _keep(self) -> None:
+        while True:
+            self._come_due()
+            if self._is_done():
+                return
+            given = self._gather()
+            if given.is_empty and not self._changed.is_set():
+                await self._wait_a_little()
+                if self._changed.is_set():
+                    continue
+                # Asked all the same: how to go on, and whether others gave work back.
+                given.want = 0 if self._is_ending else 1
+            self._changed.clear()
+            await self._exchange(given)
+
+    async def _exchange(self, given: Given) -> None:
+        got = self._got = await self._keeper.exchange(given)
+        if self._on_ended is not None and given.ended:
+            self._on_ended(given.ended)
+        self._pool.hold(got.is_paused)
+        self._stock.extendleft(reversed(got.refused))
+        self._stock.extend(got.taken)
+        for call in got.begun:
+            call.attempts += 1
+            self._send(call)
+        if got.is_cancelled:
+            self._end()
+        if got.is_spent and not (self._under_way or self._ready):
+            self._break(TiebreakError("the budget is used up", "raise it: tiebreak judge budget"))
+        is_moving = got.begun or got.taken or given.ended or given.back
+        if not is_moving and (got.refused or not got.is_dry):
+            await self._wait_a_little()  # there is nothing to be had at this moment
+
+    def _gather(self) -> Given:
+        """What to hand over: what ended, what can be sent next, what more to take up."""
+        given = Given(window=self._pool.window, under_way=len(self._under_way))
+        given.ended, self._ended = self._ended[:_LOT], self._ended[_LOT:]
+        if self._is_ending:
+            given.back = [*self._stock, *(call for _, _, call in self._later)]
+            self._stock.clear()
+            self._later.clear()
+            return given
+        spare = 8 + self._pool.window // 2
+        if not self._got.is_paused:
+            # What ended and waits to be written counts too: no faster than the disk.
+            room = self._pool.room + spare - len(self._ready) - len(self._ended)
+            while self._stock and len(given.begins) < min(room, 2 * _LOT):
+                given.begins.append(self._stock.popleft())
+        most = self._pool.window + 2 * spare
+        held = len(self._stock) + len(given.begins) + len(self._later) + len(self._ended)
+        if held < most and not (self._got.is_paused or self._got.is_dry):
+            given.want = min(most - held, 2 * _LOT)
+        return given
+
+    def _is_done(self) -> bool:
+        if self._under_way or self._ended or self._ready:
+            return False
+        if self._is_ending:
+            return not (self._stock or self._later)
+        return self._got.is_dry and not (self._stock or self._later)
+
+    async def _wait_a_little(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience()):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    @property
+    def _is_ending(self) -> bool:
+        return self._over or self._stop.is_set()
+
+    def _patience(self) -> float:
+        """Seconds until the keeper is to be asked again though nothing happened here."""
+        if not self._later:
+            return POLL
+        return min(POLL, max(0.0, self._later[0][0] - _clock()))
+
+    def _come_due(self) -> None:
+        now = _clock()
+        while self._later and self._later[0][0] <= now:
+            self._stock.appendleft(heapq.heappop(self._later)[2])
 
     async def _watch(self) -> None:
-        if self.stop is not None:
-            await self.stop.wait()
-            self.ended.set()
+        await self._stop.wait()
+        self._end()
+
+    def _end(self) -> None:
+        """Begin no call any more; what was written down and not sent goes back."""
+        self._over = True
+        self._pool.shut()
+        while self._ready:
+            self._ended.append(Ended(self._ready.popleft(), "unsent", is_back=True))
+        while self._idle:
+            if not (future := self._idle.popleft()).done():
+                future.set_result(None)
+        self._changed.set()
+
+    def _break(self, error: Exception) -> None:
+        self._broken = self._broken or error
+        self._end()
+
+    async def _give_back(self) -> None:
+        """After all workers have ended: nothing stays with this runner."""
+        for call in self._under_way:
+            self._ended.append(
+                Ended(call, "dropped", "the run was ended", may_be_charged=True, is_back=True)
+            )
+        self._under_way.clear()
+        while self._ended or self._stock or self._later:
+            given = self._gather()
+            await self._keeper.exchange(given)
+            if self._on_ended is not None and given.ended:
+                self._on_ended(given.ended)
+
+    # ── the calls ───────────────────────────────────────────────────────────
+
+    def _send(self, call: Call) -> None:
+        if self._is_ending:
+            self._ended.append(Ended(call, "unsent", is_back=True))
+            return
+        while self._idle:
+            if not (future := self._idle.popleft()).done():
+                future.set_result(call)
+                self._under_way.add(call)
+                return
+        self._ready.append(call)
 
     async def _work(self) -> None:
-        while not self._over() and (task := next(self.tasks, None)) is not None:
-            if (verdict := await self._settle(task)) is not None:
-                await self.results.put(verdict)
+        while (call := await self._next()) is not None:
+            await self._settle(call)
+            if self._pace:
+                await asyncio.sleep(self._pace)
 
-    async def _settle(self, task: Task) -> Verdict | None:
-        """Judge one task with as many attempts as it may have; None if the run ended first."""
-        attempts = 0
-        tried: Counter[type[CallError]] = Counter()
-        while await self._may_call():
-            attempts += 1
-            try:
-                verdict = await self.judge.judge(task)
-            except TiebreakError as error:
-                self._end(error)
-            except CallError as error:
-                tried[type(error)] += 1
-                wait = self._wait(error, tried[type(error)])
-                if wait is None:
-                    return self._give_up(task, error, attempts)
-                await self._nap(wait)
-            except Exception as error:  # noqa: BLE001 - one odd task must not end the run
-                return self._give_up(task, error, attempts)
-            else:
-                self.heard = True
-                self.given_up = 0
-                self.pauses.clear()
-                return self._stamped(verdict, attempts)
-        return None
-
-    def _wait(self, error: CallError, tries: int) -> float | None:
-        """Seconds until the task's next attempt; None if it has had all it gets."""
-        if isinstance(error, JobFatal):
-            self._end(TiebreakError(str(error), error.hint))
-        elif isinstance(error, RateLimited):
-            self._pause(error, error.wait, self.policy.rate_limited)
-        elif isinstance(error, Unreachable):
-            self._pause(error, None, self.policy.unreachable)
-        elif tries >= self.policy.attempts(error):
+    async def _next(self) -> Call | None:
+        if self._is_ending:
             return None
+        if self._ready:
+            call = self._ready.popleft()
+            self._under_way.add(call)
+            return call
+        future: asyncio.Future[Call | None] = asyncio.get_running_loop().create_future()
+        self._idle.append(future)
+        return await future
+
+    async def _settle(self, call: Call) -> None:
+        """Send one call and say what became of it."""
+        trip: Trip | None = None
+        try:
+            async with self._pool.slot() as trip:
+                if self._is_ending:
+                    raise Closed
+                verdicts = await self._ask(call.tasks)
+        except Closed:
+            ended = Ended(call, "unsent", is_back=True)
+        except CallError as error:
+            ended = self._failed(call, error, trip)
+        except TiebreakError as error:
+            self._break(error)
+            ended = Ended(call, "unsent" if trip is None else "stopped", is_back=True)
+        except Exception as error:  # noqa: BLE001 - one odd task must not end the run
+            ended = self._gave_up(call, error, trip, "error")
         else:
-            return self._back_off(tries)
-        return 0.0
+            assert trip is not None
+            ended = self._replied(call, verdicts, trip)
+        self._under_way.discard(call)
+        self._ended.append(ended)
+        self._changed.set()
 
-    def _pause(self, error: CallError, asked: float | None, most: int) -> None:
-        """Let no call begin for a while; end the run if pausing has not helped."""
-        kind, paused = type(error), self.clock() < self.resume_at
-        # Calls that were under way together fail together: that is one pause, not many.
-        if not paused:
-            self.pauses[kind] += 1
-        if self.pauses[kind] >= most:
-            self._end(TiebreakError(f"gave up after {most} tries: {error}", _AGAIN))
-            return
-        wait = self._back_off(max(1, self.pauses[kind])) if asked is None else asked
-        if wait > self.policy.longest_pause:
-            self._end(TiebreakError(f"the server asks to wait {wait:.0f} s: {error}", _AGAIN))
-            return
-        if paused and asked is None:
-            return
-        self.resume_at = max(self.resume_at, self.clock() + wait)
-        if self.on_pause is not None and not paused:
-            self.on_pause(wait, str(error))
+    async def _ask(self, tasks: Sequence[Task]) -> Sequence[Verdict]:
+        ask = getattr(self._judge, "judge_call", None)
+        if ask is None:
+            return [await self._judge.judge(task) for task in tasks]
+        verdicts: Sequence[Verdict] = await ask(tasks)
+        return verdicts
 
-    def _back_off(self, tries: int) -> float:
-        """Doubling waits, each cut by up to half so that calls do not return in step."""
-        longest = min(
-            self.policy.longest_delay, self.policy.first_delay * 2.0 ** min(tries - 1, 30)
+    def _replied(self, call: Call, verdicts: Sequence[Verdict], trip: Trip) -> Ended:
+        self._heard = True
+        self._given_up = 0
+        whole = tuple(verdicts)
+        if len(whole) < len(call.tasks):
+            told = {verdict.id for verdict in whole}
+            whole += tuple(
+                self._judge.failed(task, "the reply said nothing of this pair")
+                for task in call.tasks
+                if verdict_id(self._judge.record, task) not in told
+            )
+        unread = next((v for v in whole if v.status is not VerdictStatus.OK), None)
+        ended = self._told(call, "ok", trip, whole)
+        if unread is None:
+            return ended
+        call.tried[Exception] += 1
+        name = unread.failure or unread.status.value
+        again = call.tried[Exception] < self._policy.unread
+        if again:
+            self._put_off(call, self._policy.back_off(call.tried[Exception], self._chance))
+        return replace(
+            ended, outcome=name, detail=unread.error, verdicts=() if again else ended.verdicts
         )
-        return longest * (0.5 + self.chance.random() / 2)
 
-    def _give_up(self, task: Task, error: Exception, attempts: int) -> Verdict:
-        """Record a task as failed; end the run if it has become hopeless."""
+    def _told(self, call: Call, outcome: str, trip: Trip, verdicts: tuple[Verdict, ...]) -> Ended:
+        """A call that ended in verdicts, with what it took."""
+        tokens_in = _sum([verdict.tokens_in for verdict in verdicts])
+        tokens_out = _sum([verdict.tokens_out for verdict in verdicts])
+        return Ended(
+            call,
+            outcome,
+            endpoint=trip.endpoint.address,
+            requests=trip.requests,
+            tokens_in=tokens_in,
+            tokens_out=tokens_out,
+            latency=_clock() - trip.begun,
+            verdicts=tuple(self._stamped(verdict, call) for verdict in verdicts),
+        )
+
+    def _failed(self, call: Call, error: CallError, trip: Trip | None) -> Ended:
+        """A call without a reply: again, or the end of its tasks, or of the run."""
+        call.tried[type(error)] += 1
+        tries = call.tried[type(error)]
+        if (stopped := self._pool.stopped) is not None:
+            self._break(stopped)
+            return self._lost(call, error, trip, is_back=True)
+        if isinstance(error, RateLimited | Unreachable | JobFatal):
+            self._put_off(call, 0.0)  # it is the endpoint that waits
+        elif tries >= self._attempts(error):
+            return self._gave_up(call, error, trip, error.failure)
+        else:
+            self._put_off(call, self._policy.back_off(tries, self._chance))
+        return self._lost(call, error, trip)
+
+    def _attempts(self, error: CallError) -> int:
+        """How many attempts a task gets that ends in this error."""
+        if isinstance(error, Rejected):
+            return 1
+        if isinstance(error, Garbled):
+            return self._policy.garbled
+        return self._policy.timed_out if isinstance(error, TimedOut) else self._policy.transient
+
+    def _gave_up(self, call: Call, error: Exception, trip: Trip | None, outcome: str) -> Ended:
+        """Let a call's tasks fail; end the run if it has become hopeless."""
         words = str(error) if isinstance(error, CallError) else f"{type(error).__name__}: {error}"
         if not isinstance(error, TooLong):
-            self.given_up += 1
-        most = self.policy.hopeless if self.heard else self.policy.hopeless_at_start
-        if self.given_up >= most:
-            message = f"{self.given_up} tasks in a row failed, the last with: {words}"
-            self._end(TiebreakError(message, _AGAIN))
-        return self._stamped(self.judge.failed(task, words), attempts)
+            self._given_up += 1
+        most = self._policy.hopeless if self._heard else self._policy.hopeless_at_start
+        if self._given_up >= most:
+            message = f"{self._given_up} tasks in a row failed, the last with: {words}"
+            self._break(TiebreakError(message, AGAIN))
+        verdicts = tuple(
+            self._stamped(replace(self._judge.failed(task, words), failure=outcome), call)
+            for task in call.tasks
+        )
+        return replace(self._lost(call, error, trip, outcome=outcome), verdicts=verdicts)
 
-    def _stamped(self, verdict: Verdict, attempts: int) -> Verdict:
-        return replace(verdict, attempts=attempts, at=stamp(self.now()))
+    def _lost(self, call: Call, error: Exception, trip: Trip | None, **more: Any) -> Ended:
+        if trip is None:  # then there was no request either
+            return without_reply(call, error, **more)
+        at, latency = trip.endpoint.address, _clock() - trip.begun
+        return without_reply(call, error, at, trip.requests, latency, **more)
 
-    def _end(self, error: TiebreakError) -> None:
-        self.broken = self.broken or error
-        self.ended.set()
-
-    def _over(self) -> bool:
-        return self.ended.is_set() or (self.stop is not None and self.stop.is_set())
-
-    async def _may_call(self) -> bool:
-        """Wait while the endpoint pauses; False once the run has ended."""
-        while not self._over():
-            wait = self.resume_at - self.clock()
-            if wait <= 0:
-                return True
-            await self._nap(wait * (1 + self.chance.random() / 10))
-        return False
-
-    async def _nap(self, seconds: float) -> None:
-        """Sleep, or until the run ends."""
-        if seconds <= 0:
+    def _put_off(self, call: Call, wait: float) -> None:
+        if self._over:
+            self._stock.append(call)  # goes back with all others
             return
-        sleeping = asyncio.ensure_future(self.sleep(seconds))
-        ending = asyncio.ensure_future(self.ended.wait())
-        try:
-            await asyncio.wait({sleeping, ending}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeping.cancel()
-            ending.cancel()
+        self._queued += 1
+        heapq.heappush(self._later, (_clock() + wait, self._queued, call))
+
+    def _stamped(self, verdict: Verdict, call: Call) -> Verdict:
+        return replace(
+            verdict, attempts=call.attempts, at=stamp(self._now()), cost=self._cost(verdict)
+        )
+
+    def _cost(self, verdict: Verdict) -> float | None:
+        prices = self._got.prices
+        if prices is None or verdict.tokens_in is None or verdict.tokens_out is None:
+            return verdict.cost
+        return (verdict.tokens_in * prices[0] + verdict.tokens_out * prices[1]) / 1_000_000
 
 
-_AGAIN = "verdicts had so far are kept; check the server, then start the judge again"
+def _sum(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known and len(known) == len(counts) else None
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()

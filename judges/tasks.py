@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -21,8 +22,9 @@ from core.records import (
     VerdictStatus,
 )
 
-KINDS = ("baseline", "openai")
-"""What a judge can be: one that needs no model, or a model behind an OpenAI-compatible server."""
+KINDS = ("baseline", "openai", "decision")
+"""What a judge can be: one that needs no model, or a model behind an OpenAI-compatible server,
+which writes, or decides by a decision endpoint."""
 
 CLIENT_ONLY: Mapping[str, str] = MappingProxyType(
     {
@@ -31,6 +33,31 @@ CLIENT_ONLY: Mapping[str, str] = MappingProxyType(
     }
 )
 """Parameters that steer the client here and are not sent: they change no verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one request puts before a judge: a question, and its answers in order.
+
+    Attributes:
+        turn: from 1, or 0 for the whole conversation.
+        answers: each answer turn by turn.
+    """
+
+    question: Question
+    turn: int
+    answers: tuple[tuple[str, ...], ...]
+
+    @property
+    def last_turn(self) -> int:
+        """The last turn that is shown: the judged one, or the question's last."""
+        return len(self.question.turns) if self.turn == WHOLE_CONVERSATION else self.turn
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether the question has a reference answer to what is judged."""
+        first = 0 if self.turn == WHOLE_CONVERSATION else self.turn - 1
+        return any(r is not None for r in self.question.references[first : self.last_turn])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +88,19 @@ class Task:
             raise ValueError(f"left is {self.left!r}, not 1 or 2")
 
     @property
+    def shown(self) -> Shown:
+        """What a judge of pairs sees."""
+        return Shown(self.question, self.turn, (self.left_answer, self.right_answer))
+
+    @property
     def last_turn(self) -> int:
         """The last turn that is shown: the judged one, or the question's last."""
-        return len(self.question.turns) if self.turn == WHOLE_CONVERSATION else self.turn
+        return self.shown.last_turn
 
     @property
     def has_reference(self) -> bool:
         """Whether the question has a reference answer to what is judged."""
-        first = 0 if self.turn == WHOLE_CONVERSATION else self.turn - 1
-        return any(r is not None for r in self.question.references[first : self.last_turn])
+        return self.shown.has_reference
 
     def judged(self, answer: tuple[str, ...]) -> str:
         """The text of an answer that the verdict is about: the turn's, or all of it."""
@@ -106,6 +137,38 @@ def both_orders(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much one call sends, and may get back.
+
+    Tokens are told from bytes by rule, since each model cuts texts in its own way: about one
+    for four bytes of UTF-8 (English prose), and never more than one for two.
+
+    Attributes:
+        requests: how many requests the call takes.
+        sent: bytes of UTF-8, over all requests.
+        max_tokens: how many tokens may come back, over all requests.
+    """
+
+    requests: int = 1
+    sent: int = 0
+    max_tokens: int = 0
+
+    @property
+    def about(self) -> int:
+        """How many tokens are sent, about."""
+        return -(-self.sent // 4)
+
+    @property
+    def at_most(self) -> int:
+        """How many tokens are sent at most; a message costs some beside its text."""
+        return -(-self.sent // 2) + 16 * self.requests if self.sent else 0
+
+
+NOTHING = Size(requests=0)
+"""The size of a call that asks nobody."""
+
+
 class JudgeLike(Protocol):
     """Anything that gives verdicts: a model behind a server, or a baseline."""
 
@@ -125,6 +188,9 @@ class JudgeLike(Protocol):
     def failed(self, task: Task, error: str) -> Verdict:
         """What is recorded of a task for which no attempt gave a reply."""
 
+    def size(self, tasks: Sequence[Task]) -> Size:
+        """How much the call sends that settles these tasks, without sending it."""
+
     async def close(self) -> None:
         """Let go of connections."""
 
@@ -140,23 +206,36 @@ def verdict_id(judge: Judge, task: Task) -> str:
     It follows from the judge's configuration and the task alone, so a verdict recorded twice
     is recorded once, and what is still to do can be told without calling anyone.
     """
-    material = json.dumps(
-        [
-            judge.name,
-            judge.kind,
-            judge.model,
-            judge.prompt_hash,
-            sent_parameters(judge.parameters),
-            task.pair.key,
-            task.turn,
-            task.left,
-            task.repeat,
-        ],
-        sort_keys=True,
-        ensure_ascii=True,
-        separators=(",", ":"),
-    )
-    return hashlib.sha256(material.encode("ascii")).hexdigest()[:32]
+    return verdict_names(judge)(task.pair.key, task.turn, task.left, task.repeat)
+
+
+def verdict_names(judge: Judge) -> Callable[[str, int, int, int], str]:
+    """What names a judge's verdicts: a function of (pair's key, turn, left, repeat)."""
+    known, names = _NAMED[-1] if _NAMED else (None, None)
+    if names is not None and known is judge:
+        return names
+    who = [
+        judge.name,
+        judge.kind,
+        judge.model,
+        judge.prompt_hash,
+        sent_parameters(judge.parameters),
+    ]
+    packed = json.dumps(who, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    begun = packed[:-1].encode("ascii")
+
+    def name(pair: str, turn: int, left: int, repeat: int) -> str:
+        # As json.dumps writes the list whole; a pair's key is of hex digits.
+        return hashlib.sha256(
+            b'%s,"%s",%d,%d,%d]' % (begun, pair.encode(), turn, left, repeat)
+        ).hexdigest()[:32]
+
+    _NAMED.append((judge, name))
+    return name
+
+
+_NAMED: deque[tuple[Judge, Callable[[str, int, int, int], str]]] = deque(maxlen=1)
+"""The judge whose verdicts were named last: a process works on one for hours."""
 
 
 def verdict(

@@ -1,4 +1,4 @@
-"""Takes the pictures in ``docs/images`` anew: ``python -m tests.screenshots``.
+"""Takes the pictures in ``docs/images`` anew: ``python -m tests.screenshots [NAME]...``.
 
 Each is the real app on the sample study, driven by its own keys. The votes in them are cast by
 simulated annotators, whose draws are seeded, so the same code gives the same pictures. Every state
@@ -22,6 +22,7 @@ from textual.widgets import Static
 
 from core.records import LessonUse
 from db.store import Store
+from tests.watching import watched_study
 from tui.app import TiebreakApp, Who
 from tui.demo import prepare, simulated_annotators
 from tui.importing import import_path
@@ -79,6 +80,9 @@ PICTURES = (
     Picture("help", ("question_mark", "space")),
     Picture("lead", screen="lead"),
     Picture("floor", ("j",), screen="floor"),
+    Picture("judges", ("j", "tab"), screen="judges"),
+    Picture("judges-failures", ("j", "tab", "enter"), screen="judges"),
+    Picture("judges-reply", ("j", "tab", "enter", "enter"), screen="judges"),
     Picture("practice", ("escape", "4"), lessons=LessonUse.PRACTICE),
     Picture("not-passed", ("escape", "escape", *"44444"), lessons=LessonUse.QUALIFICATION),
 )
@@ -91,7 +95,7 @@ def voted_study(folder: Path) -> Path:
     with Store(study) as store:
         store.set({"dwell_ms": 0})
         for judge in store.judging.judges():
-            asyncio.run(work(store, judge))
+            asyncio.run(work(store.path, judge))
         for one in simulated_annotators(2):
             session = Session(store, store.annotator(one.name, simulated=True), "simulated")
             session.open()
@@ -116,7 +120,7 @@ async def take(study: Path, picture: Picture, size: tuple[int, int]) -> str:
     if picture.asks:
         with Store(study) as store:
             store.set(ASKED)
-    who = Who("ann", "local", is_lead=picture.screen in ("lead", "floor"))
+    who = Who("ann", "local", is_lead=picture.screen in ("lead", "floor", "judges"))
     if picture.lessons is not None:
         teach(study, picture.lessons)
     onboards = picture.lessons is not None
@@ -174,16 +178,20 @@ def _placed(match: re.Match[str]) -> str:
     )
 
 
-def main(folder: Path = IMAGES) -> None:
-    """Write every picture."""
+def main(folder: Path = IMAGES, names: Sequence[str] = ()) -> None:
+    """Write every picture, or those of these names."""
+    pictures = [one for one in PICTURES if not names or one.name in names]
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         voted = voted_study(Path(scratch))
-        for picture, (width, height) in product(PICTURES, SIZES):
+        for picture, (width, height) in product(pictures, SIZES):
             study = Path(scratch) / "shown" / voted.name
             shutil.rmtree(study.parent, ignore_errors=True)
             study.parent.mkdir()
-            shutil.copy(voted, study)
+            if picture.screen == "judges":
+                watched_study(study, questions=120, judged=150)
+            else:
+                shutil.copy(voted, study)
             svg = asyncio.run(take(study, picture, (width, height)))
             name = f"{picture.name}-{width}x{height}.svg"
             (folder / name).write_text(svg, "utf-8")
@@ -191,4 +199,4 @@ def main(folder: Path = IMAGES) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(names=sys.argv[1:])

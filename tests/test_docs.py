@@ -35,7 +35,18 @@ from tests.docs import (
     slug,
     steps,
 )
-from tui.actions import ANNOTATE, CONFIRM, FLOOR, HISTORY, LEAD, MODAL, Action, key_name
+from tui.actions import (
+    ANNOTATE,
+    CONFIRM,
+    FLOOR,
+    HISTORY,
+    JUDGES,
+    LEAD,
+    MODAL,
+    VERDICTS,
+    Action,
+    key_name,
+)
 from tui.cli import root
 from tui.screens import screens
 
@@ -139,7 +150,10 @@ def rows_for(actions: Sequence[Action]) -> set[frozenset[str]]:
 
 @pytest.mark.parametrize(
     ("document", "actions"),
-    [("annotators.md", [*ANNOTATE, *MODAL, *HISTORY]), ("leads.md", [*LEAD, *FLOOR, *CONFIRM])],
+    [
+        ("annotators.md", [*ANNOTATE, *MODAL, *HISTORY]),
+        ("leads.md", [*LEAD, *FLOOR, *JUDGES, *VERDICTS, *CONFIRM]),
+    ],
     ids=["annotators", "leads"],
 )
 def test_every_key_has_its_row_and_every_row_its_key(

@@ -382,6 +382,7 @@ def _(house: House) -> None:
             seat.send("\x1a")
             seat.read(0.05)
         seat.shows("0 done")
+        assert _program_above(house.pid()) == "sshd", "no shell stays beside a session"
         seat.send("\x1a\x03\x1c\x1a")
         time.sleep(0.5)
         assert _state(house.pid()) in "SR", "it is stopped"
@@ -397,6 +398,11 @@ def _(house: House) -> None:
         seat.until(lambda: seat.ended() or "0 done" in seat.text())
         assert b"$ " not in seat.raw
         assert b"# " not in seat.raw
+
+
+def _program_above(pid: int) -> str:
+    parent = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1]
+    return Path(f"/proc/{parent}/comm").read_text().strip()
 
 
 def _state(pid: int) -> str:
@@ -447,7 +453,10 @@ def _(house: House) -> None:
 @attempt("a key that was removed, or that nobody knows")
 def _(house: House) -> None:
     assert house.sshd.run(house.stranger).returncode == 255
-    house.tiebreak("annotator", "remove-key", "rita", house.fingerprint("rita"))
+    with house.login("rita") as seat:
+        seat.shows("0 done")
+        house.tiebreak("annotator", "remove-key", "rita", house.fingerprint("rita"))
+        assert seat.wait(5) == 1, "the open session ends"
     with house.login("rita") as seat:  # sshd has its line from before
         assert seat.wait() == 1
         seat.drain()

@@ -100,11 +100,17 @@ def loaded_by(statement: str) -> set[str]:
     [
         ("import core.records, core.blinding, core.sampling, core.gold", {"numpy", "sqlite3"}),
         ("import db.store", {"judges", "tui", "textual", "sqlite_utils", "numpy"}),
-        ("import judges.runner, judges.client", {"db", "tui", "textual", "sqlite3", "openai"}),
-        ("import tui.cli", {"textual", "numpy", "scipy", "sqlite_utils", "openai", "httpx"}),
+        (
+            "import judges.runner, judges.client, judges.probing, judges.batch",
+            {"db", "tui", "textual", "sqlite3", "openai", "aiohttp", "httpx"},
+        ),
+        (
+            "import tui.cli",
+            {"textual", "numpy", "scipy", "sqlite_utils", "openai", "httpx", "aiohttp"},
+        ),
         (
             "import tui.cli, tui.app, tui.screens.annotate, db.store",
-            {"numpy", "scipy", "sqlite_utils", "openai", "httpx", "judges"},
+            {"numpy", "scipy", "sqlite_utils", "openai", "httpx", "aiohttp", "judges"},
         ),
     ],
 )

@@ -80,6 +80,7 @@ class Action:
 
 VOTE, READ, PAIR, REST = "Vote", "Read", "This pair", "Everything else"
 PEOPLE = "This person"
+JUDGE = "This judge"
 
 ANNOTATE: Sequence[Action] = (
     Action(
@@ -366,6 +367,83 @@ FLOOR: Sequence[Action] = (
     Action("quit", "app.quit", ("ctrl+q",), "quit", "Leave.", REST),
 )
 
+JUDGES: Sequence[Action] = (
+    Action(
+        "judges.open",
+        "open",
+        ("enter",),
+        "open",
+        "Go from a judge to its details, and from a class there to its verdicts.",
+        READ,
+    ),
+    Action(
+        "judges.other",
+        "other",
+        ("tab",),
+        "details",
+        "Move in the judges, or in the details of the chosen one.",
+        READ,
+    ),
+    Action(
+        "judges.pause",
+        "ask('pause')",
+        ("p",),
+        "pause",
+        "Let no call of this judge begin until it is resumed.",
+        JUDGE,
+    ),
+    Action("judges.resume", "ask('resume')", ("r",), "resume", "Let a paused judge go on.", JUDGE),
+    Action(
+        "judges.retry",
+        "ask('retry')",
+        ("t",),
+        "retry failed",
+        "Try once more what failed; both verdicts stay in the log.",
+        JUDGE,
+        "retry",
+    ),
+    Action(
+        "judges.cancel",
+        "ask('cancel')",
+        ("x",),
+        "cancel",
+        "End the work of this judge and empty its queue; what is recorded stays.",
+        JUDGE,
+    ),
+    Action(
+        "judges.work",
+        "ask('work')",
+        ("b",),
+        "background",
+        "Let the judges work in the background while this app is open, or no longer.",
+        REST,
+        "work",
+    ),
+    Action("read.line_down", "scroll(1)", ("j", "down"), "", "Go to the next line.", READ),
+    Action("read.line_up", "scroll(-1)", ("k", "up"), "", "Go to the line before.", READ),
+    Action("read.page_down", "page(1)", ("space", "pagedown"), "page", "Go one page down.", READ),
+    Action("read.page_up", "page(-1)", ("w", "pageup"), "", "Go one page up.", READ),
+    Action("theme", "app.next_theme", ("comma",), "", "Take the next theme.", REST),
+    Action("help", "help", ("question_mark", "f1"), "help", "Show this help.", REST),
+    Action("quit", "app.quit", ("ctrl+q",), "quit", "Leave.", REST),
+)
+
+VERDICTS: Sequence[Action] = (
+    Action(
+        "judges.open",
+        "open",
+        ("enter",),
+        "open",
+        "Show the verdict whole, with the raw reply.",
+        READ,
+    ),
+    Action("read.line_down", "scroll(1)", ("j", "down"), "", "Go to the next verdict.", READ),
+    Action("read.line_up", "scroll(-1)", ("k", "up"), "", "Go to the verdict before.", READ),
+    Action("read.page_down", "page(1)", ("space", "pagedown"), "page", "Go one page down.", READ),
+    Action("read.page_up", "page(-1)", ("w", "pageup"), "", "Go one page up.", READ),
+    Action("back", "close", ("escape", "q"), "back", "Go back.", REST),
+)
+
 CONFIRM: Sequence[Action] = (
     Action("confirm.yes", "answer(True)", ("y",), "yes", "Do what was asked.", REST),
     Action("confirm.no", "answer(False)", ("n", "escape"), "no", "Leave it as it is.", REST),
@@ -377,6 +455,8 @@ TABLES: Mapping[str, Sequence[Action]] = {
     "reader": MODAL,
     "history": HISTORY,
     "floor": FLOOR,
+    "judges": JUDGES,
+    "verdicts": VERDICTS,
     "confirm": CONFIRM,
 }
 """Every table, by the screen that has its keys."""

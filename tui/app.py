@@ -67,12 +67,14 @@ class Who:
         identity: how they proved it, as stored with each vote.
         is_lead: whether they may see what annotators must not.
         simulated: whether this is no person at all, which every screen then says.
+        key: the fingerprint of the key that they came with; empty without one.
     """
 
     annotator: str
     identity: str
     is_lead: bool = False
     simulated: bool = False
+    key: str = ""
 
 
 class TiebreakApp(App[None]):
@@ -198,9 +200,14 @@ class TiebreakApp(App[None]):
         self.store.close()
 
     def _mind_who_is_wanted(self) -> None:
-        """Leave once a lead has paused or retired this person."""
+        """Leave once a lead has paused or retired this person, or taken their key or role away."""
+        people = self.store.people
         try:
-            self.store.people.admit(self.who.annotator)
+            # Without a key, whoever may read the file may watch it, whatever their role.
+            if self.who.key and self.who.is_lead:
+                people.admit_lead(self.who.annotator, self.who.key)
+            else:
+                people.admit(self.who.annotator, self.who.key)
         except NotAdmitted as error:
             self.refuse(error)
         except StudyUnavailable:
@@ -232,17 +239,34 @@ class TiebreakApp(App[None]):
         return said, True
 
     def action_next_theme(self) -> None:
-        """Take the next theme, until the app ends."""
+        """Take the next theme: until the app ends, or for good where it is kept in the study."""
         names = [theme.name for theme in THEMES]
         said = "No colour, because NO_COLOR is set."
         if not without_colour():
             following = names[(names.index(self.theme) + 1) % len(names)]
             self.ansi_color = following == ANSI
             self.theme = following
-            said = f"Theme: {self.theme}."
+            said = f"Theme: {self.theme}.{self._keep_theme()}"
         for line in self.screen.query(".said").results(Static):
             line.update(said)
             line.set_class(False, "-warning")
+
+    def _keep_theme(self) -> str:
+        """Keep the theme for the next login of somebody who has no settings file here.
+
+        Returns:
+            What is to be said of it; empty where nothing is.
+        """
+        if not self.who.key:
+            return ""
+        from db.preferring import prefer, preferred
+
+        try:
+            kept = preferred(self.store, self.who.annotator)
+            prefer(self.store, self.who.annotator, {**kept, "theme": self.theme})
+        except StudyUnavailable as error:
+            return f" Not kept for your next login: {error.message}."
+        return " Kept for your next login."
 
     def action_show(self, name: str) -> None:
         """Show a screen by its id, if this person may see it and no question is open."""

@@ -19,7 +19,7 @@ from core.records import Seen
 from db.pairs import make
 from db.serving import Served
 from db.store import Store
-from judges.runner import new_judge
+from judges.models import new_judge
 from tui.app import TiebreakApp, Who
 from tui.background import Background
 from tui.exporting import Options, gold_rows
@@ -183,7 +183,7 @@ def run_headless(study: Path) -> list[str]:
     with Store(study) as store:
         # Nobody is there to misclick, and the screen still waits until it is painted.
         store.set({"dwell_ms": 0})
-        verdicts = sum(asyncio.run(work(store, judge)) for judge in store.judging.judges())
+        verdicts = sum(asyncio.run(work(store.path, judge)) for judge in store.judging.judges())
         cast = {
             one.name: asyncio.run(vote_at_the_screen(study, one))
             for one in simulated_annotators(OVERLAP)

@@ -47,6 +47,8 @@ LAYOUTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "votes.open": ("e", "enter"),
         "floor.open": ("e", "enter"),
         "floor.pause": ("w",),
+        "judges.open": ("e", "enter"),
+        "judges.pause": ("w",),
         "confirm.yes": ("e",),
         "confirm.no": ("q", "escape"),
         "help": ("f1", "question_mark"),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.errors import TiebreakError
 from tui.actions import key_name
 from tui.keymap import (
     DEFAULT_LAYOUT,
@@ -129,6 +130,29 @@ def load(
         mend = f"{one.mend}; {_stays(keymap, one.action)}"
         notices.append(Notice(f"{place}, [keys] {one.action}", one.why, mend))
     return Preferences(chosen_theme, layout, keymap, tuple(notices), sources)
+
+
+def parsed(text: str, place: str) -> dict[str, Any]:
+    """What a settings file holds, if all of it can be taken.
+
+    Args:
+        place: what refusals call the file.
+
+    Raises:
+        TiebreakError: with the first thing that cannot.
+    """
+    import tomllib
+
+    try:
+        held = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise TiebreakError(
+            f"{place}: cannot be read as TOML: {error}",
+            "`tiebreak keys --example` prints one that can",
+        ) from error
+    for notice in load(stored=held, environ={}).notices:
+        raise TiebreakError(f"{notice.where.replace(STORED, place)}: {notice.what}", notice.mend)
+    return held
 
 
 def _read(

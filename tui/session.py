@@ -389,7 +389,9 @@ class Session(Attentive):
 
     def _advance(self) -> None:
         prepared, self._prepared = self._prepared, None
-        self._take(prepared or self.store.serving.serve(self.annotator_id))
+        if prepared is None or not self.store.serving.holds(prepared.assignment):
+            prepared = self.store.serving.serve(self.annotator_id)
+        self._take(prepared)
 
     def _present(self) -> Served:
         assert self.current is not None, "no pair is on the screen"

@@ -8,21 +8,27 @@ from collections.abc import Iterator
 
 from tests.benchmarks.measure import Row
 
-PARTS = ("screen", "ssh", "storage", "history")
+PARTS = ("screen", "ssh", "storage", "history", "judging", "beside")
 ALONE = ("crowd",)
 """Those that take minutes and want the machine for themselves: only when they are named."""
+FULLER = ("crowd", "judging")
+"""Those that measure more with --full."""
 
 
 def _rows(parts: list[str], full: bool) -> Iterator[Row]:
     for part in parts:
         module = importlib.import_module(f"tests.benchmarks.{part}")
-        yield from module.rows(full=full) if part in ALONE else module.rows()
+        yield from module.rows(full=full) if part in FULLER else module.rows()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join((*PARTS, *ALONE)))
-    parser.add_argument("--full", action="store_true", help="crowd: votes for five minutes")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="crowd: votes for five minutes; judging: memory over 100,000 verdicts",
+    )
     said = parser.parse_args()
     if unknown := set(said.parts) - {*PARTS, *ALONE}:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")

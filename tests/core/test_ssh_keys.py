@@ -200,8 +200,8 @@ def test_a_command_comes_out_of_its_line_word_by_word(command: list[str], name: 
     written = authorized_line(key, command, name)
     assert "\n" not in written
     assert written.isascii()
-    assert written.startswith("restrict,pty,command=")
-    assert shlex.split(unquoted(written)) == command
+    assert written.startswith('restrict,pty,command="exec ')
+    assert shlex.split(unquoted(written)) == ["exec", *command]
     after = written[written.index(key.type) :] if key.type not in str(command) else ""
     assert after == "" or after.split(" ")[1] == key.body
 

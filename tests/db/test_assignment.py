@@ -126,6 +126,25 @@ def test_a_pair_given_back_leaves_its_order_to_the_next(tmp_path: Path) -> None:
         assert drawn(store, serve(store, c))[6] == side
 
 
+def test_what_comes_back_does_not_follow_its_own_question(tmp_path: Path) -> None:
+    with study(tmp_path, 3, policy="round-robin") as store:
+        ann, bob = store.annotator("ann"), store.annotator("bob")
+        first = serve(store, ann)
+        store.serving.release(ann, first.assignment)
+        taken = serve(store, bob)
+        assert taken.question == first.question
+        vote(store, ann, serve(store, ann), Seen.TIE)
+        here = serve(store, ann)
+        assert here.question == first.question, "another pair of it, by the order of the queue"
+        store.serving.release(bob, taken.assignment)
+        after = store.serving.serve(ann, beyond=here.assignment)
+        assert after is not None
+        assert after.question != here.question
+        vote(store, ann, here, Seen.TIE)
+        vote(store, ann, after, Seen.TIE)
+        assert serve(store, ann).assignment == first.assignment, "then it comes"
+
+
 def test_round_robin_goes_by_the_queue(tmp_path: Path) -> None:
     with study(tmp_path, policy="round-robin", models=("ant", "bee"), overlap=2) as store:
         for name in ("ann", "bob"):

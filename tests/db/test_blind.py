@@ -13,15 +13,18 @@ from sqlite_utils import Database
 
 from core.errors import Conflict, NotForAnnotators
 from core.records import Annotator, Choice, Lesson, Pair, Seen
+from core.ssh_keys import read_keys
 from db.blind import INSERTABLE, KEEPERS, READABLE
 from db.practising import Trial
+from db.preferring import prefer, preferred
 from db.serving import Draft
 from db.store import Store
 from db.voting import Cast
+from tests.core.test_ssh_keys import GOOD
 from tests.db.test_plans import scans
 from tests.studies import FakeClock, full_study, located, make_study, rows, serve, vote
 
-OWN = {"annotator", "assignment", "draft", "trial", "vote"}
+OWN = {"annotator", "assignment", "draft", "preference", "trial", "vote"}
 """Tables of which one reads one's own rows."""
 
 SEEN_BY_ALL = {
@@ -47,6 +50,8 @@ SEEN_OF_OWN = {
         "probability", "lease_until", "state", "closed_at", "skipped_after",
     },
     "draft": {"assignment_id", "turn", "note", "flag"},
+    "preference": {"annotator_id", "chosen"},
+    "ssh_key": {"fingerprint", "removed_at"},
     "trial": {"id", "lesson_id", "annotator_id", "round", "seen", "choice"},
     "vote": {
         "seq", "id", "pair_id", "turn", "annotator_id", "assignment_id", "left", "seen", "choice",
@@ -78,6 +83,8 @@ def study(tmp_path: Path) -> Path:
         store.practising.record(dora, "d", Trial("t1", 1, 1, Seen.LEFT))
         served = serve(store, dora)
         store.serving.keep_draft(served.assignment, served.turns[0], Draft("dora's"))
+        store.people.add_keys("dora", read_keys(GOOD.encode(), "dora.pub"))
+        prefer(store, "dora", {"theme": "light"})
     return path
 
 
@@ -111,7 +118,7 @@ def test_each_column_is_refused_or_listed_or_ones_own(study: Path, blind: Store)
     for table, column in found:
         may = not refused(blind.connection, f"SELECT [{column}] FROM [{table}]")
         assert may == ((table, column) in listed), (table, column)
-        if table in OWN or table in ("lesson", "chain_head"):
+        if table in OWN or table in ("lesson", "chain_head", "ssh_key"):
             may = not refused(blind.connection, f"SELECT [{column}] FROM main.[{table}]")
             assert may == ((table, column) in FOUND_BY), (table, column)
 
@@ -234,8 +241,10 @@ def test_ones_own_and_nobody_elses(study: Path) -> None:
     with Store(study, blind_for=Annotator("dora")) as store:
         assert store.connection.execute("SELECT note FROM draft").fetchall() == [("dora's",)]
         assert store.connection.execute("SELECT id FROM trial").fetchall() == [("t1",)]
+        assert store.connection.execute("SELECT removed_at FROM ssh_key").fetchall() == [(None,)]
+        assert preferred(store, "dora") == {"theme": "light"}
     with Store(study, blind_for=Annotator("eve")) as store:
-        for table in OWN - {"annotator"}:
+        for table in {*OWN, "ssh_key"} - {"annotator"}:
             assert store.connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
 
 
@@ -289,6 +298,7 @@ def test_nothing_is_written_in_anothers_name(study: Path, blind: Store) -> None:
         ("INSERT INTO main.draft VALUES (?, 1, 'x', '')", (theirs,)),
         ("DELETE FROM main.draft WHERE assignment_id <> ?", (mine.assignment,)),
         ("UPDATE main.annotator SET attributes = '{}' WHERE id = ?", (cleo,)),
+        ("INSERT OR REPLACE INTO main.preference VALUES (?, '{}')", (cleo,)),
         ("UPDATE main.chain_head SET seq = 0, hash = ''", ()),
         (
             "INSERT INTO main.trial (id, lesson_id, annotator_id, identity, round, left, at) "
@@ -317,9 +327,9 @@ def test_guards_stand_in_for_every_foreign_key(study: Path) -> None:
     }
     assert named == {
         ("assignment", "annotator_id"), ("assignment", "pair_id"), ("draft", "assignment_id"),
-        ("trial", "annotator_id"), ("trial", "lesson_id"), ("vote", "annotator_id"),
-        ("vote", "assignment_id"), ("vote", "pair_id"), ("vote", "source_id"),
-        ("vote", "supersedes"),
+        ("preference", "annotator_id"), ("trial", "annotator_id"), ("trial", "lesson_id"),
+        ("vote", "annotator_id"), ("vote", "assignment_id"), ("vote", "pair_id"),
+        ("vote", "source_id"), ("vote", "supersedes"),
     }  # fmt: skip
 
 

@@ -69,6 +69,14 @@ def sql(statement: str) -> Callable[[Path], None]:
     return change
 
 
+def opened(mode: int) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        path.parent.chmod(0o755)
+        path.chmod(mode)
+
+    return change
+
+
 def damage(path: Path) -> None:
     """Spoil an index: its pages hold entries of no row."""
     with closing(sqlite3.connect(path)) as raw:
@@ -83,8 +91,8 @@ def damage(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "name", "state", "words"),
     [
-        (lambda p: p.chmod(0o644), "rights", State.WARNING, "may read it (mode 0644)"),
-        (lambda p: p.chmod(0o666), "rights", State.PROBLEM, "may write it (mode 0666)"),
+        (opened(0o644), "rights", State.WARNING, "may read it (mode 0644)"),
+        (opened(0o666), "rights", State.PROBLEM, "may write it (mode 0666)"),
         (lambda p: p.parent.chmod(0o777), "folder", State.PROBLEM, "may rename files in"),
         (lambda p: p.parent.chmod(0o1777), "folder", State.WARNING, "may add files to"),
         (sql("PRAGMA journal_mode = DELETE"), "journal", State.PROBLEM, "makes voters wait"),
@@ -106,6 +114,17 @@ def test_what_is_wrong_is_found_with_a_way_out(
     assert found[name].state is state
     assert words in found[name].said
     assert {other for other, check in found.items() if check.state is not State.OK} == {name}
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o666])
+def test_a_study_in_a_folder_that_nobody_else_may_enter_is_closed_to_them(
+    study: Path, clock: FakeClock, mode: int
+) -> None:
+    study.chmod(mode)
+    study.parent.chmod(0o700)
+    rights = looked(study, clock)["rights"]
+    assert rights.state is State.OK
+    assert rights.said == f"nobody else on this host may enter {study.parent}"
 
 
 @pytest.mark.parametrize(

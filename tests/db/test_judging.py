@@ -11,7 +11,10 @@ import pytest
 from core.errors import Conflict, TiebreakError
 from core.records import Choice, Judge, Pair, Seen, Verdict, VerdictStatus
 from core.stats.tally import Tally
-from db.judging import Asked
+from db.judge_left import Scope, count_left
+from db.judge_queue import JudgeQueue
+from db.judging import Asked, asked_of
+from db.processes import process_name
 from db.reading import Feed
 from db.store import Store
 from tests.studies import located, make_study, serve, vote
@@ -24,6 +27,22 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with Store(make_study(tmp_path / "study.db", questions=2, turns=2)) as opened:
         opened.judging.add(JUDGE)
         yield opened
+
+
+def names(pair: str, turn: int, left: int, repeat: int) -> str:
+    return f"{pair}.{turn}.{left}" if not repeat else f"{pair}.{turn}.{left}.{repeat}"
+
+
+def left_to_judge(store: Store, scope: Scope | None = None) -> list[Asked]:
+    """All that is left for the judge, in the order in which it is wanted."""
+    queue = JudgeQueue(store, "j", process_name())
+    asked: dict[str, Asked] = {}
+    for portion in queue.frontier(scope or Scope(), names).portions():
+        with store.read() as connection:
+            found = asked_of(connection, [(one.pair_id, one.turn, one.left) for one in portion])
+        for wanted, one in zip(portion, found, strict=True):
+            asked.setdefault(wanted.key, one)
+    return list(asked.values())
 
 
 def verdict(asked: Asked, **fields: object) -> Verdict:
@@ -50,7 +69,7 @@ def test_a_judge_is_one_configuration(store: Store) -> None:
 
 
 def test_every_turn_of_every_pair_is_asked_in_both_orders(store: Store) -> None:
-    asked = store.judging.left_to_judge("j")
+    asked = left_to_judge(store)
     assert len(asked) == len(set((a.pair, a.turn, a.left) for a in asked)) == 2 * 2 * 2
     for one in asked:
         first, second = one.pair.model_1, one.pair.model_2
@@ -58,22 +77,22 @@ def test_every_turn_of_every_pair_is_asked_in_both_orders(store: Store) -> None:
             first, second = second, first
         assert [text.split()[0] for text in one.left_turns] == [first, first]
         assert [text.split()[0] for text in one.right_turns] == [second, second]
-    assert len(store.judging.left_to_judge("j", limit=3)) == 3
+    assert count_left(store, "j", Scope()) == 8
 
 
 def test_pairs_that_people_voted_on_come_first(store: Store) -> None:
     ann = store.annotator("ann")
     served = serve(store, ann)
     vote(store, ann, served, Seen.TIE)
-    asked = store.judging.left_to_judge("j")
+    asked = left_to_judge(store)
     assert [one.question.turns == served.question for one in asked] == [True] * 4 + [False] * 4
 
 
 def test_what_is_judged_is_not_asked_again_failures_included(store: Store) -> None:
-    first, second, *others = store.judging.left_to_judge("j")
+    first, second, *others = left_to_judge(store)
     failed = verdict(second, status=VerdictStatus.REFUSED, choice=None)
     assert store.judging.record([verdict(first), failed]) == 2
-    assert store.judging.left_to_judge("j") == others
+    assert left_to_judge(store) == others
     retried = verdict(second, id="retry", supersedes=failed.id)
     assert store.judging.record([retried]) == 1
     (standing,) = [
@@ -84,7 +103,7 @@ def test_what_is_judged_is_not_asked_again_failures_included(store: Store) -> No
 
 
 def test_one_id_is_one_verdict(store: Store) -> None:
-    first, second, *_ = store.judging.left_to_judge("j")
+    first, second, *_ = left_to_judge(store)
     one, other = verdict(first), verdict(second)
     assert store.judging.record([one, one]) == 1
     assert store.judging.record([one, other, other]) == 1
@@ -93,7 +112,7 @@ def test_one_id_is_one_verdict(store: Store) -> None:
 
 
 def test_a_verdict_is_kept_whole(store: Store) -> None:
-    asked = store.judging.left_to_judge("j")[1]
+    asked = left_to_judge(store)[1]
     given = verdict(
         asked, choice=Choice.MODEL_2, scores=(1, 9), preference=1, prompt="pairwise",
         prompt_hash="abc", label="[[B]]", raw="I say \x00 [[B]]", reasoning="", tokens_in=0,
@@ -113,7 +132,7 @@ def test_whole_conversations_are_asked_once(tmp_path: Path) -> None:
     path = make_study(tmp_path / "s.db", questions=2, turns=2, vote_per="conversation")
     with Store(path) as store:
         store.judging.add(JUDGE)
-        asked = store.judging.left_to_judge("j")
+        asked = left_to_judge(store)
         assert {one.turn for one in asked} == {0}
         assert len(asked) == 4
 

@@ -11,6 +11,12 @@ import pytest
 from core.errors import Conflict, NotAdmitted
 from core.records import Annotator, Role, Seen
 from core.ssh_keys import SshKey, read_keys
+from core.stats import compute
+from core.stats.options import Options
+from core.stats.tally import Tally
+from db import checkup_rows
+from db.changing import Wanted, change
+from db.reading import Feed
 from db.store import Store
 from db.voting import Cast
 from tests.studies import FakeClock, load, make_study, rows, serve, state, vote
@@ -179,3 +185,105 @@ def test_a_retired_annotator_is_so_wherever_the_study_is_read_again(
         again.ingest.take(read(file))
         assert again.reading.retired() == {"ann"}
         assert list(again.reading.records()) == list(store.reading.records())
+
+
+def test_adding_somebody_who_has_qualified_adds_their_new_key(store: Store) -> None:
+    ann = Annotator("ann", attributes={"language": "de"})
+    store.people.add(ann, [])
+    store.practising.let_in(store.annotator("ann"), "lea")
+    assert store.people.add(ann, [key(1)]) == (False, 1)
+
+
+# ── changing who somebody is ────────────────────────────────────────────────
+
+
+def group_loads(store: Store) -> list[tuple[str, int, int]]:
+    return store.connection.execute(
+        'SELECT "group", pair_id, load FROM group_load WHERE load > 0 ORDER BY 1, 2'
+    ).fetchall()
+
+
+def test_a_new_group_takes_over_the_slots_that_are_held(tmp_path: Path) -> None:
+    path = make_study(tmp_path / "groups.db", questions=6, overlap=3, repeat_percent=50)
+    with Store(path, clock=FakeClock()) as store:
+        ann, bob = (store.annotator(name, group="expert") for name in ("ann", "bob"))
+        for me in (ann, bob):
+            vote(store, me, serve(store, me), Seen.TIE)
+            store.voting.skip(me, serve(store, me).assignment)
+        open_one = serve(store, ann)
+        before = group_loads(store)
+        changed = change(store, "ann", Wanted(group="crowd"))
+        assert (changed.lines, changed.votes) == (("group: expert → crowd",), 1)
+        assert group_loads(store) != before
+        assert group_loads(store) == counted_anew(store)
+        vote(store, ann, open_one, Seen.LEFT, id="late")
+        store.voting.undo(ann, "local:ann", "undone")
+        store.people.reassign("ann")
+        change(store, "ann", Wanted(group="expert"))
+        while (served := store.serving.serve(ann)) is not None:
+            vote(store, ann, served, Seen.LEFT, id=f"all {served.assignment}")
+        assert group_loads(store) == counted_anew(store)
+        change(store, "bob", Wanted(group=""))
+        assert group_loads(store) == counted_anew(store)
+        assert store.verify() == []
+        assert checkup_of(store)["queue"] == "ok"
+
+
+def counted_anew(store: Store) -> list[tuple[str, int, int]]:
+    return store.connection.execute(
+        'SELECT a."group", s.pair_id, count(*) FROM assignment s JOIN annotator a '
+        "ON a.id = s.annotator_id WHERE s.state IN ('open', 'done') AND s.repeat = 0 "
+        "GROUP BY 1, 2 ORDER BY 1, 2"
+    ).fetchall()
+
+
+def checkup_of(store: Store) -> dict[str, str]:
+    return {check.name: check.state.value for check in checkup_rows.checks(store, deep=False)}
+
+
+def test_doctor_finds_and_mends_slots_of_groups_that_do_not_agree(store: Store) -> None:
+    ann = store.annotator("ann", group="expert")
+    vote(store, ann, serve(store, ann), Seen.TIE)
+    right = group_loads(store)
+    for wrong in ("UPDATE group_load SET load = 7", "DELETE FROM group_load"):
+        store.connection.execute(wrong)
+        assert checkup_of(store)["queue"] == "problem"
+        assert "counted anew" in checkup_rows.mend(store)["queue"]
+        assert group_loads(store) == right
+        assert checkup_of(store)["queue"] == "ok"
+
+
+def test_a_change_of_attributes_opens_categories_at_the_next_pair(tmp_path: Path) -> None:
+    path = make_study(tmp_path / "s.db", questions=2, only_for={"maths": {"language": ["de"]}})
+    with Store(path, clock=FakeClock()) as store:
+        ann = store.annotator("ann")
+        assert store.serving.serve(ann) is None
+        change(store, "ann", Wanted(attributes={"language": "de"}))
+        assert store.serving.serve(ann) is not None
+        change(store, "ann", Wanted(without=("language",)))
+        assert store.people.listed()[0].attributes == {}
+
+
+def test_numbers_that_are_followed_count_votes_with_the_new_group(store: Store) -> None:
+    for name in ("ann", "bob"):
+        me = store.annotator(name, group="expert")
+        vote(store, me, serve(store, me), Seen.TIE)
+    followed = Feed(store, Tally())
+    assert followed.catch_up()
+    assert not followed.catch_up()
+    change(store, "ann", Wanted(group="crowd"))
+    assert followed.catch_up()
+    fresh = Feed(store, Tally())
+    fresh.catch_up()
+    for group in ("crowd", "expert"):
+        options = Options(group=group)
+        (counted,) = compute(followed.tally, options, ["coverage"])
+        assert [counted] == compute(fresh.tally, options, ["coverage"])
+        votes = [one.value for one in counted.estimates if one.labels["measure"] == "votes"]
+        assert votes == [1]
+
+
+def test_who_stays_what_they_were_is_told_nothing_new(store: Store) -> None:
+    store.people.add(Annotator("lea", Role.LEAD, "team"), [])
+    changed = change(store, "lea", Wanted(Role.LEAD, "team"))
+    assert (changed.lines, changed.role, changed.leads) == ((), None, 1)

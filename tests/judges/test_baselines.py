@@ -9,14 +9,14 @@ import pytest
 from core.errors import TiebreakError
 from core.records import Choice, Verdict, VerdictStatus
 from judges.models import make_judge, new_judge
-from judges.runner import run
 from judges.tasks import Task, both_orders
+from tests.judges.running import judge_all
 from tests.judges.samples import PAIR, QUESTION, many, orders
 
 
 async def verdicts(model: str, tasks: list[Task], **parameters: object) -> list[Verdict]:
     judge = make_judge(new_judge(model, "baseline", model, parameters=parameters))
-    return [verdict async for verdict in run(judge, tasks, concurrency=4)]
+    return await judge_all(judge, tasks, concurrency=4)
 
 
 async def test_the_longer_answer_wins_in_either_order() -> None:

@@ -1,18 +1,21 @@
-"""The real openai client against a server that misbehaves: each outcome has one class."""
+"""The client against a server that misbehaves: each outcome has one class."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import re
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from core.errors import TiebreakError
 from core.records import VerdictStatus
-from judges.client import ChatClient, check_address, retry_after
+from judges.client import MOST_BYTES, ChatClient, check_address
 from judges.outcomes import (
     CallError,
     Garbled,
@@ -27,6 +30,7 @@ from judges.outcomes import (
     without_surrogates,
 )
 from judges.prompting import Message
+from judges.refusals import retry_after
 from tests.judges.stub_server import Scripted, StubServer, completion, failure
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -50,9 +54,11 @@ async def ask(stub: StubServer, *answers: Scripted, timeout: float = 5.0) -> Rep
 async def test_a_reply_and_what_was_sent(stub: StubServer) -> None:
     reply = await ask(stub, completion("[[A]]", reasoning_content="hm"))
     assert (reply.content, reply.reasoning, reply.status) == ("[[A]]", "hm", VerdictStatus.OK)
-    assert (reply.tokens_in, reply.tokens_out, reply.model) == (11, 7, "stub")
+    assert (reply.tokens_in, reply.tokens_out, reply.served_model) == (11, 7, "stub")
     assert reply.latency > 0
     (request,) = stub.requests
+    assert reply.sent_hash == hashlib.sha256(request.raw).hexdigest()
+    assert (reply.endpoint, reply.enforced, reply.token_logprobs) == (stub.url, False, None)
     assert request.path == "/v1/chat/completions"
     assert request.body == {
         "model": "m",
@@ -114,6 +120,12 @@ OVERFLOW = "This model's maximum context length is 4096 tokens, you asked for 50
         (Scripted(body=b'{"choices": [{"message": null}]}'), Garbled, "no choice"),
         (Scripted(body=b"\xff\xfe"), Garbled, "not JSON"),
         (Scripted(body=b"[" * 100_000), Garbled, "not JSON"),
+        (Scripted(body=b"x" * (MOST_BYTES + 1)), Garbled, "longer than 16 MiB"),
+        (Scripted(whole=b"what?\r\n\r\n"), Garbled, "not HTTP"),
+        (Scripted(302, headers={"location": "http://127.0.0.1:9/v1"}), JobFatal, "127.0.0.1:9"),
+        (Scripted(307), JobFatal, "elsewhere"),
+        (failure(400, {"message": "odd", "object": "error", "code": 400}), Rejected, "odd"),
+        (Scripted(502, b"<html>Bad gateway</html>"), Transient, "Bad gateway"),
         (Scripted(body=b"x" * 500, cut_after=0), Transient, "lost"),
         (Scripted(body=b"x" * 500, cut_after=200), Transient, "lost"),
     ],
@@ -131,6 +143,94 @@ async def test_each_failure_has_its_class(
 async def test_a_slow_server_is_a_time_out(stub: StubServer) -> None:
     with pytest.raises(TimedOut, match=r"0\.1 s"):
         await ask(stub, completion("[[A]]", delay=5), timeout=0.1)
+
+
+async def test_a_server_that_never_stops_writing_is_a_time_out(stub: StubServer) -> None:
+    with pytest.raises(TimedOut, match=r"0\.2 s"):
+        await ask(stub, Scripted(body=b"x" * 500, cut_after=200, hangs=True), timeout=0.2)
+
+
+@pytest.mark.parametrize(
+    ("error", "failure_name", "charged"),
+    [
+        (Transient("503"), "server error", False),
+        (Transient("lost", possibly_charged=True), "server error", True),
+        (Unreachable("refused"), "unreachable", False),
+        (TimedOut("slow"), "timed out", True),
+        (Garbled("html"), "garbled", True),
+        (RateLimited("429", 1.0), "rate limited", False),
+        (TooLong("4097"), "too long", False),
+        (Rejected("400"), "rejected", False),
+    ],
+)
+def test_each_class_has_a_name_and_says_whether_it_may_cost(
+    error: CallError, failure_name: str, charged: bool
+) -> None:
+    assert (error.failure, error.possibly_charged) == (failure_name, charged)
+
+
+async def test_a_connection_is_used_again_and_what_is_sent_is_the_same_each_time(
+    stub: StubServer,
+) -> None:
+    client = ChatClient(f"{stub.url}/", "m")
+    for _ in range(20):
+        await client.ask([Message("user", "Which? 😀")], {"temperature": 0})
+    await client.close()
+    assert stub.connections_made == 1
+    assert {request.raw for request in stub.requests} == {stub.requests[0].raw}
+    assert {request.path for request in stub.requests} == {"/v1/chat/completions"}
+
+
+async def test_a_very_long_request_arrives_whole(stub: StubServer) -> None:
+    client = ChatClient(stub.url, "m")
+    await client.ask([Message("user", "é" * 2**20)], {})
+    await client.close()
+    assert stub.requests[0].body["messages"][0]["content"] == "é" * 2**20
+
+
+async def test_a_proxy_and_cookies_are_left_alone(
+    stub: StubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    client = ChatClient(stub.url, "m")
+    stub.enqueue(replace(completion("[[A]]"), headers={"set-cookie": "who=me"}))
+    for _ in range(2):
+        await client.ask([Message("user", "x")], {})
+    await client.close()
+    assert not any("cookie" in request.headers for request in stub.requests)
+
+
+def several(*choices: dict[str, object]) -> Scripted:
+    return Scripted(body=json.dumps({"model": "stub", "choices": choices}).encode())
+
+
+def called(*arguments: str, finish: str = "tool_calls") -> dict[str, object]:
+    calls = [{"function": {"name": "f", "arguments": one}} for one in arguments]
+    message = {"role": "assistant", "content": None, "tool_calls": calls}
+    return {"index": 0, "message": message, "finish_reason": finish}
+
+
+async def test_of_several_choices_the_first_by_index_counts(stub: StubServer) -> None:
+    one, two = ({"index": n, "message": {"content": f"[[{x}]]"}} for n, x in ((1, "B"), (0, "A")))
+    assert (await ask(stub, several(one, two))).content == "[[A]]"
+
+
+@pytest.mark.parametrize(
+    ("choice", "content", "status"),
+    [
+        (called('{"verdict": "A"}'), '{"verdict": "A"}', VerdictStatus.OK),
+        (called('{"verdict": "A"}', finish="stop"), '{"verdict": "A"}', VerdictStatus.OK),
+        (called('{"verdict": "A', finish="length"), '{"verdict": "A', VerdictStatus.TRUNCATED),
+        (called('{"verdict": "A"}', '{"verdict": "B"}'), "", VerdictStatus.UNPARSED),
+        (called(), "", VerdictStatus.UNPARSED),
+    ],
+)
+async def test_the_arguments_of_a_lone_tool_call_are_the_text(
+    stub: StubServer, choice: dict[str, object], content: str, status: VerdictStatus
+) -> None:
+    reply = await ask(stub, several(choice))
+    assert (reply.content, reply.status) == (content, status)
 
 
 async def test_nobody_there_is_unreachable() -> None:
@@ -192,6 +292,15 @@ async def test_the_key_is_named_read_late_and_never_told(
     assert key not in told
     assert "wxyz" not in told
     assert "MY_KEY" in caught.value.hint
+
+
+@pytest.mark.parametrize("key", ["sec\r\nret: 1", "sécret", "sec\x00ret"])
+async def test_a_key_that_is_none_is_refused_untold(stub: StubServer, key: str) -> None:
+    client = ChatClient(stub.url, "m", key_variable="MY_KEY", environ={"MY_KEY": key})
+    with pytest.raises(TiebreakError, match="MY_KEY holds no key") as caught:
+        await client.ask([Message("user", "x")], {})
+    assert "ret" not in f"{caught.value!r}".replace("printable", "")
+    assert not stub.requests
 
 
 async def test_nothing_of_the_environment_is_told_to_a_server(

@@ -11,9 +11,10 @@ import pytest
 from core.errors import TiebreakError
 from core.records import Choice, Judge, Verdict, VerdictStatus
 from judges.models import make_judge, new_judge
+from judges.policy import Policy
 from judges.prompt_files import load_prompts
-from judges.runner import Policy, run
 from judges.tasks import Task, verdict_id
+from tests.judges.running import judge_all
 from tests.judges.samples import BETA, QUESTION, judge_at, many, orders
 from tests.judges.stub_server import Request, Scripted, StubServer, completion, failure
 
@@ -29,8 +30,7 @@ async def stub() -> AsyncIterator[StubServer]:
 async def verdicts(record: Judge, tasks: list[Task], concurrency: int = 1) -> list[Verdict]:
     judge = make_judge(record)
     try:
-        found = run(judge, tasks, concurrency=concurrency, policy=QUICK)
-        return [verdict async for verdict in found]
+        return await judge_all(judge, tasks, concurrency=concurrency, policy=QUICK)
     finally:
         await judge.close()
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from judges.prompt_files import load_prompts
 
 HERE = Path(__file__).parent
 GRAMMARS = {prompt.parser: prompt.grammar for prompt in load_prompts().by_id.values()}
+GRAMMARS["ranking"] = Grammar({}, names=("A", "B", "C", "D"))
 LABELS = Grammar({"A": Seen.LEFT, "B": Seen.RIGHT, "C": Seen.TIE, "D": Seen.BOTH_BAD})
 
 
@@ -37,6 +41,7 @@ def test_the_one_right_reading(parser: str, row: dict[str, Any]) -> None:
         "failure": parsed.failure,
         "grade": parsed.grade,
         "scores": None if parsed.scores is None else list(parsed.scores),
+        "ranking": None if parsed.ranking is None else str(parsed.ranking),
         "seen": parsed.seen,
     }
     (expected,) = [key for key in read if key in row]
@@ -49,7 +54,30 @@ def test_the_corpus_covers_each_kind(parser: str) -> None:
     kinds = Counter(row["kind"] for row in corpus(parser))
     needed = {"good", "quoting", "contradictory", "truncated", "empty", "refused", "injected"}
     assert {*needed, "script", "reasoning"} <= set(kinds)
-    assert kinds.total() >= 60
+    assert all(kinds[kind] >= 5 for kind in needed)
+    replies = [row["reply"] for row in corpus(parser)]
+    assert len(set(replies)) == len(replies) >= 300
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_no_two_replies_are_the_same_but_for_spaces_and_letters_case(parser: str) -> None:
+    """A corpus pads itself easily: what differs in dress alone is there to test the dress."""
+    plain = Counter("".join(row["reply"].split()).casefold() for row in corpus(parser))
+    doubled = sum(count - 1 for count in plain.values())
+    assert doubled <= 0.1 * plain.total()
+
+
+SCRIPTS = {
+    "Latin": "a-z", "Han": "一-鿿", "kana": "ぁ-ヿ", "Hangul": "가-힣", "Cyrillic": "а-я",
+    "Arabic": "ء-ي", "Devanagari": "ऀ-ॿ", "Hebrew": "א-ת", "Greek": "α-ω", "Thai": "ก-๛",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("parser", [parser for parser in PARSERS if parser != "choice"])
+def test_the_corpus_speaks_many_scripts(parser: str) -> None:
+    text = "".join(row["reply"] for row in corpus(parser))
+    told = {name for name, letters in SCRIPTS.items() if re.search(f"[{letters}]{{3}}", text)}
+    assert len(told) >= 8, sorted(set(SCRIPTS) - told)
 
 
 @pytest.mark.parametrize("parser", PARSERS)
@@ -67,7 +95,8 @@ PIECES = [
     "[[A]]", "[[B]]", "[[", "]]", "A>>B", "[[A>B]]", "[[7]]", "[1]", "8 7", " ", "\n", "> ", "}",
     "“", "”", "Final verdict: ", "not ", "is ", ". ", "/10", "**", '{"verdict": "A"}', '"',
     "<think>", "</think>", "\\boxed{", "B}", "＞", "［", "】", "\u200f", "because ", "٧", "```\n",
-    '{"verdict":',
+    '{"verdict":', "A", "[[A > B", " > C = D]]", "|", "(", ")", "Answer: ", "\\[", "```json\n",
+    '[{"verdict": "B"}]', "[[B > A | C = D]]", "says:\n",
 ]  # fmt: skip
 PARTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=8)))
 REPLIES = st.one_of(st.text(), PARTS.map("".join))
@@ -82,7 +111,10 @@ def test_no_reply_breaks_a_parser_or_becomes_what_it_does_not_say(reply: str, pa
         assert parsed.seen is None
         assert parsed.reason.startswith(parsed.failure)
         return
-    if parser in ("score_pair", "single_grade"):
+    if parser == "ranking":
+        assert parsed.ranking is not None
+        assert sorted("".join("".join(tier) for tier in parsed.ranking.tiers)) == list("ABCD")
+    elif parser in ("score_pair", "single_grade"):
         low, high = GRAMMARS[parser].scale
         for number in parsed.scores or (parsed.grade,):
             assert number is not None
@@ -95,6 +127,96 @@ def test_no_reply_breaks_a_parser_or_becomes_what_it_does_not_say(reply: str, pa
 def test_without_brackets_there_is_no_label(text: str) -> None:
     assert parse("bracket", text, LABELS).failure is not None
     assert parse("single_grade", text, LABELS).failure is not None
+
+
+NO_LABEL = st.text(st.characters(exclude_characters="ABCDabcd[]0123456789", max_codepoint=0x2FFF))
+
+
+@given(text=NO_LABEL, parser=st.sampled_from(sorted(PARSERS)))
+@settings(max_examples=300, deadline=None)
+def test_what_holds_no_label_and_no_number_is_no_verdict(text: str, parser: str) -> None:
+    digits = any(unicodedata.numeric(character, None) is not None for character in text)
+    letters = set(unicodedata.normalize("NFKC", text).casefold()) & set("abcd")
+    if digits or letters:
+        return
+    assert parse(parser, text, GRAMMARS[parser]).failure is not None
+
+
+WRAPPED: dict[str, Callable[[str], str]] = {
+    "spaces": lambda reply: f" \n{reply}\n \n",
+    "carriage returns": lambda reply: reply.replace("\n", "\r\n"),
+    "marks that nobody sees": lambda reply: f"\ufeff{reply}\u200b",
+    "an end-of-turn mark": lambda reply: f"{reply}<|im_end|>",
+    "empty reasoning": lambda reply: f"<think>\n\n</think>\n\n{reply}",
+    "reasoning that says otherwise": lambda reply: f"<think>[[B]] 1 10 [[2]]</think>\n{reply}",
+}
+
+
+@pytest.mark.parametrize("wrapping", WRAPPED)
+@pytest.mark.parametrize("parser", PARSERS)
+def test_harmless_wrapping_changes_no_reading(parser: str, wrapping: str) -> None:
+    for row in corpus(parser):
+        if row["kind"] in ("empty", "reasoning") and "reason" in wrapping:
+            continue
+        read = parse(parser, row["reply"], GRAMMARS[parser])
+        wrapped = parse(parser, WRAPPED[wrapping](row["reply"]), GRAMMARS[parser])
+        assert (wrapped.seen, wrapped.grade, wrapped.scores, wrapped.ranking, wrapped.failure) == (
+            read.seen, read.grade, read.scores, read.ranking, read.failure,
+        ), row["reply"]  # fmt: skip
+
+
+DRESSED = (
+    "**{}**",
+    "*{}*",
+    "_{}_",
+    "`{}`",
+    '"{}"',
+    "“{}”",
+    "({})",
+    "> {}",
+    "## {}",
+    "{}.",
+    "\n{}\n",
+)
+
+
+@pytest.mark.parametrize("dress", DRESSED)
+@pytest.mark.parametrize("parser", sorted(set(PARSERS) - {"json"}))
+def test_a_bare_verdict_may_be_dressed(parser: str, dress: str) -> None:
+    bare = {"choice": "A", "single_grade": "[[7]]", "score_pair": "8 7"}
+    bare |= {"bracket": "[[B]]", "five_level": "[[A>>B]]", "ranking": "[[B > A | C = D]]"}
+    if parser == "score_pair" and dress == "> {}":
+        dress = "{}"  # a quoted line of two numbers is somebody else's
+    read = parse(parser, bare[parser], GRAMMARS[parser])
+    assert read.failure is None
+    assert parse(parser, dress.format(bare[parser]), GRAMMARS[parser]) == read
+
+
+@given(st.permutations("ABCD"), st.integers(0, 7), st.integers(0, 4))
+def test_a_ranking_says_of_each_pair_what_it_says_of_all(
+    order: list[str], ties: int, good: int
+) -> None:
+    signs = ["=" if ties >> place & 1 else ">" for place in range(3)]
+    tiers = [[order[0]]]
+    for sign, name in zip(signs, order[1:], strict=True):
+        tiers = [*tiers[:-1], [*tiers[-1], name]] if sign == "=" else [*tiers, [name]]
+    good = min(good, len(tiers))
+    parts = (" > ".join(" = ".join(t) for t in some) for some in (tiers[:good], tiers[good:]))
+    text = " | ".join(parts) if good < len(tiers) else " > ".join(" = ".join(t) for t in tiers)
+    found = parse("ranking", f"So.\n\n[[{text}]]", GRAMMARS["ranking"]).ranking
+    assert found is not None
+    place = {name: number for number, tier in enumerate(tiers) for name in tier}
+    for left in "ABCD":
+        for right in "ABCD":
+            if left == right:
+                continue
+            seen = found.between(left, right)
+            if place[left] >= good and place[right] >= good:
+                assert seen is Seen.BOTH_BAD
+            elif place[left] == place[right]:
+                assert seen is Seen.TIE
+            else:
+                assert seen is (Seen.LEFT if place[left] < place[right] else Seen.RIGHT)
 
 
 @given(

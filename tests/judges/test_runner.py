@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import aclosing
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -24,47 +23,37 @@ from judges.outcomes import (
     Transient,
     Unreachable,
 )
-from judges.runner import Policy, Task, run, verdict_id
-from judges.tasks import verdict
+from judges.policy import Policy
+from judges.runner import POLL
+from judges.tasks import NOTHING, Size, Task, verdict, verdict_id
+from tests.judges.running import MemoryKeeper, at_once, judge_all
 from tests.judges.samples import many
 
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DOWN = Transient("503")
 
 
-class Clock:
-    """Time that passes only while somebody sleeps, and for all sleepers together."""
-
-    def __init__(self) -> None:
-        self.time = 0.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.time
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        until = self.time + seconds
-        await asyncio.sleep(0)
-        self.time = max(self.time, until)
-
-
 class Scripted:
-    """A judge whose calls end as they are told to, by the number of the call."""
+    """A judge whose calls end as they are told to, by the number of the call.
 
-    def __init__(self, outcome: Callable[[int, Task], Exception | None], clock: Clock) -> None:
+    Attributes:
+        takes: seconds that each call takes.
+    """
+
+    def __init__(
+        self, outcome: Callable[[int, Task], Exception | None], takes: float = 0.0
+    ) -> None:
         self.record = Judge("scripted", "baseline", "x")
         self.outcome = outcome
-        self.clock = clock
+        self.takes = takes
         self.calls: list[tuple[float, Task]] = []
         self.under_way = self.most_under_way = 0
 
     async def judge(self, task: Task) -> Verdict:
-        self.calls.append((self.clock(), task))
+        self.calls.append((asyncio.get_running_loop().time(), task))
         number = len(self.calls)
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.takes)
         self.under_way -= 1
         if (error := self.outcome(number, task)) is not None:
             raise error
@@ -73,47 +62,62 @@ class Scripted:
     def failed(self, task: Task, error: str) -> Verdict:
         return verdict(self.record, task, VerdictStatus.FAILED, error=error)
 
+    def size(self, tasks: Sequence[Task]) -> Size:
+        return NOTHING
+
     async def close(self) -> None: ...
 
 
 class Run:
-    """One run with a scripted judge, collected."""
+    """One run with a scripted judge, in virtual time, collected."""
 
-    def __init__(self, outcome: Callable[[int, Task], Exception | None]) -> None:
-        self.clock = Clock()
-        self.judge = Scripted(outcome, self.clock)
-        self.verdicts: list[Verdict] = []
+    def __init__(
+        self, outcome: Callable[[int, Task], Exception | None], takes: float = 0.0
+    ) -> None:
+        self.judge = Scripted(outcome, takes)
+        self.keeper = MemoryKeeper([])
         self.pauses: list[tuple[float, str]] = []
         self.error: TiebreakError | None = None
 
-    async def of(
+    def of(
         self,
-        tasks: list[Task],
+        tasks: Iterable[Task],
         concurrency: int = 1,
         policy: Policy | None = None,
         stop: asyncio.Event | None = None,
+        took: Callable[[Verdict], None] | None = None,
     ) -> Run:
+        self.keeper = MemoryKeeper(tasks, took)
         try:
-            async for one in run(
-                self.judge,
-                tasks,
-                concurrency=concurrency,
-                policy=policy or Policy(),
-                stop=stop,
-                on_pause=lambda wait, why: self.pauses.append((wait, why)),
-                sleep=self.clock.sleep,
-                clock=self.clock,
-                now=lambda: NOON,
-                chance=random.Random(1),
-            ):
-                self.verdicts.append(one)
+            at_once(
+                judge_all(
+                    self.judge,
+                    [],
+                    concurrency=concurrency,
+                    policy=policy or Policy(),
+                    stop=stop,
+                    on_pause=lambda wait, why: self.pauses.append((wait, why)),
+                    keeper=self.keeper,
+                )
+            )
         except TiebreakError as error:
             self.error = error
+        assert not self.keeper.open, "a call was written down whose end was not"
         return self
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        return self.keeper.verdicts
 
     @property
     def statuses(self) -> Counter[VerdictStatus]:
         return Counter(one.status for one in self.verdicts)
+
+    @property
+    def waits(self) -> list[float]:
+        """The seconds between calls."""
+        times = [time for time, _ in self.judge.calls]
+        return [late - early for early, late in pairwise(times)]
 
 
 def first_calls(*errors: Exception) -> Callable[[int, Task], Exception | None]:
@@ -121,9 +125,9 @@ def first_calls(*errors: Exception) -> Callable[[int, Task], Exception | None]:
 
 
 @pytest.mark.parametrize("concurrency", [1, 7, 64])
-async def test_each_task_is_judged_once_and_no_more_at_once_than_allowed(concurrency: int) -> None:
+def test_each_task_is_judged_once_and_no_more_at_once_than_allowed(concurrency: int) -> None:
     tasks = many(200)
-    done = await Run(lambda *_: None).of(tasks, concurrency)
+    done = Run(lambda *_: None).of(tasks, concurrency)
     assert {v.id for v in done.verdicts} == {verdict_id(done.judge.record, t) for t in tasks}
     assert len(done.verdicts) == len(done.judge.calls) == 200
     assert done.judge.most_under_way == concurrency
@@ -131,22 +135,20 @@ async def test_each_task_is_judged_once_and_no_more_at_once_than_allowed(concurr
     assert done.error is None
 
 
-async def test_tasks_are_drawn_no_further_ahead_than_verdicts_are_taken() -> None:
-    drawn = 0
+@pytest.mark.parametrize("takes", [0.0, 0.05])
+@pytest.mark.parametrize("concurrency", [1, 4, 64])
+def test_tasks_are_taken_up_not_far_ahead_of_verdicts(concurrency: int, takes: float) -> None:
+    """Not where calls end faster than verdicts can be written, either."""
+    most = 0
+    done = Run(lambda *_: None, takes)
 
-    def endless() -> Iterator[Task]:
-        nonlocal drawn
-        while True:
-            drawn += 1
-            yield many(1)[0]
+    def look(_: Verdict) -> None:
+        nonlocal most
+        most = max(most, done.keeper.drawn - len(done.verdicts))
 
-    judge = Scripted(lambda *_: None, Clock())
-    async with aclosing(run(judge, endless(), concurrency=4)) as verdicts:
-        async for _ in verdicts:
-            await asyncio.sleep(0.01)
-            break
-    assert drawn <= 1 + 4 + 4 + 1, "one taken, a queue of four, four workers"
-    assert len([t for t in asyncio.all_tasks() if t is not asyncio.current_task()]) == 0
+    done.of(many(1000), concurrency, took=look)
+    assert len(done.verdicts) == 1000
+    assert min(concurrency, 32) <= most <= 4 * concurrency + 32
 
 
 @pytest.mark.parametrize(
@@ -159,10 +161,10 @@ async def test_tasks_are_drawn_no_further_ahead_than_verdicts_are_taken() -> Non
         (TooLong("4097 > 4096"), 1),
     ],
 )
-async def test_how_often_each_class_is_tried(error: CallError, attempts: int) -> None:
+def test_how_often_each_class_is_tried(error: CallError, attempts: int) -> None:
     tasks = many(2)
-    done = await Run(lambda _, task: error if task is tasks[0] else None).of(tasks)
-    failed, fine = done.verdicts
+    done = Run(lambda _, task: error if task is tasks[0] else None).of(tasks)
+    failed, fine = sorted(done.verdicts, key=lambda one: one.status is VerdictStatus.OK)
     assert (failed.status, failed.attempts, failed.choice) == (
         VerdictStatus.FAILED,
         attempts,
@@ -171,22 +173,22 @@ async def test_how_often_each_class_is_tried(error: CallError, attempts: int) ->
     assert failed.error == str(error)
     assert fine.status is VerdictStatus.OK
     assert len(done.judge.calls) == attempts + 1
-    almost = await Run(first_calls(*[error] * (attempts - 1))).of(many(1))
+    almost = Run(first_calls(*[error] * (attempts - 1))).of(many(1))
     assert [(v.status, v.attempts) for v in almost.verdicts] == [(VerdictStatus.OK, attempts)]
 
 
-async def test_back_off_doubles_with_jitter_up_to_its_longest() -> None:
-    policy = Policy(transient=9, first_delay=1.0, longest_delay=20.0)
-    done = await Run(lambda *_: DOWN).of(many(1), policy=policy)
-    assert len(done.clock.slept) == 8
-    for wait, longest in zip(done.clock.slept, [1, 2, 4, 8, 16, 20, 20, 20], strict=True):
-        assert longest / 2 <= wait <= longest
-    assert len(set(done.clock.slept)) == 8
+def test_back_off_doubles_with_jitter_up_to_its_longest() -> None:
+    policy = Policy(transient=9, first_delay=1.0, longest_delay=20.0, trips=99)
+    done = Run(lambda *_: DOWN).of(many(1), policy=policy)
+    assert len(done.waits) == 8
+    for wait, longest in zip(done.waits, [1, 2, 4, 8, 16, 20, 20, 20], strict=True):
+        assert longest / 2 <= wait <= longest + POLL
+    assert len(set(done.waits)) == 8
 
 
-async def test_a_rate_limit_pauses_the_endpoint_and_not_the_call() -> None:
+def test_a_rate_limit_pauses_the_endpoint_and_not_the_call() -> None:
     """While one call is told to wait, no other begins; all are judged in the end."""
-    done = await Run(first_calls(RateLimited("slow down", 30.0))).of(many(40), concurrency=8)
+    done = Run(first_calls(RateLimited("slow down", 30.0))).of(many(40), concurrency=8)
     assert done.statuses == {VerdictStatus.OK: 40}
     assert done.pauses == [(30.0, "slow down")]
     times = [time for time, _ in done.judge.calls]
@@ -195,131 +197,144 @@ async def test_a_rate_limit_pauses_the_endpoint_and_not_the_call() -> None:
     assert sorted(v.attempts for v in done.verdicts) == [1] * 39 + [2]
 
 
-async def test_one_burst_of_refusals_is_one_pause() -> None:
+def test_one_burst_of_refusals_is_one_pause() -> None:
     burst = [RateLimited("busy", None)] * 16
-    done = await Run(first_calls(*burst)).of(many(40), 16, Policy(rate_limited=3))
+    done = Run(first_calls(*burst)).of(many(40), 16, Policy(rate_limited=3))
     assert done.error is None
     assert done.statuses == {VerdictStatus.OK: 40}
     assert len(done.pauses) == 1
 
 
-async def test_a_server_that_only_limits_is_given_up() -> None:
-    done = await Run(lambda *_: RateLimited("quota of the minute", 5.0)).of(many(40), 4)
+def test_a_server_that_only_limits_is_given_up() -> None:
+    done = Run(lambda *_: RateLimited("quota of the minute", 5.0)).of(many(40), 4)
     assert done.error is not None
     assert done.error.message == "gave up after 20 tries: quota of the minute"
     assert done.verdicts == [], "no task is marked as failed for it"
     assert len(done.pauses) == 19
 
 
-async def test_a_pause_that_is_too_long_stops_the_run() -> None:
-    done = await Run(first_calls(RateLimited("tomorrow", 86_400.0))).of(many(4))
+def test_a_pause_that_is_too_long_stops_the_run() -> None:
+    done = Run(first_calls(RateLimited("tomorrow", 86_400.0))).of(many(4))
     assert done.error is not None
     assert "asks to wait 86400 s" in done.error.message
-    assert done.clock.slept == []
+    assert max(time for time, _ in done.judge.calls) == 0
 
 
-async def test_a_server_that_comes_up_late_is_waited_for() -> None:
-    done = await Run(first_calls(*[Unreachable("refused")] * 5)).of(many(3))
+def test_a_server_that_comes_up_late_is_waited_for() -> None:
+    done = Run(first_calls(*[Unreachable("refused")] * 5)).of(many(3))
     assert done.error is None
     assert done.statuses == {VerdictStatus.OK: 3}
 
 
-async def test_a_server_that_never_comes_up_stops_the_run() -> None:
-    done = await Run(lambda *_: Unreachable("cannot reach http://x")).of(many(100), 16)
+def test_a_server_that_never_comes_up_stops_the_run() -> None:
+    done = Run(lambda *_: Unreachable("cannot reach http://x")).of(many(100), 16)
     assert done.error is not None
     assert "gave up after 6 tries: cannot reach http://x" in done.error.message
     assert done.verdicts == []
 
 
-async def test_a_refused_key_stops_the_run_and_keeps_what_was_had() -> None:
+def test_a_refused_key_stops_the_run_and_keeps_what_was_had() -> None:
     def outcome(number: int, _task: Task) -> Exception | None:
         return JobFatal("401: no", "check MY_KEY") if number > 10 else None
 
-    done = await Run(outcome).of(many(50), 4)
+    done = Run(outcome).of(many(50), 4)
     assert done.error is not None
     assert (done.error.message, done.error.hint) == ("401: no", "check MY_KEY")
     assert done.statuses == {VerdictStatus.OK: 10}
     assert len(done.judge.calls) <= 10 + 4
 
 
-async def test_a_judge_that_cannot_take_the_task_stops_the_run() -> None:
-    done = await Run(first_calls(TiebreakError("no variant"))).of(many(3))
+def test_a_judge_that_cannot_take_the_task_stops_the_run() -> None:
+    done = Run(first_calls(TiebreakError("no variant"))).of(many(3))
     assert done.error is not None
     assert done.error.message == "no variant"
     assert done.verdicts == []
 
 
-async def test_an_odd_task_does_not_end_the_run() -> None:
-    done = await Run(first_calls(ZeroDivisionError("odd"))).of(many(3))
+def test_an_odd_task_does_not_end_the_run() -> None:
+    done = Run(first_calls(ZeroDivisionError("odd"))).of(many(3))
     assert done.error is None
     assert [v.status for v in done.verdicts] == [VerdictStatus.FAILED] + [VerdictStatus.OK] * 2
     assert done.verdicts[0].error == "ZeroDivisionError: odd"
 
 
-async def test_a_hopeless_start_is_cut_short() -> None:
-    done = await Run(lambda *_: Rejected("400: bad parameter")).of(many(100), 2)
+def test_a_hopeless_start_is_cut_short() -> None:
+    done = Run(lambda *_: Rejected("400: bad parameter")).of(many(100), 2)
     assert done.error is not None
     assert "10 tasks in a row failed, the last with: 400: bad parameter" in done.error.message
     assert 10 <= done.statuses[VerdictStatus.FAILED] <= 11
 
 
-async def test_many_failures_between_replies_are_no_reason_to_stop() -> None:
-    done = await Run(lambda n, _: Rejected("400") if n % 10 else None).of(many(300))
+def test_many_failures_between_replies_are_no_reason_to_stop() -> None:
+    done = Run(lambda n, _: Rejected("400") if n % 10 else None).of(many(300))
     assert done.error is None
     assert done.statuses == {VerdictStatus.FAILED: 270, VerdictStatus.OK: 30}
 
 
-async def test_long_questions_in_a_row_are_no_reason_to_stop() -> None:
-    done = await Run(lambda *_: TooLong("4097 > 4096")).of(many(120))
+def test_long_questions_in_a_row_are_no_reason_to_stop() -> None:
+    done = Run(lambda *_: TooLong("4097 > 4096")).of(many(120))
     assert done.error is None
     assert done.statuses == {VerdictStatus.FAILED: 120}
 
 
-async def test_stop_lets_calls_under_way_finish_and_begins_none() -> None:
+def test_stop_lets_calls_under_way_finish_and_begins_none() -> None:
     stop = asyncio.Event()
 
     def outcome(number: int, _task: Task) -> None:
         if number == 5:
             stop.set()
 
-    done = await Run(outcome).of(many(100), 4, stop=stop)
+    done = Run(outcome).of(many(100), 4, stop=stop)
     assert done.error is None
     assert len(done.verdicts) == len(done.judge.calls) < 10
 
 
-async def test_stop_ends_a_long_pause_and_leaves_the_task() -> None:
-    stop = asyncio.Event()
-    judge = Scripted(lambda *_: RateLimited("wait", 600.0), Clock())
-    asyncio.get_running_loop().call_later(0.05, stop.set)
-    async with asyncio.timeout(5):
-        assert [v async for v in run(judge, many(3), stop=stop)] == []
+def test_stop_ends_a_long_pause_and_leaves_the_task() -> None:
+    keeper = MemoryKeeper(many(3))
+
+    async def stopped() -> float:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        loop.call_later(5, stop.set)
+        judge = Scripted(lambda *_: RateLimited("wait", 600.0))
+        assert await judge_all(judge, [], stop=stop, keeper=keeper) == []
+        assert len(asyncio.all_tasks()) == 1
+        return loop.time()
+
+    assert 5 <= at_once(stopped()) < 6
+    assert {call.name for call in keeper.back} == {task.pair.key for task in many(3)}
+    assert keeper.open == set()
 
 
-async def test_leaving_early_leaves_nothing_behind() -> None:
-    judge = Scripted(lambda *_: None, Clock())
-    async with aclosing(run(judge, many(100), concurrency=8)) as verdicts:
-        async for _ in verdicts:
-            break
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+def test_a_run_that_is_dropped_gives_everything_back() -> None:
+    keeper = MemoryKeeper(many(100))
+
+    async def dropped() -> None:
+        judge = Scripted(lambda *_: None, takes=1.0)
+        running = asyncio.create_task(judge_all(judge, [], concurrency=8, keeper=keeper))
+        await asyncio.sleep(2.5)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    at_once(dropped())
+    assert len(keeper.verdicts) == 16
+    dropped_calls = [one for one in keeper.ended if one.outcome == "dropped"]
+    assert len(dropped_calls) == 8
+    assert all(one.may_be_charged and one.is_back for one in dropped_calls)
+    assert len(keeper.verdicts) + len(keeper.back) == keeper.drawn
+    assert keeper.open == set()
 
 
-async def test_a_callers_broken_tasks_are_the_callers_error() -> None:
+def test_a_queue_that_breaks_is_the_caller_s_error() -> None:
     def tasks() -> Iterator[Task]:
         yield from many(2)
         raise OSError("the study went away")
 
-    got = []
-
-    async def collect() -> None:
-        async for one in run(Scripted(lambda *_: None, Clock()), tasks(), concurrency=1):
-            got.append(one)
-
     with pytest.raises(OSError, match="went away"):
-        await collect()
-    assert len(got) == 2, "what came before the error is kept"
+        Run(lambda *_: None).of(tasks())
 
 
-async def test_every_task_is_accounted_for_under_mixed_failures() -> None:
+def test_every_task_is_accounted_for_under_mixed_failures() -> None:
     chance = random.Random(7)
     kinds = [DOWN, TimedOut("t"), Garbled("g"), Rejected("r"), RateLimited("l", 1.0), None, None]
 
@@ -327,7 +342,7 @@ async def test_every_task_is_accounted_for_under_mixed_failures() -> None:
         return chance.choice(kinds)
 
     tasks = many(500)
-    done = await Run(outcome).of(tasks, 32)
+    done = Run(outcome).of(tasks, 32)
     assert done.error is None
     assert Counter(v.id for v in done.verdicts) == Counter(
         verdict_id(done.judge.record, task) for task in tasks
@@ -336,8 +351,3 @@ async def test_every_task_is_accounted_for_under_mixed_failures() -> None:
     assert done.statuses[VerdictStatus.OK] > 0
     assert done.statuses[VerdictStatus.FAILED] > 0
     assert {v.choice for v in done.verdicts} == {None, Choice.MODEL_1}
-
-
-async def test_no_concurrency_is_refused() -> None:
-    with pytest.raises(ValueError, match="concurrency"):
-        await anext(run(Scripted(lambda *_: None, Clock()), [], concurrency=0))

@@ -11,6 +11,7 @@ from pathlib import Path
 from core.records import Seen
 from db.store import Store
 from tests.terminal import ROOT, terminal
+from tui.background_judges import BackgroundJudges
 from tui.demo import (
     OVERLAP,
     BackgroundAnnotators,
@@ -18,7 +19,6 @@ from tui.demo import (
     prepare,
     simulated_annotators,
 )
-from tui.judging import BackgroundJudges
 
 
 def test_without_a_terminal_it_says_so_runs_the_job_and_prints_the_report(tmp_path: Path) -> None:
@@ -97,7 +97,10 @@ def test_simulated_annotators_follow_the_stated_quality(tmp_path: Path) -> None:
 def test_background_work_ends_when_told(tmp_path: Path) -> None:
     study = tmp_path / "study.db"
     prepare(study)
-    working = (BackgroundJudges(study, pace=0.01), BackgroundAnnotators(study, pace=0.01))
+    working = (
+        BackgroundJudges(study, concurrency=1, pace=0.01),
+        BackgroundAnnotators(study, pace=0.01),
+    )
     for thread in working:
         thread.start()
     with Store(study) as store:

@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from core.records import Seen
+from core.records import Role, Seen
 from db.seats import Seat
 from db.store import Store
 from tests.studies import make_study, rows, serve, vote
@@ -148,7 +148,7 @@ async def test_nothing_is_done_before_it_is_confirmed(study: Path) -> None:
             assert "Nothing was done" in text(pilot, "said")
         assert (states(), open_pairs()) == ([(1, 1)], 1)
         await pilot.press("b", "y")
-        assert "1 pair given back" in text(pilot, "said")
+        assert text(pilot, "said") == "bob: 1 open pair given back."
         assert open_pairs() == 0
         await pilot.press("p", "y")
         assert states() == [(0, 1)]
@@ -159,6 +159,26 @@ async def test_nothing_is_done_before_it_is_confirmed(study: Path) -> None:
         assert "is retired" in text(pilot, "said")
         await pilot.press("r", "y")
         assert states() == [(1, 1)]
+    app.store.close()
+
+
+async def test_a_lead_is_told_when_it_would_end_their_own_screen(study: Path) -> None:
+    app = floor_app(study)
+    with Store(study) as store:
+        store.annotator(app.who.annotator, role=Role.LEAD)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, app.who.annotator)
+        for who, key, is_told in (
+            ("bob", "x", False),
+            (app.who.annotator, "x", True),
+            (app.who.annotator, "p", True),
+            (app.who.annotator, "b", False),
+        ):
+            await choose(pilot, who)
+            await pilot.press(key)
+            told = "That is you: this screen ends." in text(pilot, "confirm-question")
+            assert told is is_told
+            await pilot.press("escape")
     app.store.close()
 
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shlex
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.records import Seen
 from core.ssh_keys import read_keys
 from db.store import Store, local_identity
 from tests.core.test_ssh_keys import GOOD
 from tests.sshd import interpreter
 from tests.studies import make_study, rows, serve, vote
-from tests.terminal import terminal
+from tests.terminal import Terminal, terminal
 from tests.tui.test_cli import Done
 from tui.cli import run
 from tui.cli.people import need_owner
@@ -148,7 +151,7 @@ def test_the_lines_that_sshd_gets(tiebreak: Any, study: Path, key: Path, python:
     assert "nobody has a key" in tiebreak(*lines).err
     tiebreak("annotator", "add", "Ann O’Neil", "--key", key)
     (line,) = tiebreak(*lines).out.splitlines()
-    command, rest = line.removeprefix('restrict,pty,command="').split('" ', 1)
+    command, rest = line.removeprefix('restrict,pty,command="exec ').split('" ', 1)
     assert rest == f"{KEY.type} {KEY.body} Ann O?Neil"
     words = [python, "-I", "-m", "tui", "--db", str(study), "session", "--key", KEY.fingerprint]
     assert shlex.split(command) == words
@@ -262,6 +265,171 @@ def test_a_paused_or_retired_person_is_told_so_and_gets_no_pair(
         assert why in seat.text()
         assert b"0 done" not in seat.raw
     assert rows(study, "SELECT count(*) FROM vote") == [(0,)]
+
+
+def test_an_open_session_ends_with_its_key_and_keeps_the_note(
+    tiebreak: Any, study: Path, key: Path
+) -> None:
+    tiebreak("annotator", "add", "ann", "--key", key)
+    command = ["--db", str(study), "session", "--key", KEY.fingerprint]
+    with terminal(command) as seat:
+        seat.shows("0 done")
+        seat.send("n")
+        seat.shows("Note on this pair")
+        seat.send("half a thought")
+        seat.shows("half a thought")
+        assert tiebreak("annotator", "remove-key", "ann", KEY.fingerprint).code == 0
+        assert seat.wait(5) == 1
+        seat.drain()
+        assert "this key opens nothing here any more; every vote that you cast is kept" in _said(
+            seat
+        )
+    assert rows(study, "SELECT note FROM draft") == [("half a thought",)]
+    assert tiebreak("annotator", "add-key", "ann", key).code == 0
+    with terminal(command) as seat:
+        seat.shows("✎ note")
+        time.sleep(2.5)  # longer than between two looks
+        seat.send("1")
+        seat.shows("1 done")
+
+
+def test_a_leads_session_ends_when_they_are_lead_no_more(
+    tiebreak: Any, study: Path, key: Path
+) -> None:
+    tiebreak("annotator", "add", "lea", "--role", "lead", "--key", key)
+    command = ["--db", str(study), "session", "--key", KEY.fingerprint]
+    with terminal(command, columns=120) as seat:
+        seat.shows("Lead  │")
+        said = tiebreak("annotator", "change", "lea", "--role", "annotator").err
+        assert "role: lead → annotator" in said
+        assert "nobody is lead now" in said
+        assert seat.wait(5) == 1
+        seat.drain()
+        assert "you are no lead of this study any more" in _said(seat)
+    with terminal(command) as seat:
+        seat.shows("0 done")
+        assert "F3" not in seat.text()
+
+
+def test_preferences_are_kept_from_login_to_login(
+    tiebreak: Any, study: Path, key: Path, tmp_path: Path
+) -> None:
+    tiebreak("annotator", "add", "ann", "--key", key)
+    file = tmp_path / "ann.toml"
+    file.write_text('layout = "left-hand"\n[keys]\npair.note = "o"\n')
+    told = tiebreak("annotator", "settings", "ann", file)
+    assert (told.code, told.err) == (
+        0,
+        "ann: layout, keys kept; in effect from the next login on\n",
+    )
+    command = ["--db", str(study), "session", "--key", KEY.fingerprint]
+    with terminal(command, columns=120) as seat:
+        seat.shows("q A is better")
+        assert "o note" in seat.text()
+        seat.send("5")
+        seat.shows("Theme: light. Kept for your next login.")
+        seat.send("\x11")
+        assert seat.wait() == 0
+    ((chosen,),) = rows(study, "SELECT chosen FROM preference")
+    assert json.loads(chosen) == {
+        "layout": "left-hand",
+        "keys": {"pair": {"note": "o"}},
+        "theme": "light",
+    }
+    with terminal(command, columns=120) as seat:
+        seat.shows("q A is better")
+        seat.send("5")
+        seat.shows("Theme: ansi.")  # which follows light
+    assert tiebreak("annotator", "settings", "ann", "--none").code == 0
+    with terminal(command, columns=120) as seat:
+        seat.shows("1 A is better")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b'theme = "pink"', "bad.toml: no theme is called 'pink'"),
+        (b"theme = 2024-01-01", "bad.toml: no theme is called"),
+        (b'[keys]\nvote.z = "o"', "[keys] vote.z: no such action"),
+        (b"a\x1bb", "cannot be read as TOML"),
+        (b"\xff", "is no text in UTF-8"),
+        (b"#" * 100_000, "has more than"),
+    ],
+)
+def test_settings_of_which_something_cannot_be_taken_are_refused(
+    tiebreak: Any, study: Path, tmp_path: Path, text: bytes, why: str
+) -> None:
+    tiebreak("annotator", "add", "ann")
+    file = tmp_path / "bad.toml"
+    file.write_bytes(text)
+    refused = tiebreak("annotator", "settings", "ann", file)
+    assert (refused.code, refused.out) == (1, "")
+    assert why in refused.err
+    assert "\x1b" not in refused.err
+    assert tiebreak("annotator", "settings", "ann").code == 2
+    assert tiebreak("annotator", "settings", "ann", file, "--none").code == 2
+    assert tiebreak("annotator", "settings", "zoe", "--none").code == 1
+    assert rows(study, "SELECT * FROM preference") == []
+
+
+def _said(seat: Terminal) -> str:
+    """What the command says once its screen is gone, as if lines had no end."""
+    after = bytes(seat.raw).rpartition(b"\x1b[?1049l")[2]
+    return " ".join(after.decode().split())
+
+
+def test_a_person_is_changed_and_told_what_that_changes(tiebreak: Any, study: Path) -> None:
+    tiebreak("annotator", "add", "ann", "--group", "expert", "--attribute", "city=Ulm")
+    with Store(study) as store:
+        me = store.annotator("ann")
+        vote(store, me, serve(store, me), Seen.LEFT)
+    done = tiebreak(
+        "annotator", "change", "ann",
+        "--role", "lead", "--no-group", "--attribute", "language=de", "--no-attribute", "city",
+    )  # fmt: skip
+    assert (done.code, done.out) == (0, "")
+    assert done.err.splitlines() == [
+        "ann: role: annotator → lead",
+        "ann: group: expert → none",
+        "ann: attribute city: Ulm → none",
+        "ann: attribute language: none → de",
+        "  their votes stay, and statistics count them with the new group from now on",
+        "  their next login opens the lead's screen",
+    ]
+    (ann,) = tiebreak("annotator", "list", "--json").json
+    assert (ann["role"], ann["group"], ann["attributes"], ann["votes"]) == (
+        "lead",
+        "",
+        {"language": "de"},
+        1,
+    )
+    again = tiebreak("annotator", "change", "ann", "--attribute", "language=de")
+    assert (again.code, again.err) == (0, "ann: nothing to change\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        ((), 2, "say what to change"),
+        (("--group", "a", "--no-group"), 2, "contradict"),
+        (("--attribute", "a=1", "--no-attribute", "a"), 2, "set and taken away"),
+        (("--no-attribute", "height"), 1, "'ann' has no attribute 'height'"),
+        (("--attribute", "onboarding=yes"), 2, "practice let-in"),
+        (("--role", "owner"), 2, "owner"),
+        (("--group", "a\x1bb"), 2, "group"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused_whole(
+    tiebreak: Any, arguments: tuple[str, ...], code: int, why: str
+) -> None:
+    tiebreak("annotator", "add", "ann")
+    before = tiebreak("annotator", "list", "--json").out
+    refused = tiebreak("annotator", "change", "ann", *arguments)
+    assert (refused.code, refused.out) == (code, "")
+    assert why in refused.err
+    assert "\x1b" not in refused.err
+    assert tiebreak("annotator", "list", "--json").out == before
+    assert tiebreak("annotator", "change", "zoe", "--role", "lead").code == 1
 
 
 def test_session_takes_its_study_from_the_command_line_alone(

@@ -13,7 +13,7 @@ from core.records import Seen
 from db.serving import Draft, Served
 from db.store import Store
 from db.undoing import Undone
-from tests.studies import FakeClock, make_study, rows
+from tests.studies import FakeClock, make_study, rows, vote
 from tui.attention import IDLE_AFTER, ActiveTime
 from tui.session import Saved, Session, new_id
 
@@ -130,6 +130,58 @@ def test_what_was_prepared_comes_next_also_after_a_skip(session: Session) -> Non
     session.skip()
     assert session.current is prepared
     assert states(session.store) == ["skipped", "open"]
+
+
+def test_what_was_prepared_and_is_somebody_elses_now_does_not_come(
+    store: Store, clock: FakeClock
+) -> None:
+    """With an overlap of two: ann thinks for so long that three others are served meanwhile."""
+    session = begin(store)
+    session.open()
+    prepared = session.prepare()
+    assert prepared is not None
+    clock.forward(minutes=61)
+    for name in ("bob", "cleo"):
+        other = store.annotator(name)
+        while (served := store.serving.serve(other)) is not None:
+            for turn in served.turns:
+                vote(
+                    store,
+                    other,
+                    served,
+                    Seen.TIE,
+                    turn=turn,
+                    id=f"{name} {served.assignment} {turn}",
+                )
+    session.skip()
+    assert session.current is None, "both votes that each pair wants are there"
+    assert max(count for (count,) in rows(store.path, "SELECT load FROM queue")) == 2
+
+
+def test_what_was_prepared_long_ago_is_held_anew_when_it_comes(
+    session: Session, store: Store, clock: FakeClock
+) -> None:
+    session.open()
+    prepared = session.prepare()
+    assert prepared is not None
+    clock.forward(minutes=45)
+    session.skip()
+    assert on_screen(session).assignment == prepared.assignment
+    clock.forward(minutes=45)
+    bob = store.annotator("bob")
+    store.serving.serve(bob)
+    assert "expired" not in states(store)
+
+
+def test_what_was_given_back_for_somebody_is_held_again_when_they_go_on(
+    session: Session, store: Store
+) -> None:
+    session.open()
+    prepared = session.prepare()
+    assert prepared is not None
+    assert store.people.reassign("ann") == 2
+    session.skip()
+    assert states(store).count("open") == 1
 
 
 def test_undo_shows_the_pair_again_and_gives_back_what_was_prepared(session: Session) -> None:

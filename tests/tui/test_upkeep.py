@@ -129,6 +129,7 @@ def test_doctor_says_each_check_on_its_line_and_the_way_out_below(
     tiebreak: Tiebreak, study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
+    study.parent.chmod(0o755)
     study.chmod(0o644)
     with closing(sqlite3.connect(study)) as raw:
         raw.execute("UPDATE queue SET load = 7")

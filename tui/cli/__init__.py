@@ -11,10 +11,11 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import click
 
@@ -72,25 +73,39 @@ class Settings:
         return self.db
 
 
-class _Lazy(click.Group):
-    """A group that imports a command's module when the command is called."""
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is called.
+
+    Args:
+        lazily: each command's module and short help; others may be added as to any group.
+        called: what the command is called in its module, ``{}`` standing for its name.
+    """
+
+    def __init__(
+        self, *arguments: Any, lazily: Mapping[str, tuple[str, str]], called: str, **named: Any
+    ) -> None:
+        super().__init__(*arguments, **named)
+        self._lazily = lazily
+        self._called = called
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*self.commands, *self._lazily]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
+        if cmd_name not in self._lazily:
+            return super().get_command(ctx, cmd_name)
         if cmd_name in _VOTING:
             lean.leave_out_tls()
-        module = importlib.import_module(COMMANDS[cmd_name][0])
-        command = getattr(module, f"{cmd_name}_command")
+        module = importlib.import_module(self._lazily[cmd_name][0])
+        command = getattr(module, self._called.format(cmd_name.replace("-", "_")))
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        listed = [(name, one.get_short_help_str(80)) for name, one in self.commands.items()]
+        listed += [(name, line) for name, (_, line) in self._lazily.items()]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl(listed)
 
 
 def example(*commands: str) -> str:
@@ -100,7 +115,9 @@ def example(*commands: str) -> str:
 
 
 @click.group(
-    cls=_Lazy,
+    cls=LazyGroup,
+    lazily=COMMANDS,
+    called="{}_command",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=example(
         "tiebreak --db study.db import folder/",

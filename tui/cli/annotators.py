@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from core.errors import BadInput, Where
 from core.records import Annotator, Role
 from core.ssh_keys import LARGEST_FILE, SshKey, checked_fingerprint, read_keys
 from core.text import many, one_line
@@ -16,6 +17,9 @@ from tui.cli.data import as_json as json_option
 from tui.cli.data import show_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from db.changing import Changed
     from db.people import Person
 
 _file = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
@@ -27,7 +31,7 @@ _name = click.argument("name", callback=as_name)
     epilog=example("tiebreak --db study.db annotator add ann --key ann.pub"),
 )
 def annotator_command() -> None:
-    """Add people with their SSH keys; pause, resume, retire them; reassign their pairs."""
+    """Add people with their SSH keys; change, pause, resume, retire them; reassign their pairs."""
 
 
 @annotator_command.command(
@@ -131,6 +135,109 @@ def annotator_remove_key(settings: Settings, name: str, fingerprint: str) -> Non
     with Store(settings.study()) as store:
         store.people.remove_key(name, fingerprint)
     say(f"{one_line(name, 60)}: {fingerprint} opens nothing any more")
+
+
+@annotator_command.command(
+    "change",
+    epilog=example(
+        "tiebreak --db study.db annotator change ann --group crowd --attribute language=fr",
+        "tiebreak --db study.db annotator change ann --role lead --no-group --no-attribute city",
+    ),
+)
+@_name
+@click.option("--role", type=click.Choice([role.value for role in Role]), help="The new role.")
+@click.option("--group", callback=as_name, help="The new group.")
+@click.option("--no-group", "ungroups", is_flag=True, help="Take the group away.")
+@click.option(
+    "--attribute", "attributes", multiple=True, metavar="KEY=VALUE", help="Set an attribute."
+)
+@click.option("--no-attribute", "without", multiple=True, metavar="KEY", help="Take one away.")
+@click.pass_obj
+def annotator_change(
+    settings: Settings,
+    name: str,
+    role: str | None,
+    group: str | None,
+    ungroups: bool,
+    attributes: tuple[str, ...],
+    without: tuple[str, ...],
+) -> None:
+    """Change a person's role, group or attributes. Their votes, keys and pairs stay theirs."""
+    from db.changing import Wanted, change
+    from db.store import Store
+
+    if ungroups and group is not None:
+        raise click.UsageError("--group and --no-group contradict each other")
+    wanted = Wanted(
+        Role(role) if role else None, "" if ungroups else group, _attributes(attributes), without
+    )
+    if wanted == Wanted():
+        raise click.UsageError("say what to change: --role, --group, --attribute, --no-attribute")
+    with Store(settings.study()) as store:
+        changed = change(store, name, wanted)
+    if not changed.lines:
+        say(f"{one_line(name, 60)}: nothing to change")
+    for line in changed.lines:
+        say(f"{one_line(name, 60)}: {line}")
+    for line in _consequences(changed):
+        say(f"  {line}")
+
+
+def _consequences(changed: Changed) -> Iterator[str]:
+    """What else a lead should know of a change."""
+    if changed.regrouped and changed.votes:
+        yield "their votes stay, and statistics count them with the new group from now on"
+    if changed.role is Role.LEAD:
+        yield "their next login opens the lead's screen"
+    elif changed.role is not None:
+        yield "a lead's screen of theirs that is open ends within seconds"
+        if not changed.leads:
+            yield "nobody is lead now; to make one: tiebreak annotator change NAME --role lead"
+
+
+@annotator_command.command(
+    "settings", epilog=example("tiebreak --db study.db annotator settings ann ann.toml")
+)
+@_name
+@click.argument("file", type=_file, required=False)
+@click.option("--none", "forgets", is_flag=True, help="Forget what was kept.")
+@click.pass_obj
+def annotator_settings(settings: Settings, name: str, file: Path | None, forgets: bool) -> None:
+    """Keep a settings file's theme, layout and keys for a person's logins over SSH.
+
+    A FILE of - is standard input.
+    """
+    from db.preferring import prefer
+    from db.store import Store
+    from tui.preferences import parsed
+
+    if (file is None) != forgets:
+        raise click.UsageError("give a FILE, or --none")
+    chosen = {} if file is None else parsed(_text_of(file), str(file))
+    with Store(settings.study()) as store:
+        prefer(store, name, chosen)
+    kept = ", ".join(one_line(key, 40) for key in chosen) or "nothing"
+    say(f"{one_line(name, 60)}: {kept} kept; in effect from the next login on")
+
+
+def _text_of(file: Path) -> str:
+    """A small text file, or standard input for ``-``.
+
+    Raises:
+        BadInput: if it is no text, or not small.
+    """
+    if str(file) == "-":
+        raw = sys.stdin.buffer.read(LARGEST_FILE + 1)
+    else:
+        with file.open("rb") as stream:
+            raw = stream.read(LARGEST_FILE + 1)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(Where(str(file)), "", "is no text in UTF-8", "save it as UTF-8") from error
+    if len(raw) > LARGEST_FILE:
+        raise BadInput(Where(str(file)), "", f"has more than {LARGEST_FILE:,} bytes", "shorten it")
+    return text
 
 
 @annotator_command.command("pause", epilog=example("tiebreak --db study.db annotator pause ann"))

@@ -50,27 +50,30 @@ def _headless() -> None:
 
 def _interactive(study: Path, file: Path | None, theme: str | None) -> None:
     from tui.app import TiebreakApp, Who
+    from tui.background_judges import BackgroundJudges
     from tui.demo import BANNER, BackgroundAnnotators, check_is_sample, prepare
-    from tui.judging import BackgroundJudges
     from tui.preferences import load
 
     if not study.exists():
         study.parent.mkdir(parents=True, exist_ok=True)
         prepare(study)
     check_is_sample(study)
-    working = (BackgroundJudges(study, pace=0.15), BackgroundAnnotators(study, pace=0.8))
-    for thread in working:
-        thread.start()
+    working = (
+        BackgroundJudges(study, concurrency=1, pace=0.15),
+        BackgroundAnnotators(study, pace=0.8),
+    )
+    for one in working:
+        one.start()
     try:
         who = Who("you", "local", is_lead=True)
         preferences = load(file, theme=theme)
         run_app(TiebreakApp(study, who, banner=BANNER, preferences=preferences))
     finally:
-        for thread in working:
-            thread.end()
-        for thread in working:
-            thread.join(timeout=5)
-    for thread in working:
-        if thread.refusal is not None:
-            raise thread.refusal
+        for one in working:
+            one.end()
+        for one in working:
+            one.join(timeout=5)
+    for one in working:
+        if one.refusal is not None:
+            raise one.refusal
     say(f"Your votes are in {study}. Look at them: {sys.argv[0]} --db {study} stats")

@@ -12,11 +12,11 @@ from tui.cli.data import as_json, show_json
 
 
 @click.group("panel", epilog=example("tiebreak --db study.db judge panel list"))
-def panel_command() -> None:
+def judge_panel() -> None:
     """Let several judges vote; the panel stands beside them in every statistic."""
 
 
-@panel_command.command(
+@judge_panel.command(
     "add",
     epilog=example(
         "tiebreak --db study.db judge panel add three --member a --member b --member c",
@@ -79,7 +79,7 @@ def _member(text: str, judges: Collection[str]) -> tuple[str, float | None]:
         raise click.UsageError(f"--member takes JUDGE or JUDGE=WEIGHT, not {text!r}") from None
 
 
-@panel_command.command("list", epilog=example("tiebreak --db study.db judge panel list"))
+@judge_panel.command("list", epilog=example("tiebreak --db study.db judge panel list"))
 @as_json
 @click.pass_obj
 def panel_list(settings: Settings, as_json: bool) -> None:
@@ -111,7 +111,7 @@ def panel_list(settings: Settings, as_json: bool) -> None:
         click.echo(one_line(f"{panel.name:24}{how:10}{members}", 300))
 
 
-@panel_command.command("remove", epilog=example("tiebreak --db study.db judge panel remove three"))
+@judge_panel.command("remove", epilog=example("tiebreak --db study.db judge panel remove three"))
 @click.argument("name")
 @click.pass_obj
 def panel_remove(settings: Settings, name: str) -> None:

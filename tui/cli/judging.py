@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
-from collections import Counter
 from typing import Any
 
 import click
 
-from core.errors import TiebreakError
 from core.text import many, one_line
-from tui.cli import Settings, as_name, example, say
+from tui.cli import LazyGroup, Settings, as_name, example, say
 from tui.cli.data import as_json, show_json
-from tui.cli.judge_panels import panel_command
+from tui.cli.prompt_options import Chosen, prompt_options
+
+COMMANDS = {
+    "check": ("tui.cli.judge_servers", "Ask a judge's servers what they can do."),
+    "endpoint": ("tui.cli.judge_servers", "Add and remove a judge's servers."),
+    "batch": ("tui.cli.judge_batches", "Judge by files of the OpenAI Batch format."),
+    "panel": ("tui.cli.judge_panels", "Let several judges vote."),
+    "run": ("tui.cli.judge_runs", "Let judges judge what they have not judged yet."),
+    "pause": ("tui.cli.judge_runs", "Let judges begin no call until they are resumed."),
+    "resume": ("tui.cli.judge_runs", "Let paused judges go on."),
+    "cancel": ("tui.cli.judge_runs", "End the work of judges in all processes."),
+    "budget": ("tui.cli.judge_runs", "Limit what a judge may use in all."),
+    "price": ("tui.cli.judge_runs", "Say what a judge's tokens cost."),
+    "status": ("tui.cli.judge_runs", "How the judges' work stands, in numbers."),
+    "watch": ("tui.cli.judge_watch", "Follow the judges at work."),
+    "failures": ("tui.cli.judge_watch", "What failed, by class, and the last of it."),
+    "prompts": ("tui.cli.judge_prompts", "The prompts that judges can be asked with."),
+    "reparse": ("tui.cli.judge_reparse", "Read stored replies again with today's parser."),
+    "show": ("tui.cli.judge_watch", "One verdict whole, with its raw reply."),
+}
+"""Commands that stand elsewhere: module and short help, so that the group loads none of them."""
 
 
-@click.group("judge", epilog=example("tiebreak --db study.db judge list"))
+@click.group(
+    "judge",
+    cls=LazyGroup,
+    lazily=COMMANDS,
+    called="judge_{}",
+    epilog=example("tiebreak --db study.db judge list"),
+)
 def judge_command() -> None:
     """Add judges and let them judge."""
-
-
-judge_command.add_command(panel_command)
 
 
 @judge_command.command(
@@ -36,7 +55,13 @@ judge_command.add_command(panel_command)
 @click.option("--baseline", metavar="KIND", help="longer-answer, most-headings or coin: no model.")
 @click.option("--model", help="The model, as its server calls it.")
 @click.option("--endpoint", metavar="URL", help="The server's API root, ending in /v1.")
-@click.option("--prompt", default="pairwise", show_default=True, help="A family of prompts.")
+@click.option(
+    "--decisions",
+    type=click.Choice(["systemone", "decisions"]),
+    help="Let the model decide at this endpoint of its server, in place of writing.",
+)
+@click.option("--no-check", is_flag=True, help="Add it without asking its server.")
+@prompt_options
 @click.option("--api-key-env", metavar="VARIABLE", help="The variable that holds the key.")
 @click.option(
     "--set", "parameters", multiple=True, metavar="NAME=VALUE", help="Sent with each request."
@@ -49,17 +74,22 @@ def judge_add(
     baseline: str | None,
     model: str | None,
     endpoint: str | None,
-    prompt: str,
+    decisions: str | None,
+    no_check: bool,
+    chosen: Chosen,
     api_key_env: str | None,
     parameters: tuple[str, ...],
     revision: str,
 ) -> None:
     """Add a judge in one exact configuration; another configuration is another judge.
 
-    The key is read from the variable when the judge works; it is never stored.
+    Its server is asked what it can do, with a few calls of some tokens. The key is read from
+    the variable when the judge works; it is never stored.
     """
+    from db.judge_left import Scope, count_left
     from db.store import Store
-    from judges.runner import new_judge
+    from judges.models import new_judge
+    from tui.cli.judge_servers import found_at, show_found
 
     if (baseline is None) == (model is None):
         raise click.UsageError("give either --baseline, or --model with --endpoint")
@@ -68,21 +98,31 @@ def judge_add(
     given = dict(map(_parameter, parameters))
     if api_key_env:
         given["api_key_env"] = api_key_env
-    kind = "baseline" if baseline else "openai"
+    kind = "baseline" if baseline else "decision" if decisions else "openai"
+    if decisions:
+        given["api"] = decisions
+    prompts = chosen.prompts() if kind == "openai" else None
     record = new_judge(
         name,
         kind,
         baseline or model or "",
         endpoint=endpoint or "",
-        prompt=prompt,
+        prompt=chosen.named,
         parameters=given,
         revision=revision,
+        prompts=prompts,
     )
     with Store(settings.study()) as store:
-        is_new = store.judging.add(record)
-        waiting = len(store.judging.left_to_judge(name, limit=1_000_000))
+        wording = prompts.family(record.prompt).dump() if prompts else ""
+        is_known = any(judge.name == name for judge in store.judging.judges())
+        found = None if is_known or no_check else found_at(record)
+        is_new = store.judging.add(record, wording)
+        if found is not None:
+            store.endpoints.keep_found(name, record.endpoint, found)
+        waiting = count_left(store, name, Scope())
         pairs = store.reading.counts()["pairs"]
     say(f"judge {name!r} {'added' if is_new else 'is there already, as it is'}")
+    show_found(found)
     if pairs:
         say(f"  {many(waiting, 'verdict')} to give; next: tiebreak judge run {name}")
     else:
@@ -132,86 +172,3 @@ def judge_list(settings: Settings, as_json: bool) -> None:
     for judge in judges:
         where = f" at {judge.endpoint}, prompt {judge.prompt}" if judge.endpoint else ""
         click.echo(one_line(f"{judge.name:24}{judge.kind:10}{judge.model}{where}", 300))
-
-
-@judge_command.command("run", epilog=example("tiebreak --db study.db judge run longer"))
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option(
-    "--concurrency",
-    type=click.IntRange(1, 4096),
-    default=8,
-    show_default=True,
-    help="Calls at once.",
-)
-@click.option("--limit", type=click.IntRange(1), help="At most this many verdicts per judge.")
-@click.option("--retry-failed", is_flag=True, help="First try once more what failed before.")
-@as_json
-@click.pass_obj
-def judge_run(
-    settings: Settings,
-    names: tuple[str, ...],
-    concurrency: int,
-    limit: int | None,
-    retry_failed: bool,
-    as_json: bool,
-) -> None:
-    """Let judges judge what they have not judged yet; all of them if none is named.
-
-    Both orders are judged at every turn. Interrupt it whenever you like: verdicts are kept as
-    they come, and the next run goes on.
-    """
-    from db.store import Store
-
-    with Store(settings.study()) as store:
-        records = [store.judging.judge(name) for name in names] or [
-            judge for judge in store.judging.judges() if judge.kind != "imported"
-        ]
-        if not records:
-            raise TiebreakError(
-                "this study has no judge to run",
-                "add one: tiebreak judge add longer --baseline longer-answer",
-            )
-        done = [
-            asyncio.run(_run(store, record, concurrency, limit, retry_failed)) for record in records
-        ]
-    if as_json:
-        show_json(done)
-
-
-async def _run(
-    store: Any, record: Any, concurrency: int, limit: int | None, retry_failed: bool
-) -> dict[str, Any]:
-    from tui.judging import work
-
-    statuses: Counter[str] = Counter()
-    began = last = time.monotonic()
-
-    def told(verdict: Any) -> None:
-        nonlocal last
-        statuses[verdict.status.value] += 1
-        if time.monotonic() - last > 5:
-            last = time.monotonic()
-            say(f"  {record.name}: {statuses.total():,} so far")
-
-    def paused(seconds: float, why: str) -> None:
-        say(f"  {record.name}: waits {seconds:.1f} s: {one_line(why, 200)}")
-
-    try:
-        await work(
-            store,
-            record,
-            concurrency=concurrency,
-            limit=limit,
-            retry_failed=retry_failed,
-            on_verdict=told,
-            on_pause=paused,
-        )
-    except TiebreakError as error:
-        hint = f"{error.hint}; what failed stays so until: judge run {record.name} --retry-failed"
-        raise TiebreakError(f"judge {record.name!r}: {error.message}", hint) from error
-    seconds = time.monotonic() - began
-    listed = ", ".join(f"{count:,} {status}" for status, count in statuses.items()) or "none left"
-    say(f"{record.name}: {listed} in {seconds:.1f} s")
-    if failed := statuses.total() - statuses["ok"]:
-        say(f"  {many(failed, 'verdict')} could not be had: judge run {record.name} --retry-failed")
-    return {"judge": record.name, "verdicts": dict(statuses), "seconds": round(seconds, 3)}

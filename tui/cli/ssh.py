@@ -123,18 +123,20 @@ def _open_seat(study: Path, fingerprint: str) -> None:
     from tui import collector
 
     collector.hold()
+    from db.preferring import preferred
     from db.store import Store
     from tui.app import TiebreakApp, Who
     from tui.preferences import load
 
     with Store(study) as store:
         name, role = store.people.holder(fingerprint)
+        chosen = preferred(store, name)
     is_lead = role is Role.LEAD
     app = TiebreakApp(
         study,
-        Who(name, IDENTITY + fingerprint, is_lead=is_lead),
+        Who(name, IDENTITY + fingerprint, is_lead=is_lead, key=fingerprint),
         first="lead" if is_lead else "annotate",
-        preferences=load(stored={}, environ={}),
+        preferences=load(stored=chosen, environ={}),
         onboards=True,
     )
     run_app(app, log=study.with_name(f"{study.name}-crash.log"))

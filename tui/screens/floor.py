@@ -37,6 +37,9 @@ _QUESTIONS = {
     "retire": "Retire {name}? Their votes stay and are marked; {open} given back to the others.",
 }
 
+_ENDING = ("pause", "retire")
+"""What ends the screens of whom it is done to."""
+
 
 class FloorScreen(Screen[None]):
     """Lists everybody and follows the study; acts on one person after a question."""
@@ -199,6 +202,9 @@ class FloorScreen(Screen[None]):
         question = _QUESTIONS[deed].format(
             name=one_line(person.name, 40), open=many(person.open, "open pair")
         )
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        if deed in _ENDING and person.name == app.who.annotator:
+            question += " That is you: this screen ends."
         self.app.push_screen(Confirm(question), partial(self._answered, deed, person.name))
 
     def _answered(self, deed: str, name: str, is_yes: bool | None) -> None:
@@ -210,7 +216,7 @@ class FloorScreen(Screen[None]):
         deeds: dict[str, tuple[Callable[[str], int | None], str]] = {
             "pause": (people.pause, "paused"),
             "resume": (people.resume, "may vote"),
-            "reassign": (people.reassign, "open pairs given back"),
+            "reassign": (people.reassign, ""),
             "retire": (people.retire, "retired"),
         }
         do, done = deeds[deed]
@@ -219,8 +225,8 @@ class FloorScreen(Screen[None]):
         except TiebreakError as error:
             self._refuse(error)
             return
-        freed = "" if count is None else f" ({many(count, 'pair')} given back)"
-        self._say(f"{one_line(name, 60)}: {done}{freed}.")
+        freed = "" if count is None else f"{many(count, 'open pair')} given back"
+        self._say(f"{one_line(name, 60)}: {', '.join(filter(None, (done, freed)))}.")
 
     def action_help(self) -> None:
         """Show the keys."""

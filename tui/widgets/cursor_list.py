@@ -69,5 +69,8 @@ class CursorList(Inked, inherit_bindings=False):
         height = max(1, self.size.height)
         self._top = min(max(self._top, self._cursor - height + 1), self._cursor)
         self._top = max(0, min(self._top, self.count - height))
-        self.refresh()
+        self._paint()
         self.post_message(self.Moved())
+
+    def _paint(self) -> None:
+        self.refresh()

@@ -1,0 +1,311 @@
+"""What a judge's server can do, found out by asking it: a list and a few calls of some tokens.
+
+Nothing that a server says of itself is believed where a call can show it: some ignore a
+constraint that they do not know and answer 200, some answer to any model's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.errors import TiebreakError
+from core.records import Judge, VerdictStatus
+from judges.client import TIMEOUT, ChatClient
+from judges.decisions import APIS, tiny_request
+from judges.outcomes import CallError, JobFatal, Rejected, Reply, said
+from judges.prompting import Message
+from judges.structured import (
+    MOST_LOGPROBS,
+    WAYS,
+    Support,
+    Wanted,
+    label_schema,
+)
+from judges.tasks import sent_parameters
+
+LISTING = 10.0
+"""Seconds that a server has to list its models."""
+
+LONGEST = 60.0
+"""Seconds that it has for each small call."""
+
+_MOST_MODELS = 50
+_TALK = [Message("user", "Say hello in one short sentence.")]
+_LABELS = ("quince", "medlar")
+"""What nobody would answer who was not held to it."""
+
+_CHOICE = Wanted(choices=_LABELS)
+_SCHEMA = Wanted(
+    schema={
+        **label_schema(_LABELS),
+        "properties": {
+            **label_schema(_LABELS)["properties"],
+            "sure": {"type": "integer", "minimum": 1, "maximum": 3},
+        },
+        "required": ["verdict", "sure"],
+    }
+)
+_SHORT, _WITH_THOUGHTS = 64, 2048
+"""Tokens of a reply; a model that thinks first needs room for it."""
+
+_UNCHECKED = "or leave the check out: --no-check"
+
+
+async def probe(
+    record: Judge, address: str, *, environ: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Check one server of a judge.
+
+    Args:
+        record: says the model, the parameters and the name of the key's variable.
+        environ: where the key is looked up; by default the process's environment.
+
+    Returns:
+        What was found, as ``endpoint.found`` keeps it: ``server`` (who it says owns the
+        model), ``models``, ``context`` in tokens or None, ``structured`` (``choice`` and
+        ``json``: how each is enforced, or ""), ``logprobs`` (alternatives at each token),
+        ``reasoning`` (``apart``, ``inline``, ``hidden`` or ""), ``limit`` (the parameter that
+        limits a reply), ``decisions`` (the decision endpoint that answers, or ""), and
+        ``notes``.
+
+    Raises:
+        TiebreakError: the server cannot be reached, refuses the key, does not serve the model
+            or does not take the judge's parameters.
+    """
+    timeout = min(LONGEST, float(record.parameters.get("timeout", TIMEOUT)))
+    variable = str(record.parameters.get("api_key_env", ""))
+    client = ChatClient(
+        address, record.model, key_variable=variable, timeout=timeout, environ=environ
+    )
+    try:
+        return await _Probe(client, record).all()
+    except JobFatal as error:
+        raise TiebreakError(str(error), f"{error.hint}; {_UNCHECKED}") from None
+    except CallError as error:
+        hint = f"check that the server runs and is done loading, {_UNCHECKED}"
+        raise TiebreakError(f"{address} gives no answer: {error}", hint) from None
+    finally:
+        await client.close()
+
+
+class _Probe:
+    """One server being asked; what is found gathers in ``found``."""
+
+    def __init__(self, client: ChatClient, record: Judge) -> None:
+        self._client = client
+        self._is_decision = record.kind == "decision"
+        self._parameters = sent_parameters(record.parameters)
+        self._limit = "max_tokens"
+        self._room = _SHORT
+        self.found: dict[str, Any] = {
+            "server": "",
+            "models": [],
+            "context": None,
+            "structured": {"choice": "", "json": ""},
+            "logprobs": 0,
+            "reasoning": "",
+            "limit": self._limit,
+            "decisions": "",
+            "notes": [],
+        }
+
+    async def all(self) -> dict[str, Any]:
+        await self._list_models()
+        if not self._is_decision:
+            await self._talk()
+            self.found["structured"] = {
+                "choice": await self._way(_CHOICE, "choice"),
+                "json": await self._way(_SCHEMA, "json"),
+            }
+            self.found["logprobs"] = await self._logprobs()
+        self.found["decisions"] = await self._decisions()
+        if self._is_decision and not self.found["decisions"]:
+            raise JobFatal(
+                f"{self._client.base_url} has no decision endpoint for {self._client.model!r}",
+                "add it as a model that writes: leave --decisions out",
+            )
+        return self.found
+
+    async def _list_models(self) -> None:
+        """What the server lists; some list nothing and serve all the same."""
+        status, body = await listed(self._client)
+        entries = body.get("data") if isinstance(body, dict) else None
+        models = [
+            entry
+            for entry in (entries if isinstance(entries, list) else [])
+            if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+        ]
+        self.found["models"] = [
+            self._client.redacted(entry["id"]) for entry in models[:_MOST_MODELS]
+        ]
+        mine = [entry for entry in models if entry["id"] == self._client.model]
+        if not models:
+            self.found["notes"].append(f"it lists no models ({status})")
+        elif not mine:
+            names = ", ".join(self.found["models"][:8])
+            self.found["notes"].append(f"it does not list {self._client.model!r}, but: {names}")
+        for entry in mine:
+            self.found["server"] = self._client.redacted(str(entry.get("owned_by") or ""))
+            told = entry.get("meta")
+            size = told.get("n_ctx") if isinstance(told, dict) else None  # llama.cpp
+            sizes = (entry.get("max_model_len"), entry.get("context_length"), size)
+            known = [size for size in sizes if isinstance(size, int) and size > 0]
+            self.found["context"] = known[0] if known else None
+
+    async def _talk(self) -> None:
+        """A first reply: whether there is one at all, and where its reasoning stands."""
+        try:
+            reply = await self._ask()
+        except JobFatal as error:
+            if "max_completion_tokens" not in str(error):
+                raise
+            self._limit = self.found["limit"] = "max_completion_tokens"
+            reply = await self._ask()
+        if reply.reasoning:
+            self.found["reasoning"] = "apart"
+        elif reply.content.lstrip().startswith(("<think", "<|channel|>analysis")):
+            self.found["reasoning"] = "inline"
+        elif reply.status is VerdictStatus.TRUNCATED and not reply.content:
+            self.found["reasoning"] = "hidden"
+        if self.found["reasoning"]:
+            self._room = _WITH_THOUGHTS
+        if reply.served_model and reply.served_model != self._client.model:
+            self.found["notes"].append(f"it answers as {reply.served_model!r}")
+
+    async def _way(self, wanted: Wanted, kind: str) -> str:
+        """The first way by which the server keeps to what is wanted; "" if there is none."""
+        for way in WAYS:
+            self._client.support = Support(choice=way) if kind == "choice" else Support(json=way)
+            try:
+                reply = await self._ask(wanted)
+            except CallError as error:
+                if not isinstance(error, Rejected | JobFatal) and "500" not in str(error):
+                    self._failed(f"{kind} by {way}", error)
+                continue
+            if reply.enforced:
+                return way
+        return ""
+
+    async def _logprobs(self) -> int:
+        """How many alternatives it gives at each token."""
+        for count in (MOST_LOGPROBS, 5):
+            body = self._body() | {"logprobs": True, "top_logprobs": count}
+            try:
+                answer = await self._client.post("/chat/completions", body)
+            except (Rejected, JobFatal):
+                continue
+            except CallError as error:
+                self._failed("log-probabilities", error)
+                return 0
+            return _alternatives(answer.body)
+        return 0
+
+    async def _decisions(self) -> str:
+        """The decision endpoint that answers for this model."""
+        for api in APIS:
+            try:
+                answer = await self._client.post(f"/{api}", tiny_request(api, self._client.model))
+            except CallError:
+                continue
+            if answer.body.get("answers"):
+                return api
+        return ""
+
+    async def _ask(self, wanted: Wanted | None = None) -> Reply:
+        return await self._client.ask(_TALK, self._limited(), wanted=wanted)
+
+    def _limited(self) -> dict[str, Any]:
+        limits = ("max_tokens", "max_completion_tokens")
+        kept = {name: value for name, value in self._parameters.items() if name not in limits}
+        return kept | {self._limit: self._room}
+
+    def _body(self) -> dict[str, Any]:
+        messages = [{"role": m.role, "content": m.content} for m in _TALK]
+        return {"model": self._client.model, "messages": messages, **self._limited()}
+
+    def _failed(self, what: str, error: CallError) -> None:
+        self.found["notes"].append(f"{what} could not be tried: {error}")
+
+
+async def listed(client: ChatClient) -> tuple[int, object]:
+    """The status and the body of a server's list of models.
+
+    Raises:
+        TiebreakError: the server cannot be reached, or refuses the key.
+    """
+    import httpx
+
+    key = client.key()
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    address = client.base_url.rstrip("/")
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=LISTING, headers=headers) as asking:
+            response = await asking.get(f"{address}/models")
+    except httpx.HTTPError as error:
+        words = client.redacted(str(error) or type(error).__name__)
+        raise TiebreakError(
+            f"cannot reach {client.base_url}: {words}",
+            f"start the server, look at the address, {_UNCHECKED}",
+        ) from None
+    try:
+        body = response.json()
+    except (ValueError, RecursionError):
+        body = None
+    if response.status_code in (401, 403):
+        words = client.redacted(said(body))
+        raise TiebreakError(
+            f"{client.base_url} refuses the key: {response.status_code} {words}".rstrip(),
+            f"name the variable that holds it: --api-key-env; {_UNCHECKED}",
+        )
+    return response.status_code, body
+
+
+def _alternatives(answer: Mapping[str, Any]) -> int:
+    choices = answer.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    told = first.get("logprobs") if isinstance(first, dict) else None
+    content = told.get("content") if isinstance(told, dict) else None
+    if not isinstance(content, list) or not content or not isinstance(content[0], dict):
+        return 0
+    others = content[0].get("top_logprobs")
+    return len(others) if isinstance(others, list) else 0
+
+
+_ENFORCED = {
+    "structured_outputs": "structured_outputs",
+    "grammar": "a grammar",
+    "json_schema": "a JSON schema",
+    "json_object": "a JSON object's schema",
+}
+_REASONING = {
+    "apart": "reasoning comes apart from the reply",
+    "inline": "reasoning comes inside the reply and is set apart here",
+    "hidden": "reasoning is not shown but takes tokens of the reply's limit",
+}
+
+
+def described(found: Mapping[str, Any]) -> list[str]:
+    """What a check found, in a few lines for a person."""
+    support = Support.of(found)
+    server = found.get("server") or "a server that does not say what it is"
+    context = found.get("context")
+    lines = [f"{server}, context {context:,} tokens" if context else f"{server}, context unknown"]
+    ways = [
+        f"{what} by {_ENFORCED[way]}"
+        for what, way in (("labels", support.choice), ("JSON", support.json))
+        if way
+    ]
+    if ways:
+        lines.append(f"verdicts can be enforced: {', '.join(ways)}")
+    elif not found.get("decisions"):
+        lines.append("verdicts cannot be enforced: the prompt alone asks for their form")
+    if support.logprobs:
+        lines.append(f"log-probabilities: {support.logprobs} alternatives at each token")
+    if found.get("decisions"):
+        lines.append(f"decision endpoint: {found['decisions']}")
+    if found.get("reasoning") in _REASONING:
+        lines.append(_REASONING[found["reasoning"]])
+    if found.get("limit") == "max_completion_tokens":
+        lines.append("it takes max_completion_tokens, not max_tokens: --set it")
+    return [*lines, *map(str, found.get("notes", []))]
