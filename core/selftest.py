@@ -184,8 +184,14 @@ def _own_family(large: Pairs) -> float:
     return float((sign * (points[1] - points[0])).mean())
 
 
-def draw(rng: np.random.Generator) -> Drawn:
-    """Draw a study: three honest votes on each pair, two others' on half, two judges' verdicts."""
+def draw(seed: int, number: int) -> Drawn:
+    """Draw a study: three honest votes on each pair, two others' on half, two judges' verdicts.
+
+    Args:
+        seed: of all studies.
+        number: which of them.
+    """
+    rng = np.random.default_rng([seed, number])
     pairs = _pairs(QUESTIONS, rng)
     drawn = Drawn(list(_material(pairs)))
     named = [

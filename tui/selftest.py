@@ -113,14 +113,12 @@ def run(runs: int, seed: int) -> Report:
     Raises:
         TiebreakError: if a study cannot be stored or a number cannot be had.
     """
-    import numpy as np
-
     from core.selftest import draw, effects
 
     report = Report([Recovered(effect) for effect in effects(_PEOPLE)])
     with tempfile.TemporaryDirectory(prefix="tiebreak-selftest-") as folder:
         for number in range(runs):
-            drawn = draw(np.random.default_rng([seed, number]))
+            drawn = draw(seed, number)
             rows = _computed(Path(folder) / f"{number}.db", drawn.records, report)
             for each, row in zip(report.recovered, rows, strict=True):
                 planted = each.effect.planted

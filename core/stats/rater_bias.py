@@ -209,7 +209,7 @@ def left_out(number: int) -> tuple[str, ...]:
     return (f"{many(number, 'annotator')} not listed: {why}",)
 
 
-@statistic("rater_bias", "Leanings of each annotator and judge", order=66)
+@statistic("rater_bias", "Leanings of each annotator and judge", order=67)
 def rater_bias(view: View) -> Result:
     """Left, longer and both bad of each rater, with what stands out among all of them."""
     tests = _all_tests(view)

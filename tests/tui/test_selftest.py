@@ -47,9 +47,7 @@ def test_the_same_seed_says_the_same() -> None:
 
 
 def test_texts_are_as_long_as_was_drawn() -> None:
-    import numpy as np
-
-    drawn = planted.draw(np.random.default_rng(1))
+    drawn = planted.draw(0, 1)
     answers = [each for each in drawn.records if type(each).__name__ == "Answer"]
     assert len(answers) == planted.QUESTIONS * len(planted.MODELS)
     lengths = {length_features(each.turns[0]).tokens for each in answers}  # type: ignore[union-attr]
