@@ -44,6 +44,9 @@ _HONEST = 4
 _VOTES = 3
 _FAMILY = np.array([model.startswith("ant") for model in MODELS], np.float64)
 _LARGE = 20_000
+SURE = 0.0005
+"""Chance at most that a kept promise looks broken."""
+
 _FAILS = 0.4
 """Chance that the flaky judge fails where it would let the first model lose."""
 
@@ -168,6 +171,17 @@ def effects(people: str) -> list[Effect]:
         single("spammer: both bad", SPAMMER, "both bad", 1 / 4 - PEOPLE.bad),
         Effect("failures: win rate", "win_rate", flaky, None, worst=True),
     ]
+
+
+def is_possible(held: int, runs: int, level: float) -> bool:
+    """Whether so many of the runs may well hold the truth, if each does with this chance.
+
+    Exact binomial, :data:`SURE` on either side.
+    """
+    from scipy.special import bdtr, bdtrc
+
+    too_few, too_many = bdtr(held, runs, level), bdtrc(held - 1, runs, level)
+    return bool(min(too_few, too_many) > SURE)
 
 
 def _own_family(large: Pairs) -> float:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import TiebreakError, Where
-from core.stats.intervals import wilson
 from db.store import Store
 
 if TYPE_CHECKING:
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from core.stats.results import Estimate
 
 LEVEL = 0.95
-_SURE = 0.999
-"""A coverage that even this wide an interval tells from what was promised is a failure."""
 
 
 @dataclass(slots=True)
@@ -74,8 +71,9 @@ class Recovered:
         """Whether the coverage found is none that the promise rules out."""
         if self.effect.worst:
             return self.held == self.runs
-        low, high = wilson(self.held, self.runs, _SURE)
-        return low <= LEVEL <= high
+        from core.selftest import is_possible
+
+        return is_possible(self.held, self.runs, LEVEL)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; the keys are stable."""

@@ -219,19 +219,18 @@ def style(view: View) -> Result:
     estimates: list[Estimate] = []
     for name, found in fitted.fits.items():
         estimates.append(longer_wins(view, name, said[name]))
-        for column, effect_name in enumerate(NAMES):
-            labels: dict[str, Label] = {"rater": name, "effect": effect_name}
-            if column:
-                estimates.append(effect(view, labels, column, found))
+        for column in _told(view, fitted.scales):
+            labels: dict[str, Label] = {"rater": name, "effect": NAMES[column]}
+            estimates.append(effect(view, labels, column, found))
     if fitted.people:
         people = fitted.people[0]
         for name, found in fitted.fits.items():
             if name in fitted.people:
                 continue
-            for column, effect_name in enumerate(NAMES):
-                labels = {"rater": beside(name, people), "effect": effect_name}
+            for column in _told(view, fitted.scales):
+                labels = {"rater": beside(name, people), "effect": NAMES[column]}
                 row = difference(view, labels, column, found, fitted.fits[people])
-                estimates += [row] if row and column else []
+                estimates += [row] if row else []
     return Result(
         "style",
         "Length and format",
@@ -253,18 +252,25 @@ def style(view: View) -> Result:
     )
 
 
+def _told(view: View, scale: Floats) -> list[int]:
+    """Columns of the effects that get rows: all, but those that no two answers differ in."""
+    has_texts = bool(gaps(view)[1].any())
+    return [number for number, unit in enumerate(scale, 1) if unit or not has_texts]
+
+
 def _notes(view: View, fitted: Fits) -> tuple[str, ...]:
     if not fitted.fits:
         return ("there are no votes and no verdicts yet",)
     known = gaps(view)[1]
     notes = []
     if known.any():
-        units = ", ".join(
-            f"{name} {scale:.3g} {unit.replace('_', ' ')}"
-            for (name, unit), scale in zip(EFFECTS.items(), fitted.scales, strict=True)
-            if scale
-        )
-        notes.append(f"one unit of each effect: {units or 'none, the answers do not differ'}")
+        every = list(zip(EFFECTS.items(), fitted.scales, strict=True))
+        units = [
+            f"{name} {scale:.3g} {unit.replace('_', ' ')}" for (name, unit), scale in every if scale
+        ]
+        equal = [name for (name, _), scale in every if not scale]
+        notes += [f"one unit of each effect: {', '.join(units)}"] if units else []
+        notes += [f"the answers do not differ in {', '.join(equal)}"] if equal else []
     if unknown := int((~known).sum()):
         notes.append(f"{unknown} items left out: an answer's text is not in the study")
     return (*notes, *view.judge_notes())

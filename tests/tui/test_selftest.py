@@ -81,6 +81,15 @@ def test_worst_cases_are_to_hold_always() -> None:
     assert not found.is_kept
 
 
+@pytest.mark.parametrize("runs", [1, 2, 20, 400])
+def test_a_kept_promise_looks_broken_once_in_a_thousand(runs: int) -> None:
+    from scipy.stats import binom
+
+    broken = [held for held in range(runs + 1) if not planted.is_possible(held, runs, 0.95)]
+    assert binom.pmf(broken, runs, 0.95).sum() <= 0.001
+    assert (0 in broken) is (runs > 2)
+
+
 def test_a_number_that_is_missing_is_no_success() -> None:
     found = Recovered(planted.Effect("e", "s", {}, 0.5))
     with pytest.raises(TiebreakError, match="too few"):
