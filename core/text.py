@@ -243,6 +243,10 @@ def sentences(*parts: str) -> str:
     return " ".join(f"{part[0].upper()}{part[1:]}." for part in parts if part)
 
 
+COUNTED_BY = 1
+"""Version of what :func:`length_features` counts; to be raised with it, as counts are kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class LengthFeatures:
     """How long an answer is and how much it is dressed, for bias statistics.

@@ -28,6 +28,7 @@ from core.records import (
     Vote,
 )
 from db.answer_counts import AnswerCounts
+from db.background import BackgroundFeed
 from db.details import criteria_of, tags_of
 from db.texts import answer_turns, question_of
 
@@ -54,6 +55,7 @@ class Feed:
     def __init__(self, store: Store, tally: Tally) -> None:
         self.store = store
         self.tally = tally
+        self._background = BackgroundFeed(store, tally.background)
         self._known = {"pair": 0, "judge": 0}
         self._people: set[tuple[int, str, str]] = set()
         self._queued: tuple[int, int] | None = None
@@ -64,6 +66,7 @@ class Feed:
         """Read what was committed since the last time; whether there was anything."""
         from core.stats.tally import REPEAT
 
+        self._background.catch_up()
         version = self.store.data_version()
         before = self._watermarks()
         with self.store.read() as connection:

@@ -265,7 +265,7 @@ def difference_of_shares(
     return Interval(value, low, high, f"paired over {clusters} items, delta method")
 
 
-def student_quantile(level: float, freedom: int) -> float:
+def student_quantile(level: float, freedom: float) -> float:
     """Half width of a two-sided Student interval with ``freedom`` degrees, in standard errors."""
     from scipy.special import stdtrit
 

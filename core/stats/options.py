@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from core.settings import REPEATS
@@ -53,6 +53,7 @@ class Options:
         annotator_kind: a key of :data:`EPSILON`, the head start that the alt-test gives a judge.
         elo: of the online Elo ratings.
         policy: how the study serves pairs; named where it bends what was voted on first.
+        families: beginnings of models' names → family, see :func:`core.families.family_of`.
 
     Raises:
         ValueError: if a number makes no sense.
@@ -71,6 +72,7 @@ class Options:
     annotator_kind: str = "expert"
     elo: Elo = Elo()
     policy: str = ""
+    families: Mapping[str, str] = field(default_factory=dict)
     repeats: str = FIRST
 
     def __post_init__(self) -> None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from core.baselines import Counts
 from core.panels import Panel
+from core.stats.background import Background
 from core.stats.beside import BaselineWords, FailureNames
 from core.stats.cells import Cells
 from core.stats.growing import Growing
@@ -53,9 +54,11 @@ class Tally:
         panels: the study's panels; whoever feeds the tally replaces them.
         failures: why calls failed.
         baselines: what judges that need no model say.
+        background: what is known of answers and judges besides; fed apart.
     """
 
     def __init__(self) -> None:
+        self.background = Background()
         self._pair_number: dict[int, int] = {}
         self._item_number: dict[int, int] = {}
         self._models, self._categories, self._questions = Names(), Names(), Names()
@@ -94,6 +97,11 @@ class Tally:
     def categories(self) -> tuple[str | None, ...]:
         """Category names by category number; None for questions without one."""
         return tuple(self._categories.texts)
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """Question keys by question number."""
+        return tuple(key or "" for key in self._questions.texts)
 
     @property
     def annotators(self) -> tuple[str, ...]:

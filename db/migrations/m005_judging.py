@@ -48,6 +48,20 @@ CREATE TABLE panel (
 ) STRICT;
 """
 
+# What is counted in a text of an answer follows from the text; it is kept because counting takes
+# longer than everything else a lead waits for. counted_by is the version of the rules.
+TEXT_COUNT = """
+CREATE TABLE text_count (
+    text_hash TEXT PRIMARY KEY NOT NULL REFERENCES text (hash),
+    counted_by INTEGER NOT NULL,
+    characters INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    headers INTEGER NOT NULL,
+    list_items INTEGER NOT NULL,
+    bold INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
 # Who comes over SSH has no settings file on this host. chosen is what that file would hold.
 PREFERENCE = """
 CREATE TABLE preference (
@@ -158,6 +172,7 @@ CREATE TABLE judge_prompt (
 def m005_judging(db: Database) -> None:
     """Let verdicts say how they came about; make the tables of endpoints, panels and work.
 
-    Preferences of annotators come with them.
+    Preferences of annotators and counts of texts come with them.
     """
-    run_script(db, VERDICT + ENDPOINT + PANEL + JOB + ATTEMPT + CONTROL + PROMPT + PREFERENCE)
+    script = VERDICT + ENDPOINT + PANEL + JOB + ATTEMPT + CONTROL + PROMPT + PREFERENCE
+    run_script(db, script + TEXT_COUNT)

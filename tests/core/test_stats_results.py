@@ -33,8 +33,14 @@ IDS = [
     "ppi",
     "stopping",
     "position",
+    "position_lean",
     "self_consistency",
     "failures",
+    "style",
+    "self_enhancement",
+    "audits",
+    "rater_bias",
+    "drift",
 ]
 
 

@@ -38,6 +38,7 @@ COMMANDS = {
     "judge": ("tui.cli.judging", "Add judges and let them judge."),
     "stats": ("tui.cli.numbers", "Agreement, ranking and bias, with intervals."),
     "plan": ("tui.cli.planning", "How large a study must be, before it begins."),
+    "selftest": ("tui.cli.selftest", "Plant biases in made-up studies and see them found."),
     "merge": ("tui.cli.merging", "Merge another host's study into this one."),
     "export": ("tui.cli.data", "Write gold labels, votes or the whole study."),
     "status": ("tui.cli.data", "What the study holds and how far it is."),

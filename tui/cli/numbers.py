@@ -20,6 +20,13 @@ from tui.cli.data import as_json, show_json
 @click.option("--group", help="Only annotators of this group.")
 @click.option("--merge-both-bad", is_flag=True, help="Count both bad as a tie; the output says so.")
 @click.option(
+    "--family",
+    "families",
+    multiple=True,
+    metavar="START=FAMILY",
+    help="Whose models begin so, for self_enhancement; may be given several times.",
+)
+@click.option(
     "--repeats",
     type=click.Choice(["first", "majority"]),
     help="A judge's word where it was asked repeatedly.  [default: the setting judge_repeats]",
@@ -34,11 +41,13 @@ def stats_command(
     category: str | None,
     group: str | None,
     merge_both_bad: bool,
+    families: tuple[str, ...],
     repeats: str | None,
     seed: int,
     as_json: bool,
 ) -> None:
     """Agreement, reliability, win rates, position bias and ranking, each with its interval."""
+    from core.families import told_families
     from core.stats import compute
     from core.stats.tally import Tally
     from db.reading import Feed
@@ -53,6 +62,7 @@ def stats_command(
             category=category,
             group=group,
             merge_both_bad=merge_both_bad,
+            families=told_families(families),
             seed=seed,
             **({"repeats": repeats} if repeats else {}),
         )

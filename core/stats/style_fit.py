@@ -1,0 +1,283 @@
+"""Bradley–Terry with covariates, by Newton, with influences that add up over clusters.
+
+P(one beats two) = 1 / (1 + exp(−(θ_one − θ_two + β·x))), where x changes its sign when the
+sides are exchanged. Source: Bradley & Terry 1952; with covariates as in "style control" (Li,
+Angelopoulos & Chiang 2024). Sandwich by clusters: Liang & Zeger 1986.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.stats.bradley_terry import reach
+
+Floats = NDArray[np.float64]
+Longs = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+_MAX_STEPS = 60
+_CLOSE = 1e-9
+_LONGEST = 2.0
+"""The curvature cannot be trusted further than this, in log-odds."""
+
+_FURTHEST = 30.0
+"""Log-odds beyond which no vote moves anything: the likelihood has no maximum then."""
+
+_CERTAIN = 15.0
+"""Log-odds of rows that are on their way there."""
+
+_ONE_WAY = "no two models won from each other, so nothing is left that style could explain"
+_NOTHING = "nothing that differs between the answers can be told apart from the models"
+_ENDLESS = "the choices follow the answers' style so closely that no finite number fits"
+
+_COLLINEAR = 1e-8
+FEWEST_CARRIERS = 5.0
+"""Clusters that must carry a coefficient, for its residuals to show how far it varies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """Decisive choices, those that are alike added up.
+
+    Attributes:
+        one, two: models, numbered 0 … models − 1; shape (rows,).
+        cluster: of each row, any whole number.
+        won: how often the first model was chosen.
+        total: how often either was.
+        x: covariates, shape (rows, covariates).
+        models: how many models there are.
+    """
+
+    one: Longs
+    two: Longs
+    cluster: Longs
+    won: Floats
+    total: Floats
+    x: Floats
+    models: int
+
+    def only(self, mine: Bools) -> Trials:
+        """Some of the rows."""
+        one, two, cluster = self.one[mine], self.two[mine], self.cluster[mine]
+        won, total, x = self.won[mine], self.total[mine], self.x[mine]
+        return Trials(one, two, cluster, won, total, x, self.models)
+
+
+@dataclass(frozen=True, slots=True)
+class StyleFit:
+    """What was fitted.
+
+    Attributes:
+        columns: the covariates that could be fitted, as columns of the trials.
+        beta: their coefficients, in log-odds per unit.
+        clusters: the clusters' own numbers, rising.
+        influence: how far each cluster moves each coefficient, shape (clusters, columns), scaled
+            so that their squares add up to the variance.
+        carriers: how many clusters carry each coefficient, in effect.
+        n: choices used.
+        freedom: clusters less parameters.
+        endless: covariates that always won, or always lost: no finite coefficient fits.
+    """
+
+    columns: tuple[int, ...]
+    beta: Floats
+    clusters: Longs
+    influence: Floats
+    carriers: Floats
+    n: int
+    freedom: int
+    endless: tuple[int, ...] = ()
+
+    @property
+    def errors(self) -> Floats:
+        """Standard errors of the coefficients."""
+        return np.asarray(np.sqrt((self.influence**2).sum(axis=0)))
+
+
+class _Endless(Exception):
+    """The likelihood has no maximum; carries which rows are predicted with certainty."""
+
+    def __init__(self, certain: Bools) -> None:
+        super().__init__()
+        self.certain = certain
+
+
+def comparable(trials: Trials) -> tuple[Trials, Longs]:
+    """The rows between models that won from each other, directly or through others.
+
+    Any other row is predicted with certainty by a gap without end, so it tells nothing of the
+    covariates; which is what the likelihood makes of it in the limit.
+
+    Returns:
+        The rows, and by model the number of its group.
+    """
+    size = trials.models
+    cells = np.concatenate([trials.one * size + trials.two, trials.two * size + trials.one])
+    points = np.concatenate([trials.won, trials.total - trials.won])
+    table = np.bincount(cells, weights=points, minlength=size * size).reshape(size, size)
+    reached = reach(table.astype(np.float64))
+    group = np.argmax(reached & reached.T, axis=1)
+    return trials.only(group[trials.one] == group[trials.two]), group
+
+
+def fit(trials: Trials) -> StyleFit | str:
+    """Fit models and covariates together; why not, in words, where that cannot be done.
+
+    Where a covariate tells all choices on some rows, its coefficient grows without end. Those
+    rows are predicted with certainty in the limit and tell nothing of the others (Albert &
+    Anderson 1984): they are left out, and the covariate with them.
+    """
+    lost: set[int] = set()
+    before: tuple[int, ...] | None = None
+    while True:
+        trials, group = comparable(trials)
+        if not trials.total.sum():
+            return _ENDLESS if before else _ONE_WAY
+        problem = _Problem(trials, group)
+        lost |= set(before or ()) - set(problem.columns)
+        if not problem.columns:
+            return _ENDLESS if before else _NOTHING
+        try:
+            return problem.result(*problem.solve(), tuple(sorted(lost)))
+        except _Endless as endless:
+            before = problem.columns
+            trials = trials.only(~endless.certain)
+
+
+class _Problem:
+    """The likelihood of trials, with the parameters: ratings, then kept covariates."""
+
+    def __init__(self, trials: Trials, group: Longs) -> None:
+        self.trials = trials
+        met = np.zeros(trials.models, np.bool_)
+        met[trials.one] = met[trials.two] = True
+        together = (group[:, None] == group[None, :]) & met[:, None] & met[None, :]
+        # Fixes the mean of each group's ratings, and those that nobody met at 0.
+        gauge = together / np.maximum(together.sum(axis=1), 1)[:, None]
+        self.gauge = gauge + np.diag(~met)
+        self.ratings = int(met.sum()) - len(np.unique(group[met]))
+        self.columns: tuple[int, ...] = ()
+        self.x = trials.x
+        self.columns = self._separable()
+        self.x = trials.x[:, self.columns]
+
+    def _separable(self) -> tuple[int, ...]:
+        """The covariates that models and the covariates before them do not determine."""
+        size = self.trials.models
+        whole = self._information(self.trials.total / 4)
+        kept: list[int] = []
+        for column in range(self.trials.x.shape[1]):
+            place = size + column
+            others = [*range(size), *(size + each for each in kept)]
+            own = whole[place, place]
+            cross = whole[np.ix_(others, [place])][:, 0]
+            told = cross @ np.linalg.solve(whole[np.ix_(others, others)], cross)
+            if own > 0 and own - told > _COLLINEAR * own:
+                kept.append(column)
+        return tuple(kept)
+
+    def _information(self, weights: Floats) -> Floats:
+        """Σ w z zᵀ of the rows' designs z, with the gauge on the ratings."""
+        one, two, size = self.trials.one, self.trials.two, self.trials.models
+        cells = np.concatenate([one * size + two, two * size + one])
+        games = np.bincount(cells, weights=np.tile(weights, 2), minlength=size * size)
+        games = games.reshape(size, size)
+        wide = weights[:, None] * self.x
+        cross = np.stack([self._spread(column) for column in wide.T], axis=1)
+        ratings = np.diag(games.sum(axis=1)) - games + self.gauge
+        return np.block([[ratings, cross], [cross.T, self.x.T @ wide]])
+
+    def _spread(self, values: Floats) -> Floats:
+        """Σ values (e_one − e_two), shape (models,)."""
+        size = self.trials.models
+        one = np.bincount(self.trials.one, weights=values, minlength=size)
+        return np.asarray(one - np.bincount(self.trials.two, weights=values, minlength=size))
+
+    def _predictor(self, parameters: Floats) -> Floats:
+        theta, beta = parameters[: self.trials.models], parameters[self.trials.models :]
+        return np.asarray(theta[self.trials.one] - theta[self.trials.two] + self.x @ beta)
+
+    def _log_likelihood(self, parameters: Floats) -> float:
+        eta, trials = self._predictor(parameters), self.trials
+        return float(trials.won @ eta - trials.total @ np.logaddexp(0, eta))
+
+    def _chance(self, parameters: Floats) -> Floats:
+        return np.asarray(1 / (1 + np.exp(-np.clip(self._predictor(parameters), -700, 700))))
+
+    def solve(self) -> tuple[Floats, Floats]:
+        """Parameters and the inverse of their information.
+
+        Raises:
+            _Endless: if there is no maximum.
+            ArithmeticError: if it does not converge (it does where there is one).
+        """
+        trials = self.trials
+        parameters = np.zeros(trials.models + len(self.columns))
+        reached = self._log_likelihood(parameters)
+        for _ in range(_MAX_STEPS):
+            chance = self._chance(parameters)
+            residual = trials.won - trials.total * chance
+            slope = np.concatenate([self._spread(residual), self.x.T @ residual])
+            information = self._information(trials.total * chance * (1 - chance))
+            inverse = np.asarray(np.linalg.inv(information), np.float64)
+            step = inverse @ slope
+            moved = float(np.abs(self._predictor(step)).max())
+            if moved <= _CLOSE:
+                return np.asarray(parameters + step), inverse
+            step = step * min(1.0, _LONGEST / moved)
+            gain = self._log_likelihood(parameters + step)
+            while gain < reached - 1e-12 * abs(reached):
+                step = step / 2
+                gain = self._log_likelihood(parameters + step)
+            parameters, reached = parameters + step, gain
+            certain = np.abs(self._predictor(parameters))
+            if float(certain.max()) > _FURTHEST:
+                raise _Endless(certain > _CERTAIN)
+        raise ArithmeticError("the style model did not converge")
+
+    def result(self, parameters: Floats, inverse: Floats, endless: tuple[int, ...]) -> StyleFit:
+        """Coefficients and the influence of each cluster on them."""
+        trials, size = self.trials, self.trials.models
+        chance = self._chance(parameters)
+        rows = inverse[size:]
+        pull = (rows[:, trials.one] - rows[:, trials.two]).T + self.x @ inverse[size:, size:]
+        clusters, place = np.unique(trials.cluster, return_inverse=True)
+        residual = trials.won - trials.total * chance
+        influence = _summed(pull * residual[:, None], place, len(clusters))
+        weight = (trials.total * chance * (1 - chance))[:, None]
+        carried = _summed(weight * pull**2, place, len(clusters))
+        carried = carried / np.diag(inverse)[size:]
+        freedom = len(clusters) - self.ratings - len(self.columns)
+        scale = np.sqrt(len(clusters) / max(freedom, 1))
+        return StyleFit(
+            self.columns,
+            parameters[size:],
+            clusters,
+            influence * scale,
+            1 / (carried**2).sum(axis=0),
+            int(trials.total.sum()),
+            freedom,
+            endless,
+        )
+
+
+def _summed(rows: Floats, place: Longs, size: int) -> Floats:
+    columns = [np.bincount(place, weights=column, minlength=size) for column in rows.T]
+    return np.stack(columns, axis=1)
+
+
+def joint_error(one: StyleFit, two: StyleFit, column: int) -> float:
+    """Standard error of the difference of two fits' coefficients, whose clusters may be shared.
+
+    Both fits are one likelihood with interactions of the kind of rater: its information falls
+    into two blocks, its scores are summed over the same clusters.
+    """
+    every = np.union1d(one.clusters, two.clusters)
+    moved = np.zeros(len(every))
+    for fitted, sign in ((one, 1.0), (two, -1.0)):
+        mine = fitted.influence[:, fitted.columns.index(column)]
+        moved[np.searchsorted(every, fitted.clusters)] += sign * mine
+    return float(np.sqrt(moved @ moved))
