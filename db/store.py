@@ -3,9 +3,9 @@
 The parts below it each do one job on the same connection: :mod:`db.serving` serves pairs,
 :mod:`db.voting` takes votes, :mod:`db.history` finds one's own again, :mod:`db.practising` takes
 trials on lessons, :mod:`db.lessons` keeps the lessons, :mod:`db.ingest` takes imported records,
-:mod:`db.judging` keeps judges and their verdicts, :mod:`db.panels` the panels of judges,
-:mod:`db.reading` reads what statistics, gold and exports need, :mod:`db.people` knows who may log
-in.
+:mod:`db.judging` keeps judges and their verdicts, :mod:`db.judge_queue` what they have yet to do,
+:mod:`db.panels` the panels of judges, :mod:`db.reading` reads what gold and exports need and
+:mod:`db.feed` what statistics need, :mod:`db.people` knows who may log in.
 """
 
 from __future__ import annotations

@@ -189,7 +189,7 @@ def run_headless(study: Path) -> list[str]:
             for one in simulated_annotators(OVERLAP)
         }
         from core.stats import Tally
-        from db.reading import Feed
+        from db.feed import Feed
 
         feed = Feed(store, Tally())
         feed.catch_up()

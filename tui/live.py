@@ -14,7 +14,7 @@ from db.store import Store
 if TYPE_CHECKING:
     from core.stats.options import Options
     from core.stats.results import Result
-    from db.reading import Feed
+    from db.feed import Feed
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at whether anything was committed; a look costs microseconds."""
@@ -52,7 +52,7 @@ class LiveNumbers(threading.Thread):
     def run(self) -> None:
         """Compute, then look again until :meth:`end`."""
         from core.stats.tally import Tally
-        from db.reading import Feed
+        from db.feed import Feed
 
         try:
             with Store(self._study) as store:

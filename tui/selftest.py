@@ -131,7 +131,7 @@ def _computed(path: Path, records: list[Any], report: Report) -> list[Estimate]:
     """The rows in which the effects are to be found, out of a study that goes through the store."""
     from core.selftest import PLANTED_GROUP
     from core.stats import Tally, compute
-    from db.reading import Feed
+    from db.feed import Feed
     from tui.live import options_of
 
     with Store(path, create=True) as store:

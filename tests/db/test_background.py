@@ -13,7 +13,7 @@ from core.stats import Tally, compute
 from core.stats.background import COUNTED
 from core.text import length_features
 from db import background
-from db.reading import Feed
+from db.feed import Feed
 from db.store import Store
 from tests.studies import located, make_study
 

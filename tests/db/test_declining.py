@@ -11,8 +11,8 @@ from core.asked import Details
 from core.errors import Conflict
 from core.records import Seen
 from core.stats.tally import Tally
+from db.feed import Feed
 from db.pairs import make
-from db.reading import Feed
 from db.serving import Draft
 from db.store import Store
 from db.undoing import Undone

@@ -11,11 +11,11 @@ import pytest
 from core.errors import Conflict, TiebreakError
 from core.records import Choice, Judge, Pair, Seen, Verdict, VerdictStatus
 from core.stats.tally import Tally
+from db.feed import Feed
 from db.judge_left import Scope, count_left
 from db.judge_queue import JudgeQueue
 from db.judging import Asked, asked_of
 from db.processes import process_name
-from db.reading import Feed
 from db.store import Store
 from tests.studies import located, make_study, serve, vote
 

@@ -11,8 +11,8 @@ import pytest
 from core.errors import TiebreakError
 from core.records import Answer, Choice, Pair, Question, Vote
 from core.stats import Tally
+from db.feed import Feed
 from db.pairs import Made, make
-from db.reading import Feed
 from db.store import Store
 from tests.studies import located, questions_and_answers
 

@@ -26,8 +26,8 @@ from core.records import (
 )
 from core.stats import Tally
 from core.stats.beside import TEXT_UNKNOWN
+from db.feed import Feed
 from db.ingest import File
-from db.reading import Feed
 from db.store import Store
 from judges.baselines import BaselineJudge
 from judges.tasks import both_orders

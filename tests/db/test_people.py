@@ -16,7 +16,7 @@ from core.stats.options import Options
 from core.stats.tally import Tally
 from db import checkup_rows
 from db.changing import Wanted, change
-from db.reading import Feed
+from db.feed import Feed
 from db.store import Store
 from db.voting import Cast
 from tests.studies import FakeClock, load, make_study, rows, serve, state, vote

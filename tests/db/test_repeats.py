@@ -13,8 +13,8 @@ from core.errors import Conflict
 from core.formats import named
 from core.records import Seen
 from core.stats import Tally, compute
+from db.feed import Feed
 from db.ingest import File
-from db.reading import Feed
 from db.serving import Served
 from db.store import Store
 from tests.db.test_plans import scans

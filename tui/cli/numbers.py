@@ -50,7 +50,7 @@ def stats_command(
     from core.families import told_families
     from core.stats import compute
     from core.stats.tally import Tally
-    from db.reading import Feed
+    from db.feed import Feed
     from db.store import Store
     from tui.live import options_of
     from tui.tables import result_lines
