@@ -215,7 +215,7 @@ class Desk:
         if not self.control.has_budget:
             return Begin(call.name, jobs)
         size = self._judge.size(call.tasks)
-        return Begin(call.name, jobs, "", size.requests, size.at_most, size.max_tokens)
+        return Begin(call.name, jobs, "", size.requests, size.at_most, size.max_tokens * call.room)
 
     def _find(self, want: int) -> list[Job]:
         """Make jobs of what is left to judge, and take them up; a few, if it takes long."""
