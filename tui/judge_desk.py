@@ -139,6 +139,9 @@ class Desk:
         self._frontier = self._queue.frontier(
             scope_of(self._judge, self._order), verdict_names(record)
         )
+        for portion in self._frontier.failed():  # ahead of what waits in the queue already
+            self._enter()
+            self._queue.fill(portion)
         self._portions: Iterator[list[Wanted]] = self._frontier.portions()
 
     def _enter(self) -> None:
