@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import TiebreakError
 from core.records import Judge, Seen, Verdict, VerdictStatus
-from core.secrets import names_a_secret
+from core.secrets import secret_in
 from judges.asking import Asks
 from judges.baselines import BaselineJudge
 from judges.client import TIMEOUT, ChatClient, check_address
@@ -381,11 +381,11 @@ def _check_parameters(parameters: Mapping[str, Any]) -> None:
     for key in parameters:
         if key in _OURS:
             raise TiebreakError(f"the parameter {key!r} is set by Tiebreak itself", "leave it out")
-        if names_a_secret(key):
-            raise TiebreakError(
-                f"the parameter {key!r} would store a secret in the study",
-                "put the key into an environment variable and name it: api_key_env",
-            )
+    if held := secret_in(parameters):
+        raise TiebreakError(
+            f"the parameter {held!r} would store a secret in the study",
+            "put the key into an environment variable and name it: api_key_env",
+        )
     for key in LIMITS & parameters.keys():
         limit = parameters[key]
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:

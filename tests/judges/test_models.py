@@ -309,6 +309,9 @@ def test_a_changed_prompt_is_another_judge() -> None:
         ("openai", "m", "http://x/v1", "pairwise", {"stream": True}, "set by Tiebreak"),
         ("openai", "m", "http://x/v1", "pairwise", {"api_key": "sk-1"}, "store a secret"),
         ("openai", "m", "http://x/v1", "pairwise", {"extra_headers": {}}, "store a secret"),
+        ("openai", "m", "http://x/v1", "pairwise", {"meta": {"api_key": "sk-1"}}, "meta.api_key"),
+        ("openai", "m", "http://x/v1", "pairwise", {"user": "sk-1abcdefgh"}, "store a secret"),
+        ("openai", "m", "http://x/v1", "pairwise", {"a": [{"b": "Bearer sk-1"}]}, "'a.b'"),
         ("openai", "m", "http://x/v1", "pairwise", {"api_key_env": "sk-1"}, "not the name of"),
         ("openai", "m", "http://x/v1", "pairwise", {"timeout": 0}, "timeout is 0"),
         ("openai", "m", "http://x/v1", "pairwise", {"max_tokens": "abc"}, "not a whole number"),
@@ -322,6 +325,13 @@ def test_judges_that_cannot_be(
         new_judge("j", kind, model, endpoint=endpoint, prompt=prompt, parameters=parameters)
     assert words in caught.value.message
     assert "sk-1" not in caught.value.message + caught.value.hint
+
+
+def test_a_schema_may_speak_of_headers_and_passwords() -> None:
+    schema = {"properties": {"header": {"type": "string"}, "password": {"type": "string"}}}
+    given = {"response_format": {"json_schema": schema}, "stop": ["sk-"]}
+    record = new_judge("j", "openai", "m", endpoint="http://x/v1", parameters=given)
+    assert record.parameters == given
 
 
 def test_a_judge_needs_a_name() -> None:
