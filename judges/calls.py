@@ -21,6 +21,8 @@ class Call:
         tried: failures of each class in this process.
         requests: how many requests a call may take.
         tokens: how many tokens it may send and receive at most, None if nobody counts.
+        room: how many times the tokens of its first attempt a reply may have.
+        cut: what a reply that reached its limit came to; it stands if no longer one is to be had.
         place: the keeper's own.
     """
 
@@ -30,7 +32,14 @@ class Call:
     tried: Counter[type[Exception]] = field(default_factory=Counter)
     requests: int = 1
     tokens: tuple[int, int] | None = None
+    room: int = 1
+    cut: tuple[Verdict, ...] = ()
     place: Any = None
+
+    @property
+    def told_room(self) -> str:
+        """What its attempts say of their room; nothing where it is as usual."""
+        return f"{self.room} times max_tokens" if self.room > 1 else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import TiebreakError
 from core.records import Judge, Seen, Verdict, VerdictStatus
-from core.secrets import names_a_secret
+from core.secrets import secret_in
 from judges.asking import Asks
 from judges.baselines import BaselineJudge
 from judges.client import TIMEOUT, ChatClient, check_address
@@ -23,6 +23,9 @@ from judges.prompting import Prompt, list_label
 from judges.shares import outcome_shares
 from judges.structured import Wanted, preference
 from judges.tasks import KINDS, NOTHING, JudgeLike, Shown, Size, Task, sent_parameters, verdict
+
+LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
+"""How many tokens a reply may have, as servers call it."""
 
 _OURS = frozenset({"model", "messages", "stream", "n", "tools"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
@@ -58,32 +61,33 @@ class ModelJudge:
 
         Raises:
             CallError: an attempt gave no reply.
-            TiebreakError: the prompt takes no task like this, or the key is missing.
+            TiebreakError: the key is missing.
         """
         (verdict,) = await self.judge_call([task])
         return verdict
 
-    async def judge_call(self, tasks: Sequence[Task]) -> Sequence[Verdict]:
+    async def judge_call(self, tasks: Sequence[Task], *, room: int = 1) -> Sequence[Verdict]:
         """Settle tasks that share a call: one pair, or all pairs of a question's answers.
 
         Args:
             tasks: of one question, turn, order and repeat; one alone unless the judge ranks.
+            room: how many times as many tokens as usual the reply may have.
 
         Returns:
             A verdict for each task, in their order.
 
         Raises:
             CallError: an attempt gave no reply.
-            TiebreakError: the prompt takes no task like this, or the key is missing.
+            TiebreakError: the key is missing, or a ranking has more answers than names.
         """
         if self.family.form == "list":
-            return await self._rank(tasks)
-        return [await self._compare(task) for task in tasks]
+            return await self._rank(tasks, room)
+        return [await self._compare(task, room) for task in tasks]
 
     def failed(self, task: Task, error: str, failure: str = "") -> Verdict:
         """A verdict that could not be had."""
         asked: dict[str, Any] = {}
-        if not task.problem():
+        if not self._problem(task)[0]:
             prompt = self.family.pick(task)
             asked = {"prompt": prompt.id, "prompt_hash": prompt.hash}
         return verdict(
@@ -92,7 +96,7 @@ class ModelJudge:
 
     def size(self, tasks: Sequence[Task]) -> Size:
         """How much the call sends that settles these tasks: the prompt as it would be sent."""
-        fit = [task for task in tasks if not task.problem()]
+        fit = [task for task in tasks if not self._problem(task)[0]]
         if not fit:
             return NOTHING
         shown = Lineup.of(fit).shown if self.family.form == "list" else fit[0].shown
@@ -110,19 +114,33 @@ class ModelJudge:
         """Close the connections."""
         await self._client.close()
 
-    async def _ask(self, prompt: Prompt, shown: Shown, side: Seen) -> Reply:
+    def _problem(self, task: Task) -> tuple[str, str]:
+        """Why a task cannot be put to this judge, in words and in short; empty if it can."""
+        if problem := task.problem():
+            return problem, "no such turn"
+        try:
+            self.family.pick(task)
+        except TiebreakError as error:
+            # Of this task alone: a prompt for single turns judges those of a study that has both.
+            return str(error), "no prompt"
+        return "", ""
+
+    async def _ask(self, prompt: Prompt, shown: Shown, side: Seen, room: int) -> Reply:
         parameters = sent_parameters(self.record.parameters)
         if "max_completion_tokens" not in parameters:
             parameters.setdefault("max_tokens", prompt.max_tokens)
+        if room > 1:
+            parameters |= {key: room * parameters[key] for key in LIMITS & parameters.keys()}
         return await self._client.ask(
             prompt.render(shown, side), parameters, wanted=wanted_of(prompt)
         )
 
-    async def _compare(self, task: Task) -> Verdict:
-        if problem := task.problem():
-            return self.failed(task, problem, "no such turn")
+    async def _compare(self, task: Task, room: int) -> Verdict:
+        words, failure = self._problem(task)
+        if failure:
+            return self.failed(task, words, failure)
         prompt = self.family.pick(task)
-        replies = [await self._ask(prompt, task.shown, side) for side in prompt.sides]
+        replies = [await self._ask(prompt, task.shown, side, room) for side in prompt.sides]
         told = _told(prompt, replies) | {"raw": prompt.pack([r.content for r in replies])}
         for reply in replies:
             if reply.status is not VerdictStatus.OK:
@@ -131,18 +149,19 @@ class ModelJudge:
         soft = {"probabilities": shares, "preference": preference(shares) if shares else None}
         return self._read(task, prompt.read(told["raw"]), {**told, **soft})
 
-    async def _rank(self, tasks: Sequence[Task]) -> list[Verdict]:
-        fit = [task for task in tasks if not task.problem()]
+    async def _rank(self, tasks: Sequence[Task], room: int) -> list[Verdict]:
+        problems = {task: self._problem(task) for task in tasks}
+        fit = [task for task in tasks if not problems[task][1]]
         verdicts = {
-            task: self.failed(task, task.problem(), "no such turn")
-            for task in tasks
-            if task.problem()
+            task: self.failed(task, words, failure)
+            for task, (words, failure) in problems.items()
+            if failure
         }
         if fit:
             lineup = Lineup.of(fit)
             prompt = self.family.pick(lineup.shown)
             called = dict(zip(lineup.models, _names(prompt, lineup), strict=True))
-            reply = await self._ask(prompt, lineup.shown, Seen.LEFT)
+            reply = await self._ask(prompt, lineup.shown, Seen.LEFT, room)
             shared = _told(prompt, [reply]) | {"raw": reply.content}
             for task, used in zip(fit, _shared_out(reply, len(fit)), strict=True):
                 left, right = (called[model] for model in sides_of(task))
@@ -362,11 +381,15 @@ def _check_parameters(parameters: Mapping[str, Any]) -> None:
     for key in parameters:
         if key in _OURS:
             raise TiebreakError(f"the parameter {key!r} is set by Tiebreak itself", "leave it out")
-        if names_a_secret(key):
-            raise TiebreakError(
-                f"the parameter {key!r} would store a secret in the study",
-                "put the key into an environment variable and name it: api_key_env",
-            )
+    if held := secret_in(parameters):
+        raise TiebreakError(
+            f"the parameter {held!r} would store a secret in the study",
+            "put the key into an environment variable and name it: api_key_env",
+        )
+    for key in LIMITS & parameters.keys():
+        limit = parameters[key]
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise TiebreakError(f"{key} is {limit!r}, not a whole number above 0")
     variable = parameters.get("api_key_env", "")
     if variable != "" and not (isinstance(variable, str) and _VARIABLE.fullmatch(variable)):
         # Not repeated here: it may be the key itself.

@@ -18,6 +18,7 @@ class Policy:
         timed_out: attempts at a task whose calls end in a time-out.
         garbled: attempts at a task whose answers are no chat completions.
         unread: attempts at a task whose replies hold no verdict.
+        room: times as many tokens, once, for a task whose reply reached its limit; 1 for none.
         unreachable: attempts to connect, one after another, before an endpoint is given up.
         rate_limited: pauses in a row, with no reply between them, before it is given up.
         first_delay: the back-off after a first failure; it doubles each time.
@@ -32,6 +33,7 @@ class Policy:
     timed_out: int = 3
     garbled: int = 2
     unread: int = 1
+    room: int = 2
     unreachable: int = 6
     rate_limited: int = 20
     first_delay: float = 0.5

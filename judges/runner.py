@@ -32,7 +32,7 @@ from judges.outcomes import (
     Unreachable,
 )
 from judges.policy import AGAIN
-from judges.tasks import JudgeLike, Task, verdict_id
+from judges.tasks import JudgeLike, verdict_id
 
 POLL = 0.25
 """Seconds after which the keeper is asked at the latest how the work is to go on."""
@@ -268,7 +268,7 @@ class Runner:
             async with self._pool.slot() as trip:
                 if self._is_ending:
                     raise Closed
-                verdicts = await self._ask(call.tasks)
+                verdicts = await self._ask(call)
         except Closed:
             ended = Ended(call, "unsent", is_back=True)
         except CallError as error:
@@ -285,11 +285,12 @@ class Runner:
         self._ended.append(ended)
         self._changed.set()
 
-    async def _ask(self, tasks: Sequence[Task]) -> Sequence[Verdict]:
+    async def _ask(self, call: Call) -> Sequence[Verdict]:
         ask = getattr(self._judge, "judge_call", None)
         if ask is None:
-            return [await self._judge.judge(task) for task in tasks]
-        verdicts: Sequence[Verdict] = await ask(tasks)
+            return [await self._judge.judge(task) for task in call.tasks]
+        raised = {"room": call.room} if call.room > 1 else {}
+        verdicts: Sequence[Verdict] = await ask(call.tasks, **raised)
         return verdicts
 
     def _replied(self, call: Call, verdicts: Sequence[Verdict], trip: Trip) -> Ended:
@@ -307,13 +308,21 @@ class Runner:
         ended = self._told(call, "ok", trip, whole)
         if unread is None:
             return ended
-        call.tried[Exception] += 1
         name = unread.failure or unread.status.value
+        if name == "truncated" and call.room < self._policy.room:
+            ended = replace(ended, outcome=name, detail=unread.error, verdicts=())
+            call.cut, call.room = whole, self._policy.room
+            self._put_off(call, 0.0)
+            return ended
+        call.tried[Exception] += 1
         again = call.tried[Exception] < self._policy.unread
         if again:
             self._put_off(call, self._policy.back_off(call.tried[Exception], self._chance))
         return replace(
-            ended, outcome=name, detail=unread.error, verdicts=() if again else ended.verdicts
+            ended,
+            outcome=name,
+            detail=": ".join(filter(None, (call.told_room, unread.error))),
+            verdicts=() if again else ended.verdicts,
         )
 
     def _told(self, call: Call, outcome: str, trip: Trip, verdicts: tuple[Verdict, ...]) -> Ended:
@@ -323,6 +332,7 @@ class Runner:
         return Ended(
             call,
             outcome,
+            call.told_room,
             endpoint=trip.endpoint.address,
             requests=trip.requests,
             tokens_in=tokens_in,
@@ -363,10 +373,10 @@ class Runner:
         if self._given_up >= most:
             message = f"{self._given_up} tasks in a row failed, the last with: {words}"
             self._break(TiebreakError(message, AGAIN))
-        verdicts = tuple(
-            self._stamped(replace(self._judge.failed(task, words), failure=outcome), call)
-            for task in call.tasks
+        failed = call.cut or tuple(
+            replace(self._judge.failed(task, words), failure=outcome) for task in call.tasks
         )
+        verdicts = tuple(self._stamped(verdict, call) for verdict in failed)
         return replace(self._lost(call, error, trip, outcome=outcome), verdicts=verdicts)
 
     def _lost(self, call: Call, error: Exception, trip: Trip | None, **more: Any) -> Ended:

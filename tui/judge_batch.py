@@ -207,7 +207,8 @@ class _Results:
             for raw in file:
                 line = _object(raw)
                 custom_id = line.get("custom_id") if line else None
-                if not isinstance(custom_id, str):
+                # A line with a method is a request: the file that was sent, not what came back.
+                if not isinstance(custom_id, str) or (line and "method" in line):
                     done.broken += bool(raw.strip())
                 else:
                     done.doubled += custom_id in self.places

@@ -139,6 +139,9 @@ class Desk:
         self._frontier = self._queue.frontier(
             scope_of(self._judge, self._order), verdict_names(record)
         )
+        for portion in self._frontier.failed():  # ahead of what waits in the queue already
+            self._enter()
+            self._queue.fill(portion)
         self._portions: Iterator[list[Wanted]] = self._frontier.portions()
 
     def _enter(self) -> None:
@@ -215,7 +218,7 @@ class Desk:
         if not self.control.has_budget:
             return Begin(call.name, jobs)
         size = self._judge.size(call.tasks)
-        return Begin(call.name, jobs, "", size.requests, size.at_most, size.max_tokens)
+        return Begin(call.name, jobs, "", size.requests, size.at_most, size.max_tokens * call.room)
 
     def _find(self, want: int) -> list[Job]:
         """Make jobs of what is left to judge, and take them up; a few, if it takes long."""

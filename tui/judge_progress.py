@@ -26,6 +26,11 @@ class Progress:
     recent: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=64))
     said_at: float = 0.0
 
+    @property
+    def failed(self) -> int:
+        """How many verdicts could not be had so far."""
+        return self.statuses.total() - self.statuses["ok"]
+
     def take(self, ended: Sequence[Ended]) -> None:
         """Count what ended, and say how it stands now and then."""
         for one in ended:
@@ -59,8 +64,8 @@ class Progress:
         parts = [f"  {self.judge}: {done:,} verdicts", f"{rate:,.1f}/s"]
         if self.cost:
             parts.append(f"cost {self.cost:,.4f}")
-        if failed := done - self.statuses["ok"]:
-            parts.append(f"{failed:,} failed")
+        if self.failed:
+            parts.append(f"{self.failed:,} failed")
         if self.left is not None and rate > 0:
             left = max(0, self.left - done)
             parts.append(f"{left:,} left, {_span(left / rate)}")

@@ -35,7 +35,7 @@ from core.records import (
     VerdictStatus,
     Vote,
 )
-from core.secrets import names_a_secret
+from core.secrets import secret_in
 
 _MAX_TURN = 64
 _CHOICES = {choice.value: choice for choice in Choice}
@@ -99,13 +99,12 @@ def _annotator(row: Row) -> Iterator[Record]:
 
 
 def _judge(row: Row) -> Iterator[Record]:
-    for key in row.mapping("parameters"):
-        if names_a_secret(key):
-            raise row.bad(
-                "parameters",
-                f"names {key!r}, which would store a secret in the study",
-                "put the key into an environment variable and name it: api_key_env",
-            )
+    if held := secret_in(row.mapping("parameters")):
+        raise row.bad(
+            "parameters",
+            f"names {held!r}, which would store a secret in the study",
+            "put the key into an environment variable and name it: api_key_env",
+        )
     yield Judge(
         row.name("name"),
         row.optional("kind") or "imported",

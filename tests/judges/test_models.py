@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,12 +107,75 @@ async def test_parameters_are_sent_and_the_clients_own_are_not(stub: StubServer)
 async def test_a_reply_without_a_verdict_keeps_its_raw_text(
     stub: StubServer, answer: Scripted, status: VerdictStatus, error: str
 ) -> None:
-    stub.enqueue(answer)
+    stub.answer = lambda _request: answer
     (found,) = await verdicts(judge_at(stub.url), [orders()[0]])
     assert (found.status, found.choice) == (status, None)
     assert error in found.error
     assert found.raw is not None
     assert found.tokens_out == 7
+
+
+def cut_below(limit: int) -> Any:
+    """A model whose replies are cut off unless they may have so many tokens."""
+
+    def answer(request: Request) -> Scripted:
+        if request.body["max_tokens"] < limit:
+            return completion("Both are [[A]] and", finish="length")
+        return completion("[[B]]")
+
+    return answer
+
+
+@pytest.mark.parametrize("given", [{}, {"max_tokens": 100}], ids=["the prompt's", "the judge's"])
+async def test_a_reply_that_was_cut_off_gets_twice_the_tokens_once(
+    stub: StubServer, given: dict[str, Any]
+) -> None:
+    usual = given.get("max_tokens", 1024)
+    stub.answer = cut_below(usual + 1)
+    (found,) = await verdicts(judge_at(stub.url, **given), [orders()[0]])
+    assert [r.body["max_tokens"] for r in stub.requests] == [usual, 2 * usual]
+    assert (found.status, found.label, found.attempts) == (VerdictStatus.OK, "B", 2)
+    assert found.sent_hash == stub.requests[1].digest
+
+    stub.answer, stub.requests[:] = cut_below(10**6), []
+    (found,) = await verdicts(judge_at(stub.url, **given), [orders()[1]])
+    assert len(stub.requests) == 2
+    assert (found.failure, found.attempts) == ("truncated", 2)
+
+
+async def test_both_grades_get_more_tokens_where_one_was_cut_off(stub: StubServer) -> None:
+    stub.enqueue(completion("[[7]]"), completion("I am", finish="length"))
+    stub.enqueue(completion("[[7]]"), completion("[[3]]"))
+    (found,) = await verdicts(judge_at(stub.url, "single-answer"), [orders()[0]])
+    assert found.scores == (7.0, 3.0)
+    assert [r.body["max_tokens"] for r in stub.requests] == [1024, 1024, 2048, 2048]
+
+
+async def test_a_cut_reply_stands_where_no_longer_one_is_to_be_had(stub: StubServer) -> None:
+    words = "This model's maximum context length is 1500 tokens, you asked for 2100."
+    stub.enqueue(completion("Both are [[A]] and", finish="length"))
+    stub.enqueue(failure(400, {"error": {"message": words, "code": "context_length_exceeded"}}))
+    (found,) = await verdicts(judge_at(stub.url), [orders()[0]])
+    assert (found.failure, found.raw, found.attempts) == ("truncated", "Both are [[A]] and", 2)
+    assert found.sent_hash == stub.requests[0].digest
+
+
+async def test_a_prompt_that_takes_no_conversations_judges_the_rest(
+    stub: StubServer, tmp_path: Path
+) -> None:
+    text = "{question}\n1: {answer_a}\n2: {answer_b}\n[[A]], [[B]] or [[C]]?"
+    (tmp_path / "own.txt").write_text(text)
+    prompts = load_prompts(tmp_path)
+    record = new_judge("j", "openai", "m", endpoint=stub.url, prompt="own", prompts=prompts)
+    judge = make_judge(record, prompts=prompts)
+    second, first = orders(2)[0], orders(1)[0]
+    failed, had = await judge_all(judge, [second, first], concurrency=1, policy=QUICK)
+    await judge.close()
+    assert (failed.status, failed.failure) == (VerdictStatus.FAILED, "no prompt")
+    assert "no variant for conversations" in failed.error
+    assert (had.status, had.label) == (VerdictStatus.OK, "A")
+    assert len(stub.requests) == 1
+    assert judge.size([second]).requests == 0
 
 
 async def test_reasoning_is_kept_apart(stub: StubServer) -> None:
@@ -245,8 +309,13 @@ def test_a_changed_prompt_is_another_judge() -> None:
         ("openai", "m", "http://x/v1", "pairwise", {"stream": True}, "set by Tiebreak"),
         ("openai", "m", "http://x/v1", "pairwise", {"api_key": "sk-1"}, "store a secret"),
         ("openai", "m", "http://x/v1", "pairwise", {"extra_headers": {}}, "store a secret"),
+        ("openai", "m", "http://x/v1", "pairwise", {"meta": {"api_key": "sk-1"}}, "meta.api_key"),
+        ("openai", "m", "http://x/v1", "pairwise", {"user": "sk-1abcdefgh"}, "store a secret"),
+        ("openai", "m", "http://x/v1", "pairwise", {"a": [{"b": "Bearer sk-1"}]}, "'a.b'"),
         ("openai", "m", "http://x/v1", "pairwise", {"api_key_env": "sk-1"}, "not the name of"),
         ("openai", "m", "http://x/v1", "pairwise", {"timeout": 0}, "timeout is 0"),
+        ("openai", "m", "http://x/v1", "pairwise", {"max_tokens": "abc"}, "not a whole number"),
+        ("openai", "m", "http://x/v1", "pairwise", {"max_completion_tokens": 0}, "above 0"),
     ],
 )
 def test_judges_that_cannot_be(
@@ -256,6 +325,13 @@ def test_judges_that_cannot_be(
         new_judge("j", kind, model, endpoint=endpoint, prompt=prompt, parameters=parameters)
     assert words in caught.value.message
     assert "sk-1" not in caught.value.message + caught.value.hint
+
+
+def test_a_schema_may_speak_of_headers_and_passwords() -> None:
+    schema = {"properties": {"header": {"type": "string"}, "password": {"type": "string"}}}
+    given = {"response_format": {"json_schema": schema}, "stop": ["sk-"]}
+    record = new_judge("j", "openai", "m", endpoint="http://x/v1", parameters=given)
+    assert record.parameters == given
 
 
 def test_a_judge_needs_a_name() -> None:

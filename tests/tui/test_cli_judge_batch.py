@@ -203,6 +203,16 @@ def test_failures_that_may_pass_are_left_and_others_recorded(
     assert ids == {lines[number]["custom_id"] for number in (0, 4, 5, 7, 8, 9)}
 
 
+def test_the_file_of_requests_is_no_file_of_results(
+    tiebreak: Any, tmp_path: Path, study: Path
+) -> None:
+    add(tiebreak)
+    requests(tiebreak, tmp_path / "out.jsonl")
+    done = tiebreak("judge", "batch", "import", "far", tmp_path / "out.jsonl")
+    assert done.code == 1
+    assert "holds no results of a batch" in done.err
+
+
 def test_of_a_doubled_id_the_completion_counts(tiebreak: Any, tmp_path: Path, study: Path) -> None:
     add(tiebreak)
     one, two, *_ = requests(tiebreak, tmp_path / "out.jsonl")

@@ -267,6 +267,45 @@ def test_a_budget_in_tokens_stops_before_it_is_exceeded(tmp_path: Path) -> None:
         check_books(study, stub.counts(), 240)
 
 
+def test_a_budget_sets_twice_as_much_aside_for_a_reply_that_was_cut_off(tmp_path: Path) -> None:
+    with StubProcess(faults={"truncated": 1.0}) as stub:
+        study = study_at(tmp_path / "study.db", stub.url, 1, models=2, max_tokens=1000)
+        (told,) = json.loads(tiebreak(study, "run", JUDGE, "--dry-run", "--json"))
+        most = 500 + told["tokens_in_most"] // told["verdicts"]
+        tiebreak(study, "budget", JUDGE, "--tokens", str(1000 + most))
+        said = tiebreak(study, "run", JUDGE, "--concurrency", "1", code=1)
+        assert "the budget is used up" in said
+        assert verdicts(study) == 0
+        assert set(rows(study, "SELECT outcome, detail FROM attempt")) == {
+            ("truncated", "the reply reached max_tokens")
+        }
+        tiebreak(study, "budget", JUDGE, "--tokens", "20000")
+        before = stub.counts()["requests"]
+        tiebreak(study, "run", JUDGE)
+        assert stub.counts()["requests"] - before == 4
+    assert one(study, "SELECT group_concat(DISTINCT failure) FROM verdict") == "truncated"
+    raised = "2 times max_tokens: the reply reached max_tokens"
+    assert one(study, "SELECT count(*) FROM attempt WHERE detail = ?", raised) == 2
+
+
+def test_what_failed_is_tried_before_what_waits_in_the_queue(tmp_path: Path) -> None:
+    with StubProcess(script='["500", "empty", "empty"]') as stub:
+        study = study_at(tmp_path / "study.db", stub.url, 20)
+        told = tiebreak(study, "run", JUDGE, "--concurrency", "1", "--limit", "2")
+        assert one(study, "SELECT count(*) FROM verdict WHERE status <> 'ok'") == 2, told
+        assert one(study, "SELECT count(*) FROM job WHERE state = 'waiting'") > 50
+        tiebreak(study, "run", JUDGE, "--retry-failed", "--limit", "2")
+    assert one(study, "SELECT count(*) FROM verdict WHERE supersedes IS NOT NULL") == 2
+    assert verdicts(study) == 4
+
+
+def test_a_run_that_cannot_begin_speaks_of_no_failures(tmp_path: Path) -> None:
+    study = study_at(tmp_path / "study.db", "http://127.0.0.1:9/v1", 2, api_key_env="NO_SUCH_KEY")
+    said = tiebreak(study, "run", JUDGE, code=1)
+    assert "export NO_SUCH_KEY" in said
+    assert "retry-failed" not in said
+
+
 def test_a_budget_in_money_holds_for_all_processes_together(tmp_path: Path) -> None:
     with StubProcess(delay=0.02) as stub:
         study = study_at(tmp_path / "study.db", stub.url, 60, max_tokens=50)

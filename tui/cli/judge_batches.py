@@ -84,12 +84,14 @@ def batch_import(settings: Settings, name: str, results: tuple[Path, ...], as_js
     listed = ", ".join(f"{count:,} {status}" for status, count in done.recorded.items())
     say(f"{name}: {many(done.recorded.total(), 'verdict')}{f': {listed}' if listed else ''}")
     for failure, count in done.again.items():
-        say(one_line(f"  {many(count, 'call')} {failure}: left to judge", 200))
+        say(one_line(f"  {many(count, 'call')} left to judge: {failure}", 200))
     if done.changed:
         say(f"  {many(done.changed, 'call')} would be asked otherwise today: left to judge")
     if done.passed_over:
         say(f"  {many(done.passed_over, 'result')} passed over: recorded before, or not asked for")
     if done.doubled:
-        say(f"  {many(done.doubled, 'result')} came again and count once")
+        verb = "counts" if done.doubled == 1 else "count"
+        say(f"  {many(done.doubled, 'result')} came again and {verb} once")
     if done.broken:
-        say(f"  {many(done.broken, 'line')} hold no result: left to judge")
+        verb = "holds" if done.broken == 1 else "hold"
+        say(f"  {many(done.broken, 'line')} {verb} no result: left to judge")

@@ -356,8 +356,11 @@ async def _run(store: Store, record: Judge, order: Order) -> tuple[dict[str, Any
     except asyncio.CancelledError:
         pass  # interrupted twice: calls under way were given back
     except TiebreakError as error:
-        hint = f"{error.hint}; what failed stays so until: judge run {record.name} --retry-failed"
-        raise TiebreakError(f"judge {record.name!r}: {error.message}", hint) from error
+        hints = [error.hint] if error.hint else []
+        if progress.failed:
+            hints.append(f"what failed stays so until: judge run {record.name} --retry-failed")
+        message = f"judge {record.name!r}: {error.message}"
+        raise TiebreakError(message, "; ".join(hints)) from error
     finally:
         counting.cancel()
         progress.close()
@@ -368,7 +371,7 @@ async def _run(store: Store, record: Judge, order: Order) -> tuple[dict[str, Any
         listed = "none"
     interrupted = "; interrupted" if stop.is_set() else ""
     say(f"{record.name}: {listed} in {seconds:.1f} s{interrupted}")
-    if failed := statuses.total() - statuses["ok"]:
+    if failed := progress.failed:
         say(f"  {many(failed, 'verdict')} could not be had: judge run {record.name} --retry-failed")
     return (
         {"judge": record.name, "verdicts": dict(statuses), "seconds": round(seconds, 3)},
