@@ -21,6 +21,7 @@ from core.times import stamp
 from db.judge_control import JudgeControl
 from db.judge_counts import TOGETHER, Pace, Told, VerdictCounts, quantile
 from db.judge_horizon import horizon
+from db.judge_left import Scope
 from db.judge_queue import JudgeQueue
 from db.judge_watch import (
     JudgeFeed,
@@ -30,6 +31,7 @@ from db.judge_watch import (
     queue_failed,
     successor,
 )
+from db.judge_work import Begin, End, Work
 from db.processes import process_name
 from db.store import Store
 from tests.studies import FakeClock, make_study
@@ -370,6 +372,46 @@ def test_the_calls_of_a_verdict(tmp_path: Path) -> None:
     with Store(study) as store:
         assert [call.outcome for call in calls_of(store, "earlier 23")] == ["rate limited"]
         assert calls_of(store, "earlier 99") == []
+
+
+def test_a_verdict_that_shares_its_call_shows_it(tmp_path: Path) -> None:
+    path = make_study(tmp_path / "s.db", questions=2, models=("ant", "bee", "cow"))
+    with Store(path) as store:
+        store.judging.add(Judge("j", "openai", "m"))
+        queue = JudgeQueue(store, "j", process_name())
+        queue.enter()
+        for portion in queue.frontier(Scope(calls_by="question"), _named).portions():
+            queue.fill(portion)
+        leased = queue.turn(Work(want=3)).leased
+        (begun,) = queue.turn(
+            Work(begins=[Begin(leased[0].call, tuple(job.id for job in leased), "http://a/v1")])
+        ).begun
+        verdicts = [
+            Verdict(job.key, asked.pair, job.turn, "j", VerdictStatus.FAILED, left=job.left)
+            for job, asked in zip(leased, queue.asked(leased), strict=True)
+        ]
+        queue.turn(Work(verdicts=verdicts, ends=[End(begun, "no ranking")]))
+        for one in verdicts:
+            assert [call.outcome for call in calls_of(store, one.id)] == ["no ranking"]
+
+
+def test_what_a_dead_process_held_waits(tmp_path: Path) -> None:
+    path = make_study(tmp_path / "s.db", questions=3)
+    with Store(path) as store:
+        store.judging.add(Judge("j", "openai", "m"))
+        host, pid, _, chance = process_name().rsplit("/", 3)
+        queue = JudgeQueue(store, "j", f"{host}/{pid}/1/{chance}")
+        queue.enter()
+        for portion in queue.frontier(Scope(), _named).portions():
+            queue.fill(portion)
+        queue.turn(Work(want=4))
+        (judge,) = JudgeFeed(store).look().judges
+        assert (judge.waiting, judge.leased, judge.state) == (6, 0, "idle")
+        assert JudgeControl(store).status("j").workers == []
+
+
+def _named(pair: str, turn: int, left: int, repeat: int) -> str:
+    return f"{pair}.{turn}.{left}.{repeat}"
 
 
 def test_what_failed_is_put_in_the_queue_once(tmp_path: Path) -> None:
