@@ -69,7 +69,8 @@ class JudgeQueue:
             )
             # Why the work stopped before is no longer so.
             connection.execute(
-                "INSERT INTO judge_control (judge_id) VALUES (?) ON CONFLICT DO UPDATE SET note = ''",
+                "INSERT INTO judge_control (judge_id) VALUES (?) "
+                "ON CONFLICT DO UPDATE SET note = ''",
                 (self._judge,),
             )
 

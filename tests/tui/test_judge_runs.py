@@ -225,6 +225,8 @@ def test_a_pause_a_resume_and_a_cancel_from_another_process(tmp_path: Path) -> N
             began = time.monotonic()
             assert process.wait(10) == 0
             assert time.monotonic() - began < 3.0
+            assert process.stderr is not None
+            assert "; cancelled" in process.stderr.read()
             check = one(study, "SELECT count(*) FROM job WHERE state = 'leased'")
             assert check == 0
         assert 20 < verdicts(study) < 2400
@@ -265,6 +267,29 @@ def test_a_budget_in_tokens_stops_before_it_is_exceeded(tmp_path: Path) -> None:
         tiebreak(study, "budget", JUDGE, "--unlimited")
         tiebreak(study, "run", JUDGE)
         check_books(study, stub.counts(), 240)
+
+
+def test_a_judge_that_cannot_go_on_does_not_hold_up_the_next(tmp_path: Path) -> None:
+    study = study_at(tmp_path / "study.db", "http://127.0.0.1:9/v1", 2, models=2)
+    tiebreak(study, "budget", JUDGE, "--tokens", "0")
+    tiebreak(study, "add", "longer", "--baseline", "longer-answer")
+    said = tiebreak(study, "run", "--json", code=1)
+    assert [told["judge"] for told in json.loads(said)] == ["longer"]
+    assert verdicts(study) == 4
+    said = tiebreak(study, "run", code=1)
+    assert "the budget is used up" in said
+    assert "--retry-failed" not in said, "nothing has failed"
+
+
+def test_a_limit_that_is_not_named_stays(tmp_path: Path) -> None:
+    study = study_at(tmp_path / "study.db", "http://127.0.0.1:9/v1", 2)
+    tiebreak(study, "price", JUDGE, "--price-in", "1", "--price-out", "1")
+    tiebreak(study, "budget", JUDGE, "--tokens", "5000")
+    told = json.loads(tiebreak(study, "budget", JUDGE, "--cost", "2", "--json"))
+    assert (told["budget_cost"], told["budget_tokens"]) == (2.0, 5000)
+    tiebreak(study, "budget", JUDGE, "--unlimited", "--cost", "2", code=2)
+    told = json.loads(tiebreak(study, "budget", JUDGE, "--unlimited", "--json"))
+    assert (told["budget_cost"], told["budget_tokens"]) == (None, None)
 
 
 def test_a_budget_in_money_holds_for_all_processes_together(tmp_path: Path) -> None:
