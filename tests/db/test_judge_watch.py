@@ -160,8 +160,8 @@ def steps(connection: sqlite3.Connection) -> Iterator[list[int]]:
         connection.set_progress_handler(None, 0)
 
 
-def add_verdicts(study: Path, turns: range) -> None:
-    """Two orders for each of 200 pairs on each of these turns."""
+def add_verdicts(study: Path, turns: range, fails: int = 9) -> None:
+    """Two orders for each of 200 pairs on each of these turns; one of ``fails`` failed."""
     with sqlite3.connect(study) as connection:
         connection.execute(
             "WITH RECURSIVE t (turn) AS (SELECT :first UNION ALL SELECT turn + 1 FROM t "
@@ -169,11 +169,12 @@ def add_verdicts(study: Path, turns: range) -> None:
             "INSERT INTO verdict (id, pair_id, turn, judge_id, left, status, seen, choice, "
             "failure, latency, tokens_in, attempts, at, hash) "
             "SELECT p.id || '.' || turn || '.' || value, p.id, turn, 1, value, "
-            "iif((p.id + turn) % 9, 'ok', 'failed'), iif((p.id + turn) % 9, 'tie', NULL), "
-            "iif((p.id + turn) % 9, 'tie', NULL), iif((p.id + turn) % 9, NULL, 'timed out'), "
+            "iif((p.id + turn) % :fails, 'ok', 'failed'), "
+            "iif((p.id + turn) % :fails, 'tie', NULL), iif((p.id + turn) % :fails, 'tie', NULL), "
+            "iif((p.id + turn) % :fails, NULL, 'timed out'), "
             "0.5, 10, 1, '2024-03-01T09:00:00.000Z', 'x' "
             "FROM t JOIN pair p JOIN json_each('[1,2]') WHERE p.id <= 200",
-            {"first": turns.start, "end": turns.stop},
+            {"first": turns.start, "end": turns.stop, "fails": fails},
         )
     connection.close()
 
@@ -408,6 +409,20 @@ def test_what_a_dead_process_held_waits(tmp_path: Path) -> None:
         (judge,) = JudgeFeed(store).look().judges
         assert (judge.waiting, judge.leased, judge.state) == (6, 0, "idle")
         assert JudgeControl(store).status("j").workers == []
+
+
+def test_few_failures_are_found_without_reading_the_log(tmp_path: Path) -> None:
+    study = watched_study(tmp_path / "study.db")
+    add_verdicts(study, range(10, 120), fails=10**6)
+    with Store(study) as store, steps(store.connection) as taken:
+        last_verdicts(store, "local", None, 20)
+        failures_by_class(store, "local")
+        before = sum(taken)
+    add_verdicts(study, range(120, 1200), fails=10**6)
+    with Store(study) as store, steps(store.connection) as taken:
+        last_verdicts(store, "local", None, 20)
+        failures_by_class(store, "local")
+        assert sum(taken) < 2 * before + 10
 
 
 def _named(pair: str, turn: int, left: int, repeat: int) -> str:
