@@ -137,6 +137,8 @@ def killed_again_and_again(tmp_path: Path, times: int, questions: int) -> None:
         assert 0 < verdicts(study) < wanted
         tiebreak(study, "run", JUDGE, "--concurrency", "32")
         check_books(study, stub.counts(), wanted)
+        lost = "SELECT DISTINCT endpoint FROM attempt WHERE outcome = 'lost'"
+        assert rows(study, lost) == [(stub.url,)]
         died = one(study, "SELECT count(*) FROM judge_worker WHERE note = 'died'")
         assert died == times
     compare = "SELECT id, choice, status, sent_hash FROM verdict ORDER BY id"
