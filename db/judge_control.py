@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import TiebreakError
 from core.records import Verdict
 from db.judging import write_verdicts
+from db.processes import is_gone
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -114,7 +115,7 @@ class Status:
         leased: jobs that a worker holds.
         failures: attempts that gave no verdict, by outcome.
         may_be_charged: attempts without a reply that may have been charged.
-        workers: those that have not ended, newest first.
+        workers: those that have not ended, as far as this host knows, newest first.
     """
 
     judge: str
@@ -270,7 +271,7 @@ class JudgeControl:
                 under_way,
                 {outcome: count for outcome, count, _ in failures},
                 sum(charged for _, _, charged in failures),
-                [Worker(*row) for row in workers],
+                [Worker(*row) for row in workers if not is_gone(row[0])],
             )
 
     def _change(self, judge: str, change: str, **values: Any) -> None:

@@ -166,14 +166,11 @@ class Frontier:
         wanted = []
         for pair_id, pair, question, turn, left, repeat in rows:
             key = self._key(pair, turn, left, repeat)
-            call = key if scope.calls_by == "pair" else self._together(question, turn, left, repeat)
+            call = key
+            if scope.calls_by == "question":
+                call = together(self._judge, question, turn, left, repeat)
             wanted.append(Wanted(key, pair_id, turn, left, repeat, call, rank))
         return wanted
-
-    def _together(self, question: int, turn: int, left: int, repeat: int) -> str:
-        """The name of the call that settles all pairs of a question in one order."""
-        material = f"{self._judge} {question} {turn} {left} {repeat}"
-        return "q" + hashlib.sha256(material.encode()).hexdigest()[:31]
 
     def _shown(self, connection: sqlite3.Connection, pair_id: int, key: str) -> set[int]:
         """The orders in which people saw a pair; else the one that the seed gives."""
@@ -181,6 +178,17 @@ class Frontier:
             "SELECT DISTINCT left FROM vote WHERE pair_id = ? AND left IS NOT NULL", (pair_id,)
         )
         return {row[0] for row in rows} or {left_side(self._store.seed, key, "")}
+
+
+def together(judge: int, question: int, turn: int, left: int, repeat: int) -> str:
+    """The name of the call that settles all pairs of a question in one order.
+
+    Args:
+        judge: its row.
+        question: its row.
+    """
+    material = f"{judge} {question} {turn} {left} {repeat}"
+    return "q" + hashlib.sha256(material.encode()).hexdigest()[:31]
 
 
 def count_left(store: Store, judge: str, scope: Scope) -> int:

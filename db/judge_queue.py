@@ -67,8 +67,11 @@ class JudgeQueue:
                 "VALUES (?, ?, ?, ?, ?, ?)",
                 (self.owner, self._judge, int(pid), self.owner.rsplit("/", 3)[0], now, now),
             )
+            # Why the work stopped before is no longer so.
             connection.execute(
-                "INSERT OR IGNORE INTO judge_control (judge_id) VALUES (?)", (self._judge,)
+                "INSERT INTO judge_control (judge_id) VALUES (?) "
+                "ON CONFLICT DO UPDATE SET note = ''",
+                (self._judge,),
             )
 
     def beat(self, *, window: int, under_way: int, verdicts: int) -> Control:
@@ -101,6 +104,12 @@ class JudgeQueue:
                 connection.execute(
                     "UPDATE judge_control SET note = ? WHERE judge_id = ?", (note, self._judge)
                 )
+            else:  # another may have stopped; where nothing is left that is of no concern
+                connection.execute(
+                    "UPDATE judge_control SET note = '' WHERE judge_id = ?1 "
+                    "AND NOT EXISTS (SELECT 1 FROM job WHERE judge_id = ?1)",
+                    (self._judge,),
+                )
 
     def return_lost(self, gone: Callable[[str], bool] = is_gone) -> int:
         """Take back the jobs of workers that died on this host; how many jobs."""
@@ -130,16 +139,21 @@ class JudgeQueue:
         return Frontier(self.store, self._judge, scope, key)
 
     def fill(self, wanted: Sequence[Wanted]) -> int:
-        """Put jobs into the queue; how many are new. What has its verdict is passed over."""
+        """Put jobs into the queue; how many are new or come sooner now.
+
+        What has its verdict is passed over.
+        """
         if not wanted:
             return 0
         with self.store.write() as connection:
             before = connection.total_changes
             connection.executemany(
-                "INSERT OR IGNORE INTO job "
+                "INSERT INTO job "
                 "(key, judge_id, pair_id, turn, left, repeat, call, rank, supersedes) "
                 "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 "
-                "WHERE NOT EXISTS (SELECT 1 FROM verdict WHERE id = ?1)",
+                "WHERE NOT EXISTS (SELECT 1 FROM verdict WHERE id = ?1) "
+                # Somebody voted on it meanwhile: it comes sooner.
+                "ON CONFLICT (key) DO UPDATE SET rank = excluded.rank WHERE excluded.rank < rank",
                 [
                     (
                         w.key,
@@ -293,12 +307,32 @@ class JudgeQueue:
             ),
             (self.owner, until, self._judge, now, want),
         ).fetchall()
-        for call in {row[2] for row in rows if row[1] != row[2]}:
-            rows += connection.execute(
+        jobs = sorted((Job(*row) for row in rows), key=lambda job: (job.rank, job.id))
+        return self._whole(connection, jobs, want, until)
+
+    def _whole(
+        self, connection: sqlite3.Connection, jobs: list[Job], want: int, until: str
+    ) -> list[Job]:
+        """Complete calls that settle several jobs, the first ones, until there are enough."""
+        shared = dict.fromkeys(job.call for job in jobs if job.call != job.key)
+        if not shared:
+            return jobs
+        whole = [job for job in jobs if job.call not in shared]
+        for call in shared:
+            if len(whole) >= want:
+                connection.executemany(
+                    "UPDATE job SET state = 'waiting', owner = NULL, lease_until = NULL "
+                    "WHERE id = ?",
+                    [(job.id,) for job in jobs if job.call == call],
+                )
+                continue
+            whole += [job for job in jobs if job.call == call]
+            rest = connection.execute(
                 _LEASE.format("judge_id = ? AND state = 'waiting' AND call = ?"),
                 (self.owner, until, self._judge, call),
-            ).fetchall()
-        return sorted((Job(*row) for row in rows), key=lambda job: (job.rank, job.id))
+            )
+            whole += [Job(*row) for row in rest.fetchall()]
+        return sorted(whole, key=lambda job: (job.rank, job.id))
 
     def _return_lapsed(self, connection: sqlite3.Connection) -> None:
         """Take back what lapsed; whoever held it may still bring its verdict."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from core.times import stamp
 from db.judge_control import Control, Worker, read_control
 from db.judge_counts import KIND, MINUTE, Told, VerdictCounts
-from db.judge_left import Scope
+from db.judge_left import Scope, together
 from db.judge_queue import JudgeQueue
 from db.processes import is_gone
 from db.texts import TURNS_OF_PAIR
@@ -234,12 +234,16 @@ def _started(worker: Worker) -> float:
 
 
 def _jobs(connection: sqlite3.Connection) -> defaultdict[int, Counter[str]]:
-    """Jobs in the queue by judge and state; ``first`` ones are on what has no verdict yet."""
+    """Jobs in the queue by judge and state; ``first`` ones are on what has no verdict yet.
+
+    What a process held that died on this host waits: the next one takes it at once.
+    """
     found: defaultdict[int, Counter[str]] = defaultdict(Counter)
-    for judge, state, is_first, count in connection.execute(
-        "SELECT judge_id, state, repeat = 0 AND supersedes IS NULL, count(*) FROM job "
+    for judge, owner, is_first, count in connection.execute(
+        "SELECT judge_id, owner, repeat = 0 AND supersedes IS NULL, count(*) FROM job "
         "GROUP BY 1, 2, 3"
     ):
+        state = "waiting" if owner is None or is_gone(owner) else "leased"
         found[judge][state] += count
         if is_first:
             found[judge][f"first {state}"] += count
@@ -379,12 +383,19 @@ class Call:
 
 
 def calls_of(store: Store, verdict: str) -> list[Call]:
-    """The calls that were made for a verdict, as far as they bear its name, the oldest first."""
+    """The calls that were made for a verdict, the oldest first; others' too that it came with."""
     with store.read() as connection:
+        place = connection.execute(
+            "SELECT v.judge_id, p.question_id, v.turn, v.left, v.repeat FROM verdict v "
+            "JOIN pair p ON p.id = v.pair_id "
+            "WHERE v.id = ? AND v.left IS NOT NULL AND v.supersedes IS NULL",
+            (verdict,),
+        ).fetchone()
+        names = (verdict, verdict if place is None else together(*place))
         rows = connection.execute(
             "SELECT begun_at, endpoint, coalesce(outcome, ''), detail, latency FROM attempt "
-            "WHERE call = ? ORDER BY id",
-            (verdict,),
+            "WHERE call IN (?, ?) ORDER BY id",
+            names,
         ).fetchall()
     return [Call(*row) for row in rows]
 

@@ -132,6 +132,9 @@ class Desk:
         lease = float(record.parameters.get("timeout", TIMEOUT)) + _MARGIN
         self._queue = JudgeQueue(self._store, record.name, process_name(), lease=lease)
         self._queue.return_lost()
+        servers = self._store.endpoints.of(record.name)
+        # Which of several takes a call is known once it is sent.
+        self._address = servers[0].address if len(servers) == 1 else ""
         self.control = self._queue.control()
         self._cancels = self.control.cancels
         if self._queue.counts()[0]:
@@ -216,9 +219,10 @@ class Desk:
     def _begin(self, call: Call) -> Begin:
         jobs = tuple(job.id for job in call.place.jobs)
         if not self.control.has_budget:
-            return Begin(call.name, jobs)
+            return Begin(call.name, jobs, self._address)
         size = self._judge.size(call.tasks)
-        return Begin(call.name, jobs, "", size.requests, size.at_most, size.max_tokens * call.room)
+        most = size.max_tokens * call.room
+        return Begin(call.name, jobs, self._address, size.requests, size.at_most, most)
 
     def _find(self, want: int) -> list[Job]:
         """Make jobs of what is left to judge, and take them up; a few, if it takes long."""

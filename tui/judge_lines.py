@@ -180,6 +180,9 @@ def _verdicts(judge: Watched) -> Iterator[str]:
 
 def _pace(judge: Watched, now: datetime) -> Iterator[str]:
     told = judge.told
+    if judge.control.note and judge.left:
+        who = "a process " if judge.workers else ""
+        yield f"{who}stopped: {one_line(judge.control.note, 300)}"
     if told.per_second is not None:
         yield f"{pace(told.per_second)} in the last minute"
     if judge.seconds_left is not None and judge.left:
@@ -189,8 +192,6 @@ def _pace(judge: Watched, now: datetime) -> Iterator[str]:
         yield f"{pace(told.overall)} since the start, {begun}"
     if judge.control.paused:
         yield "paused"
-    if judge.control.note:
-        yield f"stopped: {one_line(judge.control.note, 300)}"
 
 
 def _latency(judge: Watched) -> Iterator[str]:

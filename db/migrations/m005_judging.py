@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 # failure names why there is no choice, in one word or two; error stays the whole sentence.
 # sent_hash covers the messages and parameters as they were sent. probabilities is an object
 # from outcome as the judge saw it to its share. served_model is what the server said it is.
+# The index holds failures only: a lead looks for a few of them in a log of any length.
 VERDICT = """
 ALTER TABLE verdict ADD COLUMN failure TEXT CHECK (failure <> '');
 ALTER TABLE verdict ADD COLUMN sent_hash TEXT CHECK (sent_hash <> '');
 ALTER TABLE verdict ADD COLUMN probabilities TEXT CHECK (json_type(probabilities) = 'object');
 ALTER TABLE verdict ADD COLUMN endpoint TEXT CHECK (endpoint <> '');
 ALTER TABLE verdict ADD COLUMN served_model TEXT CHECK (served_model <> '');
+CREATE INDEX verdict_failed ON verdict (seq) WHERE status <> 'ok';
 """
 
 # One judge may be served from several addresses, which changes no verdict: the judge's own row

@@ -147,6 +147,58 @@ def test_a_question_s_pairs_go_together_where_one_call_settles_them(tmp_path: Pa
         assert len({(one.question.key, one.turn, one.left) for one in asked}) == 1
 
 
+def test_shared_calls_are_taken_up_whole_and_no_more_than_are_wanted(tmp_path: Path) -> None:
+    path = make_study(tmp_path / "s.db", questions=3, turns=2, models=("ant", "bee", "cow", "dog"))
+    with Store(path) as store:
+        store.judging.add(JUDGE)
+        queue = JudgeQueue(store, "j", "host/1/1/a")
+        queue.enter()
+        count = fill(queue, Scope(calls_by="question"))
+        leased = queue.turn(Work(want=6)).leased
+        assert len({job.call for job in leased}) == 1, "the first six jobs belong to four calls"
+        assert len(leased) == 6
+        assert queue.counts() == (count - 6, 6)
+        assert len(queue.turn(Work(want=7)).leased) == 12
+        assert queue.counts() == (count - 18, 18)
+
+
+def test_a_vote_on_what_waits_already_brings_it_forward(queue: JudgeQueue) -> None:
+    frontier = queue.frontier(Scope(), names)
+    for portion in frontier.portions():
+        queue.fill(portion)
+    store = queue.store
+    for name in ("ann", "bob"):
+        annotator = store.annotator(name)
+        vote(store, annotator, serve(store, annotator), Seen.TIE)
+    voted = {row[0] for row in store.connection.execute("SELECT pair_id FROM vote")}
+    assert len(voted) == 2
+    assert sum(queue.fill(portion) for portion in frontier.voted()) >= 4
+    first = queue.turn(Work(want=8)).leased
+    assert {job.pair_id for job in first} == voted
+    assert {job.rank for job in first} == {1}
+    assert fill(queue) == 0
+
+
+def test_why_it_stopped_is_forgotten_once_it_goes_on(queue: JudgeQueue) -> None:
+    fill(queue)
+    queue.leave("the budget is used up")
+    assert queue.control().note == "the budget is used up"
+    other = JudgeQueue(queue.store, "j", "host/2/1/b", lease=60)
+    other.enter()
+    assert other.control().note == ""
+    third = JudgeQueue(queue.store, "j", "host/3/1/c", lease=60)
+    third.enter()
+    third.leave("the key is refused")
+    other.leave()
+    assert other.control().note == "the key is refused", "something is left, and nobody works"
+    queue.store.connection.execute("DELETE FROM job")
+    last = JudgeQueue(queue.store, "j", "host/4/1/d", lease=60)
+    last.enter()
+    third.leave("the key is refused")
+    last.leave()
+    assert last.control().note == "", "nothing is left"
+
+
 def test_a_failure_is_tried_again_once_for_each_run(queue: JudgeQueue) -> None:
     fill(queue)
     (job,) = queue.turn(Work(want=1)).leased

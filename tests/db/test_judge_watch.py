@@ -21,6 +21,7 @@ from core.times import stamp
 from db.judge_control import JudgeControl
 from db.judge_counts import TOGETHER, Pace, Told, VerdictCounts, quantile
 from db.judge_horizon import horizon
+from db.judge_left import Scope
 from db.judge_queue import JudgeQueue
 from db.judge_watch import (
     JudgeFeed,
@@ -30,6 +31,7 @@ from db.judge_watch import (
     queue_failed,
     successor,
 )
+from db.judge_work import Begin, End, Work
 from db.processes import process_name
 from db.store import Store
 from tests.studies import FakeClock, make_study
@@ -158,8 +160,8 @@ def steps(connection: sqlite3.Connection) -> Iterator[list[int]]:
         connection.set_progress_handler(None, 0)
 
 
-def add_verdicts(study: Path, turns: range) -> None:
-    """Two orders for each of 200 pairs on each of these turns."""
+def add_verdicts(study: Path, turns: range, fails: int = 9) -> None:
+    """Two orders for each of 200 pairs on each of these turns; one of ``fails`` failed."""
     with sqlite3.connect(study) as connection:
         connection.execute(
             "WITH RECURSIVE t (turn) AS (SELECT :first UNION ALL SELECT turn + 1 FROM t "
@@ -167,11 +169,12 @@ def add_verdicts(study: Path, turns: range) -> None:
             "INSERT INTO verdict (id, pair_id, turn, judge_id, left, status, seen, choice, "
             "failure, latency, tokens_in, attempts, at, hash) "
             "SELECT p.id || '.' || turn || '.' || value, p.id, turn, 1, value, "
-            "iif((p.id + turn) % 9, 'ok', 'failed'), iif((p.id + turn) % 9, 'tie', NULL), "
-            "iif((p.id + turn) % 9, 'tie', NULL), iif((p.id + turn) % 9, NULL, 'timed out'), "
+            "iif((p.id + turn) % :fails, 'ok', 'failed'), "
+            "iif((p.id + turn) % :fails, 'tie', NULL), iif((p.id + turn) % :fails, 'tie', NULL), "
+            "iif((p.id + turn) % :fails, NULL, 'timed out'), "
             "0.5, 10, 1, '2024-03-01T09:00:00.000Z', 'x' "
             "FROM t JOIN pair p JOIN json_each('[1,2]') WHERE p.id <= 200",
-            {"first": turns.start, "end": turns.stop},
+            {"first": turns.start, "end": turns.stop, "fails": fails},
         )
     connection.close()
 
@@ -370,6 +373,60 @@ def test_the_calls_of_a_verdict(tmp_path: Path) -> None:
     with Store(study) as store:
         assert [call.outcome for call in calls_of(store, "earlier 23")] == ["rate limited"]
         assert calls_of(store, "earlier 99") == []
+
+
+def test_a_verdict_that_shares_its_call_shows_it(tmp_path: Path) -> None:
+    path = make_study(tmp_path / "s.db", questions=2, models=("ant", "bee", "cow"))
+    with Store(path) as store:
+        store.judging.add(Judge("j", "openai", "m"))
+        queue = JudgeQueue(store, "j", process_name())
+        queue.enter()
+        for portion in queue.frontier(Scope(calls_by="question"), _named).portions():
+            queue.fill(portion)
+        leased = queue.turn(Work(want=3)).leased
+        (begun,) = queue.turn(
+            Work(begins=[Begin(leased[0].call, tuple(job.id for job in leased), "http://a/v1")])
+        ).begun
+        verdicts = [
+            Verdict(job.key, asked.pair, job.turn, "j", VerdictStatus.FAILED, left=job.left)
+            for job, asked in zip(leased, queue.asked(leased), strict=True)
+        ]
+        queue.turn(Work(verdicts=verdicts, ends=[End(begun, "no ranking")]))
+        for one in verdicts:
+            assert [call.outcome for call in calls_of(store, one.id)] == ["no ranking"]
+
+
+def test_what_a_dead_process_held_waits(tmp_path: Path) -> None:
+    path = make_study(tmp_path / "s.db", questions=3)
+    with Store(path) as store:
+        store.judging.add(Judge("j", "openai", "m"))
+        host, pid, _, chance = process_name().rsplit("/", 3)
+        queue = JudgeQueue(store, "j", f"{host}/{pid}/1/{chance}")
+        queue.enter()
+        for portion in queue.frontier(Scope(), _named).portions():
+            queue.fill(portion)
+        queue.turn(Work(want=4))
+        (judge,) = JudgeFeed(store).look().judges
+        assert (judge.waiting, judge.leased, judge.state) == (6, 0, "idle")
+        assert JudgeControl(store).status("j").workers == []
+
+
+def test_few_failures_are_found_without_reading_the_log(tmp_path: Path) -> None:
+    study = watched_study(tmp_path / "study.db")
+    add_verdicts(study, range(10, 120), fails=10**6)
+    with Store(study) as store, steps(store.connection) as taken:
+        last_verdicts(store, "local", None, 20)
+        failures_by_class(store, "local")
+        before = sum(taken)
+    add_verdicts(study, range(120, 1200), fails=10**6)
+    with Store(study) as store, steps(store.connection) as taken:
+        last_verdicts(store, "local", None, 20)
+        failures_by_class(store, "local")
+        assert sum(taken) < 2 * before + 10
+
+
+def _named(pair: str, turn: int, left: int, repeat: int) -> str:
+    return f"{pair}.{turn}.{left}.{repeat}"
 
 
 def test_what_failed_is_put_in_the_queue_once(tmp_path: Path) -> None:

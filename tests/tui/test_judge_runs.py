@@ -137,6 +137,8 @@ def killed_again_and_again(tmp_path: Path, times: int, questions: int) -> None:
         assert 0 < verdicts(study) < wanted
         tiebreak(study, "run", JUDGE, "--concurrency", "32")
         check_books(study, stub.counts(), wanted)
+        lost = "SELECT DISTINCT endpoint FROM attempt WHERE outcome = 'lost'"
+        assert rows(study, lost) == [(stub.url,)]
         died = one(study, "SELECT count(*) FROM judge_worker WHERE note = 'died'")
         assert died == times
     compare = "SELECT id, choice, status, sent_hash FROM verdict ORDER BY id"
@@ -225,6 +227,8 @@ def test_a_pause_a_resume_and_a_cancel_from_another_process(tmp_path: Path) -> N
             began = time.monotonic()
             assert process.wait(10) == 0
             assert time.monotonic() - began < 3.0
+            assert process.stderr is not None
+            assert "; cancelled" in process.stderr.read()
             check = one(study, "SELECT count(*) FROM job WHERE state = 'leased'")
             assert check == 0
         assert 20 < verdicts(study) < 2400
@@ -304,6 +308,29 @@ def test_a_run_that_cannot_begin_speaks_of_no_failures(tmp_path: Path) -> None:
     said = tiebreak(study, "run", JUDGE, code=1)
     assert "export NO_SUCH_KEY" in said
     assert "retry-failed" not in said
+
+
+def test_a_judge_that_cannot_go_on_does_not_hold_up_the_next(tmp_path: Path) -> None:
+    study = study_at(tmp_path / "study.db", "http://127.0.0.1:9/v1", 2, models=2)
+    tiebreak(study, "budget", JUDGE, "--tokens", "0")
+    tiebreak(study, "add", "longer", "--baseline", "longer-answer")
+    said = tiebreak(study, "run", "--json", code=1)
+    assert [told["judge"] for told in json.loads(said)] == ["longer"]
+    assert verdicts(study) == 4
+    said = tiebreak(study, "run", code=1)
+    assert "the budget is used up" in said
+    assert "--retry-failed" not in said, "nothing has failed"
+
+
+def test_a_limit_that_is_not_named_stays(tmp_path: Path) -> None:
+    study = study_at(tmp_path / "study.db", "http://127.0.0.1:9/v1", 2)
+    tiebreak(study, "price", JUDGE, "--price-in", "1", "--price-out", "1")
+    tiebreak(study, "budget", JUDGE, "--tokens", "5000")
+    told = json.loads(tiebreak(study, "budget", JUDGE, "--cost", "2", "--json"))
+    assert (told["budget_cost"], told["budget_tokens"]) == (2.0, 5000)
+    tiebreak(study, "budget", JUDGE, "--unlimited", "--cost", "2", code=2)
+    told = json.loads(tiebreak(study, "budget", JUDGE, "--unlimited", "--json"))
+    assert (told["budget_cost"], told["budget_tokens"]) == (None, None)
 
 
 def test_a_budget_in_money_holds_for_all_processes_together(tmp_path: Path) -> None:
