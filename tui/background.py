@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from core.errors import TiebreakError
-from db.store import Store
+from db.store import Clock, Store
+
+_Seen = TypeVar("_Seen")
 
 
 class Background(threading.Thread):
@@ -38,3 +42,24 @@ class Background(threading.Thread):
     def work(self, store: Store) -> None:
         """What is done; each kind of background work says what."""
         raise NotImplementedError
+
+
+class Following(Background, Generic[_Seen]):
+    """Follows a study on a connection of its own, and hands over what it sees as that changes.
+
+    Args:
+        tell: called in this thread with what is seen, or with the refusal that ended it.
+        clock: tells the time that ages and rates are counted from.
+    """
+
+    def __init__(
+        self, study: Path, name: str, tell: Callable[[_Seen | TiebreakError], None], clock: Clock
+    ) -> None:
+        super().__init__(study, name)
+        self._tell = tell
+        self._clock = clock
+
+    def run(self) -> None:
+        super().run()
+        if self.refusal is not None:
+            self._tell(self.refusal)

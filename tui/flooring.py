@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import TiebreakError
 from db.store import Clock, Store
-from tui.background import Background
+from tui.background import Following
 from tui.live import LOOK_EVERY
 
 if TYPE_CHECKING:
@@ -19,25 +19,13 @@ _AT_LEAST_EVERY = 10.0
 """Seconds after which the floor is told again though nothing happened: time goes on."""
 
 
-class LiveFloor(Background):
-    """Follows a study on a connection of its own and hands over the floor as it changes.
-
-    Args:
-        tell: called in this thread with the floor, or with the refusal that ended it.
-        clock: tells the time from which today and "ago" are counted.
-    """
+class LiveFloor(Following["Floor"]):
+    """Follows a study on a connection of its own and hands over the floor as it changes."""
 
     def __init__(
         self, study: Path, tell: Callable[[Floor | TiebreakError], None], clock: Clock
     ) -> None:
-        super().__init__(study, "live floor")
-        self._tell = tell
-        self._clock = clock
-
-    def run(self) -> None:
-        super().run()
-        if self.refusal is not None:
-            self._tell(self.refusal)
+        super().__init__(study, "live floor", tell, clock)
 
     def work(self, store: Store) -> None:
         """Look, then look again until :meth:`end`."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import TiebreakError
 from db.store import Clock, Store
-from tui.background import Background
+from tui.background import Following
 
 if TYPE_CHECKING:
     from db.judge_watch import Watch
@@ -21,25 +21,13 @@ _AT_LEAST_EVERY = 10.0
 """Seconds between two looks while nothing is committed."""
 
 
-class LiveJudges(Background):
-    """Follows a study's judges on a connection of its own, and hands over what changed.
-
-    Args:
-        tell: called in this thread with the judges, or with the refusal that ended it.
-        clock: tells the time that rates and ages are counted from.
-    """
+class LiveJudges(Following["Watch"]):
+    """Follows a study's judges on a connection of its own, and hands over what changed."""
 
     def __init__(
         self, study: Path, tell: Callable[[Watch | TiebreakError], None], clock: Clock
     ) -> None:
-        super().__init__(study, "live judges")
-        self._tell = tell
-        self._clock = clock
-
-    def run(self) -> None:
-        super().run()
-        if self.refusal is not None:
-            self._tell(self.refusal)
+        super().__init__(study, "live judges", tell, clock)
 
     def work(self, store: Store) -> None:
         """Look, then look again until :meth:`end`."""
