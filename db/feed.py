@@ -20,17 +20,23 @@ _VOTE_CODE = f"{_CHOICE} WHEN v.cannot_judge IS NOT NULL THEN 5 ELSE 0 END"
 _VERDICT_CODE = f"{_CHOICE} ELSE 0 END"
 """What the tally calls an outcome."""
 
+_BY_THEN = "(? IS NULL OR v.at = '' OR datetime(v.at) <= datetime(?))"
+"""Whether something was said by a moment, if there is one."""
+
 
 class Feed:
     """Keeps a tally in step with a study, reading only what is new.
 
     Args:
         tally: an empty one, which nothing else feeds.
+        until: leave out what was said after this moment (ISO 8601), as if it were not yet; what
+            came without its time was there before.
     """
 
-    def __init__(self, store: Store, tally: Tally) -> None:
+    def __init__(self, store: Store, tally: Tally, until: str | None = None) -> None:
         self.store = store
         self.tally = tally
+        self._until = until
         self._background = BackgroundFeed(store, tally.background)
         self._known = {"pair": 0, "judge": 0}
         self._people: set[tuple[int, str, str]] = set()
@@ -61,8 +67,8 @@ class Feed:
                     f"{_VOTE_CODE} + {REPEAT} * v.repeat, "
                     "coalesce(v.left, 0), coalesce(s.seq, 0) "
                     "FROM vote v LEFT JOIN vote s ON s.id = v.supersedes "
-                    "WHERE v.seq > ? ORDER BY v.seq",
-                    (self.tally.last_vote_seq,),
+                    f"WHERE v.seq > ? AND {_BY_THEN} ORDER BY v.seq",
+                    (self.tally.last_vote_seq, self._until, self._until),
                 )
             )
             self.tally.add_verdicts(
@@ -70,8 +76,8 @@ class Feed:
                     f"SELECT v.seq, v.pair_id, v.turn, v.judge_id, {_VERDICT_CODE}, "
                     "coalesce(v.left, 0), v.repeat, coalesce(s.seq, 0) "
                     "FROM verdict v LEFT JOIN verdict s ON s.id = v.supersedes "
-                    "WHERE v.seq > ? ORDER BY v.seq",
-                    (self.tally.last_verdict_seq,),
+                    f"WHERE v.seq > ? AND {_BY_THEN} ORDER BY v.seq",
+                    (self.tally.last_verdict_seq, self._until, self._until),
                 )
             )
             self._beside(connection, judged_until=before[1])
@@ -93,9 +99,9 @@ class Feed:
         self.tally.panels = panels_of(connection)
         self.tally.failures.add(
             connection.execute(
-                "SELECT seq, coalesce(failure, status) FROM verdict "
-                "WHERE seq > ? AND status != 'ok' ORDER BY seq",
-                (judged_until,),
+                "SELECT seq, coalesce(failure, status) FROM verdict v "
+                f"WHERE seq > ? AND status != 'ok' AND {_BY_THEN} ORDER BY seq",
+                (judged_until, self._until, self._until),
             )
         )
         self._answers.tell(connection, self.tally, judged_until)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from core.numbers import span, value_text
 from core.text import cell_width, one_line
 
 if TYPE_CHECKING:
@@ -102,36 +103,18 @@ def _row(columns: Sequence[str], estimate: Estimate) -> _Row:
         return _Row([*labels, "—", "", "", str(estimate.n)], "", one_line(estimate.reason, 300))
     interval, reason = "", ""
     if estimate.low is not None and estimate.high is not None:
-        interval = _range(estimate.low, estimate.high, estimate.unit)
+        interval = span(estimate.low, estimate.high, estimate.unit)
     elif estimate.unit not in _PLAIN:
         reason = one_line(estimate.method, 300)  # which says why there is no interval
     worst = ""
     if estimate.lowest is not None and estimate.highest is not None:
-        worst = _range(estimate.lowest, estimate.highest, estimate.unit)
+        worst = span(estimate.lowest, estimate.highest, estimate.unit)
     counted = ""
     if estimate.unit != "count":
         counted = f"{estimate.n:,}" if estimate.k is None else f"{estimate.k:,} / {estimate.n:,}"
     bar = _bar(estimate) if estimate.unit == "share" else ""
-    value = _number(estimate.value, estimate.unit)
-    if estimate.unit == "difference":
-        value += " pts"
+    value = value_text(estimate.value, estimate.unit)
     return _Row([*labels, value, interval, worst, counted], bar, reason)
-
-
-def _range(low: float, high: float, unit: str) -> str:
-    return f"{_number(low, unit)} – {_number(high, unit)}"
-
-
-def _number(value: float, unit: str) -> str:
-    if unit == "points":
-        return f"{value:,.1f}"
-    if unit == "share":
-        return f"{value:.1%}"
-    if unit == "difference":
-        return f"{100 * value:+.1f}"
-    if unit == "count":
-        return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
-    return f"{value:.3f}"
 
 
 def _bar(estimate: Estimate) -> str:
