@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-PRIOR_VOTES: Final = 2.0
+PRIOR_VOTES: Final = 4.0
 """Made-up votes of every annotator for each true class: half of them right, the rest on any."""
 
 STEPS: Final = 2000
@@ -168,7 +168,7 @@ class _Problem:
     def posterior(self, confusion: Floats, prior: Floats) -> tuple[Floats, float]:
         """Probabilities of each pattern's classes, and the log-likelihood of all ballots."""
         classes = self.ballots.classes
-        seen = np.log(np.maximum(as_seen(confusion), _LEAST))
+        seen = np.log(as_seen(confusion))
         by_cell = seen.transpose(0, 1, 3, 2).reshape(self.cells, classes)
         joint = self.table @ by_cell + np.log(np.maximum(prior, _LEAST))
         clamped = np.flatnonzero(self.truth >= 0)
