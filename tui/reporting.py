@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,10 @@ def report_of(
     options, results = _numbers(store, chosen, only=only, names=names)
     limits = {each.id: each.limits for each in registered()}
     shared, sections = without_shared([section_of(one, limits[one.id]) for one in results])
-    facts = [*_facts(store), *_chosen(chosen)]
+    facts = [
+        *_facts(store),
+        *_chosen(chosen, (lambda one: one) if names else partial(pseudonym, store.seed)),
+    ]
     if against is not None:
         title, there = _other(store, chosen, against, only=only, names=names)
         facts.append(("Set beside", title))
@@ -89,7 +93,7 @@ def _numbers(
 ) -> tuple[Options, list[Result]]:
     options = options_of(store, **chosen)
     feed = Feed(store, Tally(), until=until)
-    feed.catch_up()
+    feed.catch_up(times=options.is_timed)
     results = compute(feed.tally, options, only or None)
     if names:
         return options, results
@@ -165,10 +169,16 @@ def _facts(store: Store) -> list[tuple[str, str]]:
     ]
 
 
-def _chosen(chosen: Mapping[str, Any]) -> list[tuple[str, str]]:
-    filters = [
-        f"{name.replace('_', ' ')}: {value}"
-        for name, value in chosen.items()
-        if value not in (None, (), "", False) and name not in ("seed", "families")
-    ]
+def _as_it_is(name: str) -> str:
+    return name
+
+
+def _chosen(chosen: Mapping[str, Any], call: Callable[[str], str]) -> list[tuple[str, str]]:
+    """The filters in words; an annotator is called as elsewhere in the report."""
+    filters = []
+    for name, value in chosen.items():
+        if not value or name == "seed":
+            continue
+        text = ", ".join(map(str, value)) if isinstance(value, tuple | dict) else str(value)
+        filters.append(f"{name.replace('_', ' ')}: {call(text) if name == 'annotator' else text}")
     return [("Filters", "; ".join(filters) or "none: all votes and verdicts")]

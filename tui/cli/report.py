@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from core.errors import UsageError
 from core.text import one_line
 from tui.cli import Settings, example, say
+from tui.cli.choosing import choosing, chosen
 from tui.cli.data import _opened
 
 if TYPE_CHECKING:
@@ -41,14 +42,17 @@ _KINDS = {".html": "html", ".htm": "html", ".md": "markdown", ".markdown": "mark
 )
 @click.option("--names", is_flag=True, help="Annotators' names instead of pseudonyms.")
 @click.option("--only", multiple=True, metavar="STATISTIC", help="Only this; several times.")
+@choosing
 @click.pass_obj
 def report_command(
     settings: Settings,
+    /,
     output: Path,
     kind: str | None,
     against: str | None,
     names: bool,
     only: tuple[str, ...],
+    **said: Any,
 ) -> None:
     """Write every number with its interval, method and limits as one page.
 
@@ -66,7 +70,7 @@ def report_command(
             "name it .html or .md, or say --format html or --format markdown",
         )
     with Store(settings.study(), reading=True) as store:
-        report = report_of(store, {}, names=names, against=_against(against), only=only)
+        report = report_of(store, chosen(said), names=names, against=_against(against), only=only)
     with _opened(None if str(output) == "-" else output, False) as stream:
         stream.write(html(report) if kind == "html" else markdown(report))
     say(f"{len(report.sections):,} sections written to {one_line(str(output), 600)}")
