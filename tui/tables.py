@@ -37,18 +37,21 @@ def result_lines(result: Result, width: int = 100, *, notes: bool = True) -> lis
         notes: whether notes and assumptions follow.
     """
     lines = [result.title, result.description, ""]
-    if result.estimates:
-        lines += _table(result, width)
-    else:
-        lines.append("nothing to show yet")
+    lines += [line for line, _ in table_lines(result, width)]
     if notes:
         said = [*result.notes, *result.assumptions]
         lines += ["", *(f"· {one_line(note, 2000)}" for note in said)] if said else []
     return lines
 
 
-def _table(result: Result, width: int) -> list[str]:
-    """Header and rows, no wider than ``width`` where shortening labels can bring that about."""
+def table_lines(result: Result, width: int) -> list[tuple[str, int | None]]:
+    """Header and rows, no wider than ``width`` where shortening labels can bring that about.
+
+    Returns:
+        Each line with the place of the estimate that it is the row of; None for other lines.
+    """
+    if not result.estimates:
+        return [("nothing to show yet", None)]
     rows = [_row(result.columns, estimate) for estimate in result.estimates]
     labels = len(result.columns)
     header = [*result.columns, "", "95% interval" if _levels(result) else "", _ALLOW, "k / n"]
@@ -61,13 +64,14 @@ def _table(result: Result, width: int) -> list[str]:
     widths = _widths([header, *(row.cells for row in rows)], labels, width)
     total = sum(widths) + len(_GAP) * (len(widths) - 1)
     fits = total + len(_GAP) + _BAR <= width
-    lines = [_aligned(header, widths, labels)]
-    for row in rows:
+    lines: list[tuple[str, int | None]] = [(_aligned(header, widths, labels), None)]
+    for place, row in enumerate(rows):
         line = _aligned(row.cells, widths, labels)
-        lines.append(f"{line}{_GAP}{row.bar}" if row.bar and fits else line)
+        lines.append((f"{line}{_GAP}{row.bar}" if row.bar and fits else line, place))
         # A reason is a sentence: it gets lines of its own, under the row that it explains.
-        lines += wrap(row.reason, width, initial_indent="    ↳ ", subsequent_indent="      ")
-    return [line.rstrip() for line in lines]
+        why = wrap(row.reason, width, initial_indent="    ↳ ", subsequent_indent="      ")
+        lines += [(line, None) for line in why]
+    return [(line.rstrip(), place) for line, place in lines]
 
 
 def _has_room(lines: Sequence[Sequence[str]], labels: int, width: int) -> bool:
