@@ -71,6 +71,7 @@ class LiveBoard(Following["Board"]):
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._results: dict[str, Result] = {}
+        self._took: dict[str, float] = {}
 
     # ── what the screen says, in its own thread ─────────────────────────────
 
@@ -154,10 +155,14 @@ class LiveBoard(Following["Board"]):
                 self._tell(board("", is_cancelled=True))
                 return
             following = self._following(left)
-            if time.monotonic() - told > _TELL_EVERY:
+            begun = time.monotonic()
+            # What takes long is named before it begins; how long is known from the last time.
+            took = self._took.get(following.id, _TELL_EVERY)
+            if begun + took - told > _TELL_EVERY:
                 self._tell(board(following.id))
-                told = time.monotonic()
+                told = begun
             self._results[following.id] = following.run(view)
+            self._took[following.id] = time.monotonic() - begun
             left.remove(following)
             self._answer(store, feed)
         self._tell(board(""))

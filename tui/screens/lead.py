@@ -222,6 +222,8 @@ class LeadScreen(Screen[None]):
             return
         self._chosen = dict(chosen)
         self._show_filters()
+        self._say("Counting …")
+        self._was_away = True
         self._live.choose(self._chosen)
 
     def action_cancel(self) -> None:
