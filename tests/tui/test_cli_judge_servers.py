@@ -91,7 +91,7 @@ def test_adding_a_judge_asks_its_server_and_says_what_it_can(
     assert "next: tiebreak judge run local" in done.err
     (one,) = servers(tiebreak)
     assert one["address"] == server.url
-    assert one["found"]["structured"] == {"choice": "structured_outputs", "json": ""}
+    assert one["found"]["structured"] == {"choice": "structured_outputs", "json": "", "form": ""}
     assert one["checked_at"]
     asked = len(server.requests)
     again = add(tiebreak, server.url)
