@@ -82,7 +82,7 @@ def test_panels_and_prompts_travel_in_the_native_format(tmp_path: Path) -> None:
         ({"type": "panel", "name": "p", "rule": "weighted", "members": {"a": "x"}}, "weight"),
         (
             {"type": "panel", "name": "p", "rule": "weighted", "members": {"a": -1}},
-            "weight of 'a' is -1",
+            "'a' is -1",
         ),
         ({"type": "panel", "name": "p", "rule": "majority", "members": {}}, "no members"),
         ({"type": "prompt", "judge": "nobody", "wording": {"variants": [{}]}}, "nobody"),
