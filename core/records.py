@@ -14,6 +14,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from core.panels import Panel
+
 WHOLE_CONVERSATION = 0
 """The turn number of a vote that judges the whole conversation; turns count from 1."""
 
@@ -326,7 +328,33 @@ class Ruling:
     final: bool = False
 
 
-Record = Setting | Question | Answer | Pair | Annotator | Lesson | Vote | Judge | Verdict | Ruling
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The prompts that a judge was added with, all of their wording.
+
+    Attributes:
+        judge: its name.
+        text: JSON, as :meth:`judges.families.Family.dump` writes it.
+    """
+
+    judge: str
+    text: str
+
+
+Record = (
+    Setting
+    | Question
+    | Answer
+    | Pair
+    | Annotator
+    | Lesson
+    | Vote
+    | Judge
+    | Wording
+    | Panel
+    | Verdict
+    | Ruling
+)
 """Anything a format reads and the store takes."""
 
 

@@ -190,6 +190,8 @@ SMALLEST: dict[str, dict[str, object]] = {
     "pair": PAIR,
     "annotator": {"name": "ann"},
     "judge": {"name": "judge"},
+    "prompt": {"judge": "judge", "wording": {"family": "f", "variants": [{}]}},
+    "panel": {"name": "both", "rule": "majority", "members": {"judge": 1}},
     "vote": {**PAIR, "annotator": "ann", "choice": "tie"},
     "verdict": {**PAIR, "judge": "judge", "choice": "tie"},
     "ruling": {**PAIR, "lead": "lea", "stage": "blind", "choice": "tie", "reason": "so"},
