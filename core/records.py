@@ -325,7 +325,46 @@ class Ruling:
     source: str | None = None
 
 
-Record = Setting | Question | Answer | Pair | Annotator | Lesson | Vote | Judge | Verdict | Ruling
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a model has on an automatic benchmark; higher is better.
+
+    Attributes:
+        low: lower end of the benchmark's own 95% interval; None with ``high`` where it has none.
+        source: where it is from, if that is known.
+
+    Raises:
+        ValueError: if the interval has one end, or does not hold the score.
+    """
+
+    benchmark: str
+    model: str
+    score: float
+    low: float | None = None
+    high: float | None = None
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("an interval has two ends")
+        if self.low is not None and self.high is not None:
+            if not self.low <= self.score <= self.high:
+                raise ValueError("an interval holds its score")
+
+
+Record = (
+    Setting
+    | Question
+    | Answer
+    | Pair
+    | Annotator
+    | Lesson
+    | Vote
+    | Judge
+    | Verdict
+    | Ruling
+    | Score
+)
 """Anything a format reads and the store takes."""
 
 

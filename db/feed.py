@@ -80,7 +80,8 @@ class Feed:
 
     def _watermarks(self) -> tuple[Any, ...]:
         tally = self.tally
-        return tally.last_vote_seq, tally.last_verdict_seq, tally.panels, *self._known.values()
+        beside = tally.panels, tally.scores
+        return tally.last_vote_seq, tally.last_verdict_seq, *beside, *self._known.values()
 
     def _beside(self, connection: sqlite3.Connection, judged_until: int) -> None:
         """Read what stands beside the logs: panels, why calls failed, what baselines would say.
@@ -89,8 +90,10 @@ class Feed:
             judged_until: the watermark of the verdicts that were read before.
         """
         from db.panels import panels_of
+        from db.scores import scores_of
 
         self.tally.panels = panels_of(connection)
+        self.tally.scores = tuple(scores_of(connection))
         self.tally.failures.add(
             connection.execute(
                 "SELECT seq, coalesce(failure, status) FROM verdict "

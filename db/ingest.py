@@ -21,6 +21,7 @@ from core.records import (
     Question,
     Record,
     Ruling,
+    Score,
     Setting,
     Verdict,
     Vote,
@@ -31,6 +32,7 @@ from db.drawing import settle_disputes
 from db.judging import add_judge, as_float, verdict_row
 from db.lessons import add_lesson
 from db.log_batches import LogBatches
+from db.scores import add_score
 from db.store import add_annotator
 
 if TYPE_CHECKING:
@@ -164,6 +166,7 @@ class _Run:
             Vote: self._vote,
             Verdict: self._verdict,
             Ruling: self._ruling,
+            Score: self._score,
         }
 
     def take(self, where: Where, record: Record) -> None:
@@ -462,6 +465,11 @@ class _Run:
             source_id=self._source_id(where, lesson.source),
         )
         self._count("lessons", is_new)
+
+    def _score(self, where: Where, score: Score) -> None:
+        source_id = self._source_id(where, score.source)
+        is_new = add_score(self.connection, score, self.now, str(where), source_id)
+        self._count("scores", is_new)
 
     # ── the three logs ──────────────────────────────────────────────────────
 

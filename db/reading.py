@@ -28,6 +28,7 @@ from core.records import (
     Vote,
 )
 from db.details import criteria_of, tags_of
+from db.scores import scores_of
 from db.texts import answer_turns, question_of
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class Reading:
             "verdict_failures": f"SELECT count(*) FROM verdict v {current.format('verdict')} "
             "AND v.status != 'ok'",
             "rulings": f"SELECT count(*) FROM ruling v {current.format('ruling')}",
+            "scores": "SELECT count(*) FROM score",
             "open_assignments": "SELECT count(*) FROM assignment WHERE state = 'open'",
         }
         with self.store.read() as connection:
@@ -248,6 +250,7 @@ class Reading:
                 yield Judge(
                     name, kind, model, endpoint, prompt, digest, json.loads(parameters), revision
                 )
+            yield from scores_of(connection)
             if not logs:
                 return
             for vote, _ in _votes(connection, standing=False):
