@@ -347,9 +347,9 @@ class Score:
     def __post_init__(self) -> None:
         if (self.low is None) != (self.high is None):
             raise ValueError("an interval has two ends")
-        if self.low is not None and self.high is not None:
-            if not self.low <= self.score <= self.high:
-                raise ValueError("an interval holds its score")
+        ends = () if self.low is None or self.high is None else (self.low, self.score, self.high)
+        if list(ends) != sorted(ends):
+            raise ValueError("an interval holds its score")
 
 
 Record = (

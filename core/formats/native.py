@@ -1,8 +1,8 @@
 """Tiebreak's own JSON Lines: one record a line, told apart by ``type``.
 
 ``study`` · ``question`` · ``answer`` · ``pair`` · ``lesson`` · ``annotator`` · ``judge`` ·
-``vote`` · ``verdict`` · ``ruling`` · ``score``. A line may name its two models in either order: choices and
-sides are turned with them. What is written can be read back, and gives the same study.
+``vote`` · ``verdict`` · ``ruling`` · ``score``. A line may name its two models in either order:
+choices and sides are turned with them. What is written can be read back, and gives the same study.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from reprlib import repr as shortened
 from typing import IO, Any
 
 from core.formats import Format, Located
-from core.formats.scores import score_of
 from core.formats.lines import Row, content_id, first_object, is_json_lines, json_lines
+from core.formats.scores import score_of
 from core.records import (
     Annotator,
     Answer,

@@ -46,9 +46,7 @@ def score_of(row: Row) -> Iterator[Record]:
             f"is {score:g}, outside of its interval from {low:g} to {high:g}",
             "look whether low and high are exchanged, or of another benchmark",
         )
-    yield Score(
-        row.name("benchmark"), row.name("model"), score, low, high, row.optional("source")
-    )
+    yield Score(row.name("benchmark"), row.name("model"), score, low, high, row.optional("source"))
 
 
 def read(path: Path) -> Iterator[Located]:
@@ -100,8 +98,8 @@ def _csv(path: Path) -> Iterator[Row]:
 
 
 def files(path: Path) -> Sequence[Path]:
-    """A file itself; of a folder every table of scores, by name."""
-    return [path] if path.is_file() else sorted(each for each in path.iterdir() if _is_one(each))
+    """A file itself; of a folder every ``.csv`` and ``.jsonl``, by name."""
+    return [path] if path.is_file() else sorted([*path.glob("*.csv"), *path.glob("*.jsonl")])
 
 
 def _is_one(path: Path) -> bool:
@@ -115,10 +113,8 @@ def _is_one(path: Path) -> bool:
 
 def sniff(path: Path) -> bool:
     """A file with the needed columns or fields, or a folder that holds nothing but such files."""
-    if path.is_file():
-        return _is_one(path)
-    tables = [each for each in sorted(path.iterdir()) if is_csv(each) or is_json_lines(each)]
-    return bool(tables) and all(_is_one(each) for each in tables)
+    found = files(path) if path.exists() else []
+    return bool(found) and all(_is_one(file) for file in found)
 
 
 FORMAT = Format("scores", "a table of automatic benchmark scores", sniff, files, read)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from core.settings import REPEATS
+from core.settings import ACCEPTABLE, BY_VOTES, REPEATS
 
 FIRST, MAJORITY = REPEATS
 
@@ -49,6 +49,7 @@ class Options:
         turn: use only this turn; None for all. 0 is the whole conversation.
         repeats: ``first``: a judge's word in an order is its first verdict; ``majority``: what
             most of its repeats say.
+        acceptable_by: what makes an answer acceptable in quadrants, see :mod:`core.settings`.
         min_shared: items two annotators must share before their κ is given.
         annotator_kind: a key of :data:`EPSILON`, the head start that the alt-test gives a judge.
         elo: of the online Elo ratings.
@@ -74,6 +75,7 @@ class Options:
     policy: str = ""
     families: Mapping[str, str] = field(default_factory=dict)
     repeats: str = FIRST
+    acceptable_by: str = BY_VOTES
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
@@ -88,3 +90,5 @@ class Options:
             raise ValueError(f"annotator_kind is {self.annotator_kind!r}, none of {set(EPSILON)}")
         if self.repeats not in REPEATS:
             raise ValueError(f"repeats is {self.repeats!r}, not {FIRST} or {MAJORITY}")
+        if self.acceptable_by not in ACCEPTABLE:
+            raise ValueError(f"acceptable_by is {self.acceptable_by!r}, none of {ACCEPTABLE}")
