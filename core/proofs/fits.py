@@ -101,12 +101,10 @@ def _hybrid(study: Study, rows: Rows) -> Compared:
 
 def _alpha(study: Study, rows: Rows) -> Compared:
     """α from the table of coincidences, couple by couple."""
-    cells: Counter[tuple[int, int]] = Counter()
     weights: dict[tuple[int, int], float] = {}
     for said in reading.by_pair(study).values():
         for a, b in combinations([vote.choice for vote in said], 2):
             for couple in ((a, b), (b, a)):
-                cells[couple] += 1
                 weights[couple] = weights.get(couple, 0.0) + 1 / (len(said) - 1)
     total = sum(weights.values())
     of = [sum(w for (a, _), w in weights.items() if a == c) for c in range(5)]
@@ -183,13 +181,28 @@ def _ppi(study: Study, rows: Rows) -> Compared:
     for judge in JUDGES:
         for model in MODELS:
             y, f, rest = _wins(study, judge.name, model)
-            every = np.concatenate([f, rest])
-            ratio = len(y) / len(rest)
-            slope = np.cov(y, f)[0, 1] / ((1 + ratio) * every.var(ddof=1))
+            spread = np.concatenate([f, rest]).var(ddof=1)
+            if not spread:
+                continue
+            # λ as ppi-python has it: a covariance over n, a variance over n − 1.
+            slope = np.cov(y, f, ddof=0)[0, 1] / ((1 + len(y) / len(rest)) * spread)
             slope = min(max(slope, 0.0), 1.0)
             for row in rows.every(judge=judge.name, model=model, measure="with verdicts"):
                 assert row.value is not None
                 yield row.value, float(slope * rest.mean() + (y - slope * f).mean())
+
+
+def _ppi_python(study: Study, rows: Rows) -> Compared:
+    import ppi_py
+
+    for judge in JUDGES:
+        for model in MODELS:
+            y, f, rest = _wins(study, judge.name, model)
+            if np.concatenate([f, rest]).var():
+                theirs = ppi_py.ppi_mean_pointestimate(y, f, rest, lam=None)
+                for row in rows.every(judge=judge.name, model=model, measure="with verdicts"):
+                    assert row.value is not None
+                    yield row.value, float(np.ravel(theirs)[0])
 
 
 def _style(study: Study, rows: Rows) -> Compared:
@@ -243,6 +256,12 @@ register(
         "annotator_kappa",
         (Oracle("from the definition", _kappa), Oracle("scikit-learn", _sklearn, needs="sklearn")),
     ),
-    Proof("ppi", (Oracle("numpy, from the formula", _ppi),)),
+    Proof(
+        "ppi",
+        (
+            Oracle("numpy, from the formula", _ppi),
+            Oracle("ppi-python", _ppi_python, needs="ppi_py"),
+        ),
+    ),
     Proof("style", (LONGER, Oracle(_OPTIMISER, _style, _NEAR))),
 )

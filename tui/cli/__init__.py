@@ -40,6 +40,7 @@ COMMANDS = {
     "scores": ("tui.cli.scores", "Automatic benchmark scores beside the rankings."),
     "plan": ("tui.cli.planning", "How large a study must be, before it begins."),
     "selftest": ("tui.cli.selftest", "Plant biases in made-up studies and see them found."),
+    "proofs": ("tui.cli.proofs", "One table of why each number can be believed."),
     "merge": ("tui.cli.merging", "Merge another host's study into this one."),
     "export": ("tui.cli.data", "Write gold labels, votes or the whole study."),
     "status": ("tui.cli.data", "What the study holds and how far it is."),
