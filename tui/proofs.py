@@ -88,6 +88,7 @@ def table(asked: Asked, tell: Callable[[str], None] = lambda said: None) -> list
     """
     from core.proofs.coverage import cover
     from core.proofs.registry import proofs
+    from core.selftest import effects
     from tui.selftest import run
 
     every = proofs()
@@ -103,8 +104,10 @@ def table(asked: Asked, tell: Callable[[str], None] = lambda said: None) -> list
         set(chosen),
         lambda done: tell(f"intervals on made-up studies: {done} of {asked.studies}"),
     )
-    tell("planted effects")
-    planted = run(asked.plants, asked.seed).recovered
+    planted: list[Recovered] = []
+    if any(effect.statistic in chosen for effect in effects("simulated")):
+        tell("planted effects")
+        planted = run(asked.plants, asked.seed).recovered
     tell("published numbers")
     known = _published(asked, set(chosen))
     lines: list[Line] = []

@@ -334,5 +334,5 @@ register(
     ),
     Proof("ranking_fit", (Oracle(_COUNTED, _ranking_fit),)),
     Proof("quadrants", (Oracle(_COUNTED, _quadrants),)),
-    Proof("both_bad", (Oracle(_COUNTED, _both_bad),)),
+    Proof("both_bad_use", (Oracle(_COUNTED, _both_bad),)),
 )

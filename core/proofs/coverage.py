@@ -88,9 +88,9 @@ class Covered:
         return share >= LOWEST - room and (at_least or share <= HIGHEST + room)
 
 
-def truths() -> dict[str, dict[Key, float]]:
+def truths(only: Collection[str] | None = None) -> dict[str, dict[Key, float]]:
     """Every number of a very large study, by statistic."""
-    every = compute(draw(LARGE, seed=1 << 40).tally(), OPTIONS)
+    every = compute(draw(LARGE, seed=1 << 40).tally(), OPTIONS, only)
     return {
         result.id: {key_of(row): row.value for row in result.estimates if row.value is not None}
         for result in every
@@ -111,7 +111,7 @@ def cover(
         only: ids of the statistics wanted; None for all.
         tell: called with the number of studies done.
     """
-    known = truths()
+    known = truths(only)
     found: dict[str, Covered] = {}
     for number in range(studies):
         tally = draw(QUESTIONS, seed * 1_000_003 + number).tally()

@@ -87,7 +87,7 @@ _WINS = {
     "humanities": 72.2,
 }
 _OUTCOMES = ("consistent", "first", "second", "error")
-_POSITION = {
+_POSITION: Mapping[Label, tuple[int, tuple[float, ...]]] = {
     1: (1200, (69.1, 18.2, 9.3, 3.3)),
     "all": (2400, (59.0, 14.5, 10.9, 15.5)),
 }

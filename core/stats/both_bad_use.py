@@ -104,8 +104,8 @@ def _difference(view: View, labels: dict[str, Label], told: Told | str, n: int) 
     return Estimate(labels, told.value, *ends, n, unit="difference", method=method)
 
 
-@statistic("both_bad", "Where both bad is said", order=69)
-def both_bad(view: View) -> Result:
+@statistic("both_bad_use", "Where both bad is said", order=69)
+def both_bad_use(view: View) -> Result:
     """The share of both bad by people, judges and panels, by category and by length."""
     rows: list[tuple[dict[str, Label], Estimate | None, Told | str, int]] = []
     kinds = list(_kinds(view))
@@ -136,7 +136,7 @@ def both_bad(view: View) -> Result:
     if not rows:
         notes.append("there are no votes and no verdicts yet")
     return Result(
-        "both_bad",
+        "both_bad_use",
         "Where both bad is said",
         "How often both answers are called bad, and where more or less often than elsewhere.",
         ("rater", "among", "measure", "stands out"),
