@@ -1,8 +1,12 @@
-"""Proofs of what is fitted: a general optimiser, or another package, on the same rows."""
+"""Proofs of what is fitted: a general optimiser, or another package, on the same rows.
+
+Other packages are loaded by name, where they happen to be installed: Tiebreak needs none of them.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from importlib import import_module
 from itertools import combinations
 
 import numpy as np
@@ -118,8 +122,7 @@ def _alpha_row(rows: Rows) -> float:
 
 
 def _krippendorff(study: Study, rows: Rows) -> Compared:
-    import krippendorff
-
+    krippendorff = import_module("krippendorff")
     pairs = sorted(reading.by_pair(study))
     table = np.full((len(ANNOTATORS), len(pairs)), np.nan)
     names = [name for name, _ in ANNOTATORS]
@@ -153,8 +156,7 @@ def _kappa(study: Study, rows: Rows) -> Compared:
 
 
 def _sklearn(study: Study, rows: Rows) -> Compared:
-    from sklearn.metrics import cohen_kappa_score
-
+    cohen_kappa_score = import_module("sklearn.metrics").cohen_kappa_score
     for (one, two), both in _shared(study).items():
         for row in rows.every(annotator_1=one, annotator_2=two):
             assert row.value is not None
@@ -193,8 +195,7 @@ def _ppi(study: Study, rows: Rows) -> Compared:
 
 
 def _ppi_python(study: Study, rows: Rows) -> Compared:
-    import ppi_py
-
+    ppi_py = import_module("ppi_py")
     for judge in JUDGES:
         for model in MODELS:
             y, f, rest = _wins(study, judge.name, model)
