@@ -184,7 +184,7 @@ def _published(asked: Asked, wanted: Collection[str]) -> dict[str, list[Line]]:
         for id in dict.fromkeys(each.statistic for each in mine):
             these = [each for each in mine if each.statistic == id]
             if tally is None:
-                why = f"skipped: {many(len(these), 'number')}; --data says where the data lie"
+                why = f"{many(len(these), 'number')}; --data says where the data lie"
                 lines.setdefault(id, []).append(Line(id, PUBLISHED, source, why, SKIPPED))
             else:
                 lines.setdefault(id, []).append(_held(id, source, these, *tally))

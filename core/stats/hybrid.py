@@ -35,7 +35,7 @@ def scales(view: View) -> dict[str, Scale]:
             if name in raters:
                 found[name] = scale_of_votes(view, raters[name])
         for name, scale in _benchmarks(view).items():
-            found[_apart(f"benchmark: {name}", found)] = scale
+            found[_apart(f"{name} (benchmark)", found)] = scale
         return found
 
     return view.once(("scales",), find)

@@ -95,7 +95,7 @@ def test_benchmarks_stand_beside_people_with_their_own_intervals() -> None:
     tally.scores = (*exact, *wide, Score("exact", "stranger", 99.0))
     result = result_of(tally, "hybrid")
     sharp, blurred = (
-        find(result.estimates, ranking=f"benchmark: {name}", measure=KENDALL)
+        find(result.estimates, ranking=f"{name} (benchmark)", measure=KENDALL)
         for name in ("exact", "wide")
     )
     assert sharp.value == blurred.value == pytest.approx(0.8)
@@ -103,8 +103,8 @@ def test_benchmarks_stand_beside_people_with_their_own_intervals() -> None:
     assert blurred.low is not None
     assert blurred.low < sharp.low - 0.2
     assert any("stranger" in note for note in result.notes)
-    assert ranked(result, "benchmark: exact")["a"] == (2, None, None)
-    assert ranked(result, "benchmark: wide")["a"] == (1, 1, 5)
+    assert ranked(result, "exact (benchmark)")["a"] == (2, None, None)
+    assert ranked(result, "wide (benchmark)")["a"] == (1, 1, 5)
 
 
 def test_with_few_models_the_reason_is_in_words() -> None:
@@ -130,7 +130,7 @@ def test_few_questions_give_a_number_without_an_interval() -> None:
                 rows.vote(rows.pair(f"q{question}", one, two), f"ann{choice}{n}", choice)
     tally = rows.tally()
     tally.scores = tuple(Score("exam", name, n) for n, name in enumerate("abcd"))
-    row = find(result_of(tally, "hybrid").estimates, ranking="benchmark: exam", measure=KENDALL)
+    row = find(result_of(tally, "hybrid").estimates, ranking="exam (benchmark)", measure=KENDALL)
     assert row.value is not None
     assert row.low is None
     assert "too few questions" in row.method
@@ -138,12 +138,12 @@ def test_few_questions_give_a_number_without_an_interval() -> None:
 
 def test_a_judge_called_like_a_benchmark_is_kept_apart() -> None:
     tally = study([1.0, 0.3, -0.3, -1.0], [1.0, 0.3, -0.3, -1.0], 20)
-    tally.add_judges([(1, "benchmark: exam", "llm")])
+    tally.add_judges([(1, "exam (benchmark)", "llm")])
     tally.scores = tuple(Score("exam", name, n) for n, name in enumerate("abcd"))
-    tally.panels = (Panel("p", PanelRule.MAJORITY, {"benchmark: exam": 1.0}),)
+    tally.panels = (Panel("p", PanelRule.MAJORITY, {"exam (benchmark)": 1.0}),)
     rows = result_of(tally, "hybrid").estimates
     assert {str(row.labels["ranking"]) for row in rows} == {
-        "human", "benchmark: exam", "panel: p", "benchmark: exam (scores)",
+        "human", "exam (benchmark)", "panel: p", "exam (benchmark) (scores)",
     }  # fmt: skip
 
 
