@@ -333,6 +333,10 @@ register(
         at_least="holds at every look at once, so at one look more often",
     ),
     Proof("ranking_fit", (Oracle(_COUNTED, _ranking_fit),)),
-    Proof("quadrants", (Oracle(_COUNTED, _quadrants),)),
+    Proof(
+        "quadrants",
+        (Oracle(_COUNTED, _quadrants),),
+        at_least="its rank correlations are cautious",
+    ),
     Proof("both_bad_use", (Oracle(_COUNTED, _both_bad),)),
 )
