@@ -341,6 +341,33 @@ class Wording:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a model has on an automatic benchmark; higher is better.
+
+    Attributes:
+        low: lower end of the benchmark's own 95% interval; None with ``high`` where it has none.
+        source: where it is from, if that is known.
+
+    Raises:
+        ValueError: if the interval has one end, or does not hold the score.
+    """
+
+    benchmark: str
+    model: str
+    score: float
+    low: float | None = None
+    high: float | None = None
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("an interval has two ends")
+        ends = () if self.low is None or self.high is None else (self.low, self.score, self.high)
+        if list(ends) != sorted(ends):
+            raise ValueError("an interval holds its score")
+
+
 Record = (
     Setting
     | Question
@@ -354,6 +381,7 @@ Record = (
     | Panel
     | Verdict
     | Ruling
+    | Score
 )
 """Anything a format reads and the store takes."""
 

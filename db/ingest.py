@@ -22,6 +22,7 @@ from core.records import (
     Question,
     Record,
     Ruling,
+    Score,
     Setting,
     Verdict,
     Vote,
@@ -34,6 +35,7 @@ from db.judging import add_judge, as_float, keep_wording, verdict_row
 from db.lessons import add_lesson
 from db.log_batches import LogBatches
 from db.panels import add_panel
+from db.scores import add_score
 from db.store import add_annotator
 
 if TYPE_CHECKING:
@@ -169,6 +171,7 @@ class _Run:
             Vote: self._vote,
             Verdict: self._verdict,
             Ruling: self._ruling,
+            Score: self._score,
         }
 
     def take(self, where: Where, record: Record) -> None:
@@ -487,6 +490,11 @@ class _Run:
             source_id=self._source_id(where, lesson.source),
         )
         self._count("lessons", is_new)
+
+    def _score(self, where: Where, score: Score) -> None:
+        source_id = self._source_id(where, score.source)
+        is_new = add_score(self.connection, score, self.now, str(where), source_id)
+        self._count("scores", is_new)
 
     # ── the three logs ──────────────────────────────────────────────────────
 

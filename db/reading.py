@@ -30,6 +30,7 @@ from core.records import (
 )
 from db.details import criteria_of, tags_of
 from db.panels import panels_of
+from db.scores import scores_of
 from db.texts import Shown, answer_turns, question_of, shown
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class Reading:
             "verdict_failures": f"SELECT count(*) FROM verdict v {current.format('verdict')} "
             "AND v.status != 'ok'",
             "rulings": f"SELECT count(*) FROM ruling v {current.format('ruling')}",
+            "scores": "SELECT count(*) FROM score",
             "open_assignments": "SELECT count(*) FROM assignment WHERE state = 'open'",
         }
         with self.store.read() as connection:
@@ -273,6 +275,7 @@ class Reading:
             ):
                 yield Wording(name, text)
             yield from panels_of(connection)
+            yield from scores_of(connection)
             if not logs:
                 return
             for vote, _ in _votes(connection, standing=False):

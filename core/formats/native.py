@@ -1,9 +1,9 @@
 """Tiebreak's own JSON Lines: one record a line, told apart by ``type``.
 
 ``study`` · ``question`` · ``answer`` · ``pair`` · ``lesson`` · ``annotator`` · ``judge`` ·
-``prompt`` · ``panel`` · ``vote`` · ``verdict`` · ``ruling``. A line may name its two models in
-either order: choices and sides are turned with them. What is written can be read back, and gives
-the same study.
+``prompt`` · ``panel`` · ``vote`` · ``verdict`` · ``ruling`` · ``score``. A line may name its two
+models in either order: choices and sides are turned with them. What is written can be read back,
+and gives the same study.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import IO, Any
 from core.errors import TiebreakError
 from core.formats import Format, Located
 from core.formats.lines import Row, content_id, first_object, is_json_lines, json_lines
+from core.formats.scores import score_of
 from core.panels import Panel, PanelRule
 from core.records import (
     Annotator,
@@ -32,6 +33,7 @@ from core.records import (
     Ruling,
     RulingChoice,
     RulingStage,
+    Score,
     Seen,
     Setting,
     Verdict,
@@ -330,6 +332,7 @@ _READERS: Mapping[str, Callable[[Row], Iterator[Record]]] = {
     "vote": _vote,
     "verdict": _verdict,
     "ruling": _ruling,
+    "score": score_of,
 }
 
 
@@ -352,6 +355,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
         "failure sent_hash probabilities endpoint served_model",
         "ruling": f"{_EVENT} lead stage choice reason shown queue_reason queue_probability "
         "supersedes identity at",
+        "score": "benchmark model score low high source",
     }.items()
 }
 """Every field of each type but ``type`` itself; ``study`` takes the settings' own names."""
@@ -368,6 +372,7 @@ _KINDS: Mapping[type, str] = {
     Vote: "vote",
     Verdict: "verdict",
     Ruling: "ruling",
+    Score: "score",
 }
 
 
