@@ -104,7 +104,15 @@ def _difference(view: View, labels: dict[str, Label], told: Told | str, n: int) 
     return Estimate(labels, told.value, *ends, n, unit="difference", method=method)
 
 
-@statistic("both_bad_use", "Where both bad is said", order=69)
+@statistic(
+    "both_bad_use",
+    "Where both bad is said",
+    order=69,
+    limits=(
+        "Saying both bad more often than others may be the stricter eye or the harder "
+        "questions; nobody is wrong by it."
+    ),
+)
 def both_bad_use(view: View) -> Result:
     """The share of both bad by people, judges and panels, by category and by length."""
     rows: list[tuple[dict[str, Label], Estimate | None, Told | str, int]] = []

@@ -152,7 +152,16 @@ def _ranks(view: View, name: str, people: Mapping[str, float], scale: Scale) -> 
     return rows
 
 
-@statistic("hybrid", "Rankings side by side", order=44)
+@statistic(
+    "hybrid",
+    "Rankings side by side",
+    order=44,
+    limits=(
+        "A correlation over a handful of models says little, and an automatic benchmark that "
+        "ranks models alike may still measure something else. Its direction is taken as "
+        "higher is better."
+    ),
+)
 def hybrid(view: View) -> Result:
     """People's ranking beside those of judges, panels and benchmarks, and how alike they are."""
     every = scales(view)

@@ -180,7 +180,15 @@ _RULES = {
 }
 
 
-@statistic("quadrants", "What the ranking rests on", order=45)
+@statistic(
+    "quadrants",
+    "What the ranking rests on",
+    order=45,
+    limits=(
+        "What is acceptable follows from a rule, not from a reading of the answers; another "
+        "rule deals the pairs otherwise."
+    ),
+)
 def quadrants(view: View) -> Result:
     """Shares of comparisons by how good the two answers are, and the ranking each gives."""
     counts = view.counts()
