@@ -97,16 +97,16 @@ class RulingQueue:
         order: Order = Order.RANKING,
         *,
         limit: int | None = None,
-        descending: bool | None = None,
+        backwards: bool = False,
     ) -> list[Row]:
         """The cases that a filter lets through, as the study stands now.
 
         Args:
             limit: the first so many; all otherwise.
-            descending: the other way round where it differs from the order's own way.
+            backwards: the order's last first.
         """
         self.listed.refresh()
-        return self.listed.rows(wanted, order, limit, descending)
+        return self.listed.rows(wanted, order, limit, backwards=backwards)
 
     def counts(self) -> dict[Reason, int]:
         """How many cases wait for this lead, by reason; one that has several counts in each."""

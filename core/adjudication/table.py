@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +53,6 @@ def chances(seed: int, pairs: Longs, turns: Longs) -> Floats:
     return np.asarray((state >> np.uint64(11)).astype(np.float64) / 2.0**53)
 
 
-def _none() -> Longs:
-    return np.zeros(0, np.int64)
-
-
 @dataclass(frozen=True, slots=True)
 class Marks:
     """What is in the log and in no count, as item numbers of the tally.
@@ -65,15 +61,14 @@ class Marks:
         flagged: items with a standing flag.
         doubtful: items with a standing vote of the lowest confidence.
         second: items on which a second opinion is wanted.
-        ruled, ruling: items with a ruling that counts, and what it says (1–4; 5 and 6 where it
-            gives no outcome).
+        settled: items with a ruling that stands, oldest first, and what it says (1–4; 5 and 6
+            where it gives no outcome).
     """
 
-    flagged: Longs = field(default_factory=_none)
-    doubtful: Longs = field(default_factory=_none)
-    second: Longs = field(default_factory=_none)
-    ruled: Longs = field(default_factory=_none)
-    ruling: Longs = field(default_factory=_none)
+    flagged: Sequence[int] = ()
+    doubtful: Sequence[int] = ()
+    second: Sequence[int] = ()
+    settled: Sequence[tuple[int, int]] = ()
 
 
 class Cases:
@@ -134,7 +129,7 @@ class Cases:
             (Reason.LOW_CONFIDENCE, self.marks.doubtful),
             (Reason.SECOND_OPINION, self.marks.second),
         ):
-            reasons[items] |= BIT[reason]
+            reasons[np.array(items, np.int64)] |= BIT[reason]
         return reasons
 
     # ── what a ruling would change ──────────────────────────────────────────
@@ -143,8 +138,8 @@ class Cases:
     def ruled(self) -> Codes:
         """What rulings settled, 1–4, by item."""
         settled = np.zeros(len(self._counts), np.int8)
-        gives = self.marks.ruling <= CHOICES
-        settled[self.marks.ruled[gives]] = self.marks.ruling[gives]
+        for item, code in self.marks.settled:
+            settled[item] = code if code <= CHOICES else 0
         return settled
 
     @cached_property
