@@ -39,6 +39,7 @@ class GoldFit:
     rater: Longs
     ruled: Longs
     voted: Bools
+    ballots: Ballots
     fitted: Fit
 
 
@@ -88,14 +89,13 @@ def _last_by_lead(item: Longs, lead: Longs) -> Bools:
     return is_last
 
 
-def fit_view(view: View, truth: Longs | None = None) -> GoldFit:
-    """Fit the votes of everybody who counts.
+def fit_view(view: View) -> GoldFit:
+    """Fit the votes of everybody who counts, with what leads ruled clamped."""
+    return view.once(("gold fit",), lambda: _fit_view(view))
 
-    Args:
-        truth: items to clamp, as a class by item of the view; the standing rulings if left out.
-    """
-    if truth is None:
-        return view.once(("gold fit",), lambda: fit_view(view, ruled_classes(view)))
+
+def _fit_view(view: View) -> GoldFit:
+    truth = ruled_classes(view)
     votes = votes_of(view, next(iter(view.populations)))
     raters, rater = np.unique(votes.rater, return_inverse=True)
     items = len(view.items)
@@ -111,7 +111,7 @@ def fit_view(view: View, truth: Longs | None = None) -> GoldFit:
     )
     voted = np.zeros(items, np.bool_)
     voted[votes.item] = True
-    return GoldFit(votes, raters, ballots.rater, truth, voted, fit(ballots))
+    return GoldFit(votes, raters, ballots.rater, truth, voted, ballots, fit(ballots))
 
 
 def posteriors(
