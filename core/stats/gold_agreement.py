@@ -114,6 +114,8 @@ def _estimate(
     if labels["over"] == DRAWN:
         used &= ~np.isnan(gold.probability)
         weights = np.where(used, 1 / np.where(used, gold.probability, 1), 1)
+        queued = view.design.on(view.pair)
+        weights = weights if queued is None else weights * queued
     whole = words.sum(axis=1) * used
     part = np.where(used, words[np.arange(len(words)), np.where(used, gold.label, 0)], 0)
     n, k = int(whole.sum()), int(part.sum())
@@ -150,7 +152,7 @@ def _notes(view: View, gold: Reference) -> list[str]:
     return notes
 
 
-@statistic("gold_agreement", "Agreement with leads' rulings", order=38)
+@statistic("gold_agreement", "Agreement with leads' rulings", order=37)
 def gold_agreement(view: View) -> Result:
     """Each annotator, group, judge, panel, majority and Dawid–Skene against blind rulings."""
     gold = reference(view)
@@ -175,7 +177,8 @@ def gold_agreement(view: View) -> Result:
             "rulings as they were made blind, also where they were revised after unmasking; leads "
             "who disagree on an item, and rulings without an outcome, are left out",
             "drawn: only items that came into the queue by a draw, weighed by 1 / probability: "
-            "they stand for all items that could have been drawn; all ruled: as they are",
+            "they stand for all items that could have been drawn (times the pair's own weight "
+            "where the queue was unequal); all ruled: as they are",
             "a lead's own votes on items that they ruled on are left out",
             "(majority): more than half of the votes; (dawid-skene): from "
             f"{GoldRule().threshold:g} on, by fits that know the rulings on other questions only "

@@ -15,11 +15,32 @@ from numpy.typing import NDArray
 from core.stats.intervals import Interval, normal_quantile, student_quantile, wilson
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 Counts = NDArray[Any]
 
 _NO_SPREAD = 1e-12
 
 _LEAST_CLUSTERS = 2
+
+
+def weights_of(probability: Floats) -> tuple[Floats | None, str]:
+    """Weights for voted pairs, or why there can be none.
+
+    Args:
+        probability: of each, with which it came into the queue; 0 where none is on record.
+
+    Returns:
+        Weights, None where all weigh alike; and the reason, empty where there is none.
+    """
+    known = probability[probability > 0]
+    if not known.size or float(known.max()) == float(known.min()):
+        return None, ""
+    if known.size < probability.size:
+        return None, (
+            f"{probability.size - known.size} of the voted pairs came in with no probability on "
+            "record while the others were sampled unequally, so that nothing can weigh them"
+        )
+    return 1 / probability, ""
 
 
 def effective_size(weights: Floats) -> float:
