@@ -19,6 +19,7 @@ Items with a ruling are clamped to it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Final
 
 import numpy as np
@@ -141,7 +142,6 @@ class _Problem:
         every = np.arange(ballots.items)
         pattern, self.place = self._alike(cell) if given is None else (every, every)
         self.times = np.bincount(self.place, minlength=len(pattern)).astype(np.float64)
-        self.pattern = pattern
         self.truth = ballots.truth[pattern]
         row = np.full(ballots.items, -1, np.int64)
         row[pattern] = np.arange(len(pattern))
@@ -179,9 +179,10 @@ class _Problem:
         kept = joint[clamped, self.truth[clamped]]
         joint[clamped] = -np.inf
         joint[clamped, self.truth[clamped]] = kept
-        top = joint.max(axis=1, keepdims=True)
+        # Column by column: numpy is slow to reduce rows of four.
+        top = reduce(np.maximum, joint.T)[:, None]
         likelihood = np.exp(joint - top)
-        total = likelihood.sum(axis=1, keepdims=True)
+        total = reduce(np.add, likelihood.T)[:, None]
         return likelihood / total, float(self.times @ (np.log(total) + top)[:, 0])
 
     def counts(self, posterior: Floats) -> Floats:
@@ -190,8 +191,8 @@ class _Problem:
         found = self.turned @ (posterior * self.times[:, None])
         return np.asarray(found.reshape(-1, _SIDES, classes, classes).transpose(0, 1, 3, 2))
 
-    def start(self, chosen: Floats | None) -> Floats:
-        """Each pattern's shares of votes: what a majority would go by; or what was chosen."""
+    def start(self) -> Floats:
+        """Each pattern's shares of votes: what a majority would go by."""
         if self.given is not None:
             return self.given
         classes = self.ballots.classes
@@ -199,8 +200,6 @@ class _Problem:
         votes = self.table @ np.eye(classes)[said]
         total = votes.sum(axis=1, keepdims=True)
         shares = np.where(total > 0, votes / np.maximum(total, 1), 1 / classes)
-        if chosen is not None:
-            shares = chosen[self.pattern]
         clamped = np.flatnonzero(self.truth >= 0)
         shares[clamped] = np.eye(classes)[self.truth[clamped]]
         return np.asarray(shares)
@@ -233,7 +232,6 @@ def fit(
     rules: Rules | None = None,
     *,
     given: Floats | None = None,
-    start: Floats | None = None,
 ) -> Fit:
     """Fit by EM from each item's shares of votes.
 
@@ -245,14 +243,12 @@ def fit(
     Args:
         given: what each item is taken for before these ballots, shape (items, classes), in
             place of one prior for all: so raters can be measured by what others say.
-        start: a posterior to start from in place of the votes', such as that of a fit of nearly
-            the same ballots.
     """
     rules = rules or Rules()
     problem = _Problem(ballots, given)
     classes = ballots.classes
     extra = made_up(classes, rules.prior_votes)
-    posterior = problem.start(start)
+    posterior = problem.start()
     confusion = np.full((ballots.raters, classes, classes), 1 / classes)
     climbed: list[float] = []
     converged = False

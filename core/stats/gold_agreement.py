@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from core.gold import GoldRule
-from core.stats.dawid_skene import Bools, Floats, Longs, fit
+from core.stats.dawid_skene import Bools, Floats, Longs, Rules, fit
 from core.stats.gold_fit import OPEN, agreed_on, classes_of, fit_view
 from core.stats.gold_models import likeliest, majority
 from core.stats.observed import votes_of
@@ -26,21 +26,31 @@ ANNOTATOR, PEOPLE, JUDGE, GOLD = "annotator", "people", "judge", "gold"
 _PARTS = 5
 """Parts that ruled items are dealt into; each is predicted by a fit that its rulings are not in."""
 
+_CLOSE = 1e-7
+"""Rise per vote at which these fits are done: labels want less precision than probabilities."""
+
 _SHOWN = 100
 """Annotators listed; those with most ruled items come first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What leads ruled without having seen a name.
+    """What leads ruled without having seen a name; aligned, one entry per ruled item.
 
     Attributes:
-        label: class by item of the view; ``OPEN`` where nothing stands.
+        item: place among the items of the view, rising.
+        label: class that was ruled.
         probability: with what probability the item was drawn for ruling; NaN where it was not.
     """
 
+    item: Longs
     label: Longs
     probability: Floats
+
+    @property
+    def drawn(self) -> Bools:
+        """Which were drawn at random."""
+        return ~np.isnan(self.probability)
 
 
 def reference(view: View) -> Reference:
@@ -51,21 +61,23 @@ def reference(view: View) -> Reference:
     probability = np.full(len(view.tally.item_turn), np.nan)
     drawn = ~np.isnan(rulings.probability)
     probability[rulings.item[drawn]] = rulings.probability[drawn]
-    return Reference(label, probability[view.items])
+    item = np.flatnonzero(label != OPEN)
+    return Reference(item, label[item], probability[view.items[item]])
 
 
 def _without_own_rulings(view: View, gold: Reference) -> Longs:
     """What Dawid–Skene makes of each ruled item where its ruling is not known to it."""
     found = fit_view(view)
-    part = folds_of(view.tally.pair_table[view.pair, 3]) % _PARTS
-    said = np.full(len(view.items), OPEN)
-    ruled = gold.label != OPEN
-    for number in np.unique(part[ruled]).tolist():
-        mine = ruled & (part == number)
-        ballots = replace(found.ballots, truth=np.where(mine, OPEN, found.ballots.truth))
-        posterior = fit(ballots).posterior
-        said[mine] = likeliest(posterior[mine], GoldRule().threshold)
-    said[~found.voted] = OPEN
+    part = folds_of(view.tally.pair_table[view.pair[gold.item], 3]) % _PARTS
+    said = np.full(len(gold.item), OPEN)
+    for number in np.unique(part).tolist():
+        mine = gold.item[part == number]
+        truth = found.ballots.truth.copy()
+        truth[mine] = OPEN
+        # From the votes anew: the fit with all rulings would bring these rulings along.
+        posterior = fit(replace(found.ballots, truth=truth), Rules(close=_CLOSE)).posterior
+        said[part == number] = likeliest(posterior[mine], GoldRule().threshold)
+    said[~found.voted[gold.item]] = OPEN
     return said
 
 
@@ -75,11 +87,14 @@ def _one_each(label: Longs) -> Longs:
 
 
 def _raters(view: View, gold: Reference) -> Iterator[tuple[str, str, Longs]]:
-    """Name, sort and words per item of everybody, shape (items, 4)."""
+    """Name, sort and words per ruled item of everybody, shape (ruled items, 4)."""
     voted = votes_of(view, next(iter(view.populations)))
-    lead = _leads_own(view, voted.item, voted.rater)
-    kept = voted.only(~lead & (gold.label[voted.item] != OPEN))
-    items = len(view.items)
+    is_ruled = np.zeros(len(view.items), np.bool_)
+    is_ruled[gold.item] = True
+    kept = voted.only(is_ruled[voted.item])
+    kept = kept.only(~_leads_own(view, kept.item, kept.rater))
+    kept = replace(kept, item=np.searchsorted(gold.item, kept.item).astype(np.int64))
+    items = len(gold.item)
     for name in view.populations:
         mine = kept.only(view.members(name)[kept.rater])
         cells = mine.item * CHOICES + mine.choice - 1
@@ -89,7 +104,7 @@ def _raters(view: View, gold: Reference) -> Iterator[tuple[str, str, Longs]]:
             yield MAJORITY, GOLD, _one_each(majority(counts))
     yield MODEL, GOLD, _one_each(_without_own_rulings(view, gold))
     for name, outcomes in view.words().items():
-        yield name, JUDGE, _one_each(outcomes.choice.astype(np.int64) - 1)
+        yield name, JUDGE, _one_each(outcomes.choice[gold.item].astype(np.int64) - 1)
     met = np.bincount(kept.rater, minlength=len(view.tally.annotators))
     order = sorted(np.flatnonzero(met).tolist(), key=lambda each: (-met[each], each))
     for number in order[:_SHOWN]:
@@ -109,20 +124,19 @@ def _leads_own(view: View, item: Longs, annotator: Longs) -> Bools:
 def _estimate(
     view: View, labels: dict[str, Label], words: Longs, gold: Reference, classes: int
 ) -> Estimate:
-    used = gold.label != OPEN
-    weights = np.ones(len(used))
+    used, weights = np.ones(len(words), np.bool_), np.ones(len(words))
     if labels["over"] == DRAWN:
-        used &= ~np.isnan(gold.probability)
-        weights = np.where(used, 1 / np.where(used, gold.probability, 1), 1)
-        queued = view.design.on(view.pair)
+        used = gold.drawn
+        weights = 1 / np.where(used, gold.probability, 1)
+        queued = view.design.on(view.pair[gold.item])
         weights = weights if queued is None else weights * queued
     whole = words.sum(axis=1) * used
-    part = np.where(used, words[np.arange(len(words)), np.where(used, gold.label, 0)], 0)
+    part = words[np.arange(len(words)), gold.label] * used
     n, k = int(whole.sum()), int(part.sum())
     # Weights belong to items, clusters are pairs: both are summed up before the share is taken.
-    size = len(view.tally.pair_table)
-    looked, found = (np.bincount(view.pair, weights * each, size) for each in (whole, part))
-    share = weighted_share(found, looked, np.ones(size), view.options.level, "pairs", n)
+    pairs, pair = np.unique(view.pair[gold.item], return_inverse=True)
+    looked, found = (np.bincount(pair, weights * each, len(pairs)) for each in (whole, part))
+    share = weighted_share(found, looked, np.ones(len(pairs)), view.options.level, "pairs", n)
     if share is None:
         return Estimate(labels, None, reason="nothing was said on an item that was ruled on")
     return Estimate(
@@ -139,10 +153,9 @@ def _estimate(
 
 
 def _notes(view: View, gold: Reference) -> list[str]:
-    ruled = int((gold.label != OPEN).sum())
+    ruled, drawn = len(gold.item), int(gold.drawn.sum())
     if not ruled:
         return ["no lead has ruled blind on a selected item, with an outcome that others share"]
-    drawn = int(((gold.label != OPEN) & ~np.isnan(gold.probability)).sum())
     notes = [f"{ruled} items are ruled on blind, {drawn} of them were drawn at random"]
     if not drawn:
         notes.append(
@@ -157,13 +170,12 @@ def gold_agreement(view: View) -> Result:
     """Each annotator, group, judge, panel, majority and Dawid–Skene against blind rulings."""
     gold = reference(view)
     estimates: list[Estimate] = []
-    if (gold.label != OPEN).any():
+    if gold.item.size:
         classes = classes_of(view)
         if not view.options.merge_both_bad and not (gold.label == BOTH_BAD - 1).any():
             classes -= 1
-        is_drawn = bool((~np.isnan(gold.probability) & (gold.label != OPEN)).any())
         for name, sort, words in _raters(view, gold):
-            for over in (DRAWN, RULED) if is_drawn else (RULED,):
+            for over in (DRAWN, RULED) if gold.drawn.any() else (RULED,):
                 labels: dict[str, Label] = {"rater": name, "is": sort, "over": over}
                 estimates.append(_estimate(view, labels, words, gold, classes))
     return Result(
