@@ -43,6 +43,14 @@ def _row(view: View, labels: dict[str, Label], found: Shown, place: int, true: i
     return Estimate(labels, right, *ends, view.options.level, n=n, method=method)
 
 
+def _occurring(found: GoldFit) -> list[int]:
+    """Outcomes that some vote or ruling has; nothing can be said of others."""
+    said = np.concatenate([found.ballots.said, found.ruled[found.ruled != OPEN]])
+    models = said < 2  # who saw one of them on the left saw the other on the right
+    others = [int(each) for each in np.unique(said[~models])]
+    return [0, 1, *others] if models.any() else others
+
+
 def _annotators(view: View, found: GoldFit) -> Iterator[Estimate]:
     ballots = found.ballots
     told = shown(ballots, found.fitted.posterior)
@@ -51,7 +59,7 @@ def _annotators(view: View, found: GoldFit) -> Iterator[Estimate]:
     order = sorted(range(ballots.raters), key=lambda each: (-votes[each], each))
     for place in order[:_SHOWN]:
         name = names[int(found.raters[place])]
-        for true in range(ballots.classes):
+        for true in _occurring(found):
             labels: dict[str, Label] = {"rater": name, "is": ANNOTATOR, "true": CLASSES[true]}
             yield _row(view, labels, told, place, true)
 
@@ -78,7 +86,7 @@ def _judges(view: View, found: GoldFit) -> Iterator[Estimate]:
             np.full(len(given), OPEN),
         )
         told = shown(ballots, fit(ballots, given=given).posterior)
-        for true in range(classes):
+        for true in _occurring(found):
             labels: dict[str, Label] = {"rater": name, "is": JUDGE, "true": CLASSES[true]}
             yield _row(view, labels, told, 0, true)
 

@@ -108,9 +108,10 @@ def test_a_lean_to_one_side_shows_in_the_confusion_of_people_and_judges() -> Non
 def test_classes_that_hardly_occur_are_explained() -> None:
     rows, _ = leaning(5, pairs=20)
     result = result_of(rows.tally(), "confusion")
-    bad = find(result.estimates, rater="n0", true="both bad")
-    assert bad.value is None
-    assert "both bad is likely true on" in bad.reason
+    tie = find(result.estimates, rater="n0", true="tie")
+    assert tie.value is None
+    assert "tie is likely true on" in tie.reason
+    assert {row.labels["true"] for row in result.estimates} == {"left", "right", "tie"}
 
 
 # ── gold_agreement ──────────────────────────────────────────────────────────
