@@ -28,7 +28,7 @@ from core.records import (
     Vote,
 )
 from db.details import criteria_of, tags_of
-from db.texts import answer_turns, question_of
+from db.texts import Shown, answer_turns, question_of, shown
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -105,6 +105,23 @@ class Reading:
             return {
                 name: connection.execute(query).fetchone()[0] for name, query in queries.items()
             }
+
+    def pair_texts(self, pair_id: int, left: int) -> Shown:
+        """A pair's texts; no turns where they are not known.
+
+        Args:
+            left: 1 or 2, which of the pair's models stands left.
+
+        Raises:
+            Conflict: if there is no such pair.
+        """
+        with self.store.read() as connection:
+            row = connection.execute(
+                "SELECT question_id, answer_1, answer_2 FROM pair WHERE id = ?", (pair_id,)
+            ).fetchone()
+            if row is None:
+                raise Conflict("this pair is not in the study any more", "look at the numbers anew")
+            return shown(connection, row[0], (row[1], row[2]), left)
 
     def items(self) -> Iterator[Item]:
         """Every pair and turn that somebody said something about, in a stable order."""

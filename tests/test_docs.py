@@ -38,11 +38,14 @@ from tests.docs import (
 from tui.actions import (
     ANNOTATE,
     CONFIRM,
+    FILTERS,
     FLOOR,
     HISTORY,
     JUDGES,
     LEAD,
     MODAL,
+    NUMBER,
+    PICK,
     VERDICTS,
     Action,
     key_name,
@@ -152,7 +155,7 @@ def rows_for(actions: Sequence[Action]) -> set[frozenset[str]]:
     ("document", "actions"),
     [
         ("annotators.md", [*ANNOTATE, *MODAL, *HISTORY]),
-        ("leads.md", [*LEAD, *FLOOR, *JUDGES, *VERDICTS, *CONFIRM]),
+        ("leads.md", [*LEAD, *NUMBER, *FILTERS, *PICK, *FLOOR, *JUDGES, *VERDICTS, *CONFIRM]),
     ],
     ids=["annotators", "leads"],
 )

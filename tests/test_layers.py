@@ -25,6 +25,7 @@ MAY_IMPORT = {
         "markdown_it",
         "pygments",
         "platformdirs",
+        "plotext",
     },
 }
 NOT_IN_CORE = {

@@ -126,7 +126,16 @@ def _estimate(view: View, turn: int, setup: str, kind: str, one: Rater, two: Rat
     )
 
 
-@statistic("agreement", "Judge–human and human–human agreement", order=20)
+@statistic(
+    "agreement",
+    "Judge–human and human–human agreement",
+    order=20,
+    limits=(
+        "Agreement is not validity: two raters who share a bias agree. S2 is conditional on "
+        "both preferring a model and cannot be set against S1, and chance here assumes that all"
+        " classes are equally likely."
+    ),
+)
 def agreement(view: View) -> Result:
     """Raw agreement per turn and setup, for every pair of raters."""
     estimates = []

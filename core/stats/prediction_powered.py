@@ -177,7 +177,15 @@ def _rows(view: View, judge: str, name: str, model: _Model) -> list[Estimate]:
     return [*rows, worth]
 
 
-@statistic("ppi", "Win rates by votes and verdicts together (PPI++)", order=52)
+@statistic(
+    "ppi",
+    "Win rates by votes and verdicts together (PPI++)",
+    order=52,
+    limits=(
+        "Not valid where the pairs that people voted on were picked by hand; the verdicts then "
+        "stand for pairs that the votes do not."
+    ),
+)
 def ppi(view: View) -> Result:
     """Each model's win rate from the votes, and from votes and each judge's verdicts."""
     models = view.tally.models

@@ -185,7 +185,15 @@ def _rated_rows(
     ]
 
 
-@statistic("ranking", "Ranking", order=40)
+@statistic(
+    "ranking",
+    "Ranking",
+    order=40,
+    limits=(
+        "Not a scale of quality: it says who is preferred on these questions by these raters. "
+        "Overlapping intervals do not mean that two models are equal."
+    ),
+)
 def ranking(view: View) -> Result:
     """Bradley–Terry ratings with clustered intervals and tiers."""
     estimates: list[Estimate] = []

@@ -207,7 +207,15 @@ def _estimate(labels: dict[str, Label], level: float, games: _Games) -> Estimate
     )
 
 
-@statistic("win_rate", "Win rates by category", order=50)
+@statistic(
+    "win_rate",
+    "Win rates by category",
+    order=50,
+    limits=(
+        "Not comparable between models that met different opponents. A judge's rate is lower "
+        "where it flips often, because flips are ties."
+    ),
+)
 def win_rate(view: View) -> Result:
     """Win rate per model, overall and by category, for people and each judge."""
     models, categories = view.tally.models, view.tally.categories

@@ -37,6 +37,7 @@ COMMANDS = {
     "keys": ("tui.cli.keys", "Which key does what, and where that comes from."),
     "judge": ("tui.cli.judging", "Add judges and let them judge."),
     "stats": ("tui.cli.numbers", "Agreement, ranking and bias, with intervals."),
+    "report": ("tui.cli.report", "All numbers as one page, HTML or Markdown; two studies beside."),
     "plan": ("tui.cli.planning", "How large a study must be, before it begins."),
     "selftest": ("tui.cli.selftest", "Plant biases in made-up studies and see them found."),
     "merge": ("tui.cli.merging", "Merge another host's study into this one."),
