@@ -122,7 +122,15 @@ def _seen(view: View) -> Longs:
     return np.flatnonzero(said) if view.raters() else np.zeros(0, np.int64)
 
 
-@statistic("agreement_by_category", "Agreement by category", order=21)
+@statistic(
+    "agreement_by_category",
+    "Agreement by category",
+    order=21,
+    limits=(
+        "Not a test that categories differ: with many of them one looks odd by chance. Where "
+        "people agree poorly with each other, no judge can agree well."
+    ),
+)
 def agreement_by_category(view: View) -> Result:
     """Agreement of people, judges and baselines within each category of questions."""
     seen = _seen(view)
@@ -143,7 +151,15 @@ def agreement_by_category(view: View) -> Result:
     )
 
 
-@statistic("agreement_by_pair", "Agreement by match-up", order=21)
+@statistic(
+    "agreement_by_pair",
+    "Agreement by match-up",
+    order=21,
+    limits=(
+        "Not a test of the raters: models of one strength give more ties and less agreement, "
+        "whoever compares them."
+    ),
+)
 def agreement_by_pair(view: View) -> Result:
     """Agreement of people and judges within each match-up of two models."""
     seen = _seen(view)

@@ -91,7 +91,15 @@ def _judges(view: View, found: GoldFit) -> Iterator[Estimate]:
             yield _row(view, labels, told, 0, true)
 
 
-@statistic("confusion", "Who mistakes what for what", order=37)
+@statistic(
+    "confusion",
+    "Who mistakes what for what",
+    order=37,
+    limits=(
+        "Not skill beyond doubt: the truth is made of the same votes, so that where most "
+        "annotators share a mistake, who does not make it looks wrong."
+    ),
+)
 def confusion(view: View) -> Result:
     """How often each annotator and judge says what is true, by what is true."""
     found = fit_view(view)

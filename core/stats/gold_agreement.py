@@ -165,7 +165,15 @@ def _notes(view: View, gold: Reference) -> list[str]:
     return notes
 
 
-@statistic("gold_agreement", "Agreement with leads' rulings", order=37)
+@statistic(
+    "gold_agreement",
+    "Agreement with leads' rulings",
+    order=37,
+    limits=(
+        "Not about all items unless they were drawn: what leads rule on otherwise is mostly "
+        "disputed. A lead can be wrong, too; the ruling is what the others are held to."
+    ),
+)
 def gold_agreement(view: View) -> Result:
     """Each annotator, group, judge, panel, majority and Dawid–Skene against blind rulings."""
     gold = reference(view)

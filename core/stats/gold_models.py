@@ -113,7 +113,15 @@ def _notes(found: GoldFit) -> list[str]:
     return notes
 
 
-@statistic("gold_models", "Gold by votes: majority and Dawid–Skene", order=36)
+@statistic(
+    "gold_models",
+    "Gold by votes: majority and Dawid–Skene",
+    order=36,
+    limits=(
+        "Not calibrated with few votes: Dawid–Skene then is too sure of itself. A mistake "
+        "that annotators share is taken for the truth, by either way."
+    ),
+)
 def gold_models(view: View) -> Result:
     """How often either way decides, where they agree, and what is left open."""
     found, rule = fit_view(view), GoldRule()
