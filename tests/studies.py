@@ -174,6 +174,15 @@ def since_version_6() -> list[Record]:
     return [Score("exam", "ant", 1.5, 1.0, 2.25, source="the web"), Score("exam", "größer", -3.0)]
 
 
+def since_version_7() -> list[Any]:
+    """What version 6 could not hold: a ruling that is withdrawn, and one that is final."""
+    pair = Pair("q2", "ant", "bee")
+    return [
+        Ruling("r4", pair, 1, "lea", RulingStage.BLIND, None, "", supersedes="r3"),
+        Ruling("r5", pair, 1, "lea", RulingStage.BLIND, RulingChoice.TIE, "so", final=True),
+    ]
+
+
 def full_study(path: Path, clock: FakeClock | None = None, *, version: int = LATEST) -> Path:
     """A study with every kind of record, imported from a file, and votes cast in it.
 
@@ -185,6 +194,7 @@ def full_study(path: Path, clock: FakeClock | None = None, *, version: int = LAT
         later = since_version_2() if version >= 2 else []
         later += since_version_5() if version >= 5 else []
         later += since_version_6() if version >= 6 else []
+        later += since_version_7() if version >= 7 else []
         store.ingest.take(located([*every_record(), *later]), FILES)
         make(store, overlap=2)
         cleo = store.annotator("cleo")

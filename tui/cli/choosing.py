@@ -41,6 +41,13 @@ _OPTIONS = (
         help="A judge's word where it was asked repeatedly.  [default: the setting judge_repeats]",
     ),
     click.option(
+        "--weights",
+        type=click.Choice(["auto", "none"]),
+        default="auto",
+        show_default=True,
+        help="Votes on pairs that were drawn with unequal probability.",
+    ),
+    click.option(
         "--seed", type=click.IntRange(0), default=0, show_default=True, help="Resampling."
     ),
 )
