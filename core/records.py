@@ -323,6 +323,7 @@ class Ruling:
     identity: str = ""
     at: str = ""
     source: str | None = None
+    final: bool = False
 
 
 Record = Setting | Question | Answer | Pair | Annotator | Lesson | Vote | Judge | Verdict | Ruling
