@@ -107,7 +107,7 @@ def _ruled(rulings: Sequence[Ruling], counts: dict[Choice, int]) -> Gold:
     if len(said) > 1 and not finals:
         return Gold(None, DecidedBy.UNRESOLVED, "leads disagree", counts)
     last = (finals or rulings)[-1]
-    if last.choice in (RulingChoice.NOT_DECIDABLE, RulingChoice.MORE_VOTES):
+    if last.choice is None or last.choice in (RulingChoice.NOT_DECIDABLE, RulingChoice.MORE_VOTES):
         return Gold(None, DecidedBy.UNRESOLVED, f"ruled {last.choice}", counts)
     return Gold(Choice(last.choice), DecidedBy.RULING, f"ruled {last.stage}", counts)
 

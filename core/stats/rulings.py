@@ -131,7 +131,7 @@ class Rulings:
                 raise ValueError("a ruling supersedes a seq that is no earlier row")
             before = self._row[superseded]
             self._stands.rows[before] = False
-            if stage == UNMASKED and choice:
+            if stage == UNMASKED:
                 blind_choice = self._ruled_blind(before)
         self._row[seq] = len(self._stands)
         values = {
