@@ -150,67 +150,74 @@ class Reading:
             (verdict,) = verdicts_in(connection, _ALL, only=found[0][0])
         return verdict
 
-    def records(
-        self, *, logs: bool = True, last: Mapping[str, int] | None = None
-    ) -> Generator[Record, None, None]:
+    def records(self, *, logs: bool = True) -> Generator[Record, None, None]:
         """The whole study as records, histories included: what the native format writes.
 
         Args:
             logs: with votes, verdicts and rulings; without them it is what these are about.
-            last: log → the number of its last row that counts.
         """
         with self.store.read() as connection:
-            for key, value in connection.execute("SELECT key, value FROM study ORDER BY key"):
-                if key != "seed":
-                    yield Setting(key, json.loads(value))
-            for (question_id,) in connection.execute("SELECT id FROM question ORDER BY id"):
-                question = question_of(connection, question_id)
-                # What has no text follows from the pairs that name it.
-                if question.turns or question.references:
-                    yield question
-            yield from _answers(connection)
-            for row in connection.execute(
-                "SELECT q.key, p.model_1, p.model_2 FROM pair p "
-                "JOIN question q ON q.id = p.question_id ORDER BY p.id"
-            ):
-                yield Pair(*row)
-            for question, model_1, model_2, turn, choice, why, use, source in connection.execute(
-                "SELECT q.key, p.model_1, p.model_2, l.turn, l.choice, l.why, l.use, s.name "
-                "FROM lesson l JOIN pair p ON p.id = l.pair_id "
-                "JOIN question q ON q.id = p.question_id "
-                "LEFT JOIN source s ON s.id = l.source_id ORDER BY l.id"
-            ):
-                pair = Pair(question, model_1, model_2)
-                yield Lesson(pair, turn, Choice(choice), why, LessonUse(use), source)
-            for name, role, group, simulated, attributes, is_retired in connection.execute(
-                'SELECT name, role, "group", simulated, attributes, retired_at IS NOT NULL '
-                "FROM annotator ORDER BY id"
-            ):
-                known = json.loads(attributes)
-                yield Annotator(name, Role(role), group, bool(simulated), known, bool(is_retired))
-            for (
-                name,
-                kind,
-                model,
-                endpoint,
-                prompt,
-                digest,
-                parameters,
-                revision,
-            ) in connection.execute(
-                "SELECT name, kind, model, endpoint, prompt, prompt_hash, parameters, "
-                "revision FROM judge ORDER BY id"
-            ):
-                yield Judge(
-                    name, kind, model, endpoint, prompt, digest, json.loads(parameters), revision
-                )
-            if not logs:
-                return
-            whole = Part(standing=False, last=last)
-            for vote, _ in votes_in(connection, whole):
-                yield vote
-            yield from verdicts_in(connection, whole)
-            yield from rulings_in(connection, whole)
+            yield from records_in(connection, logs=logs)
+
+
+def records_in(
+    connection: sqlite3.Connection, *, logs: bool = True, last: Mapping[str, int] | None = None
+) -> Iterator[Record]:
+    """The whole study as records, histories included, within the caller's transaction.
+
+    Args:
+        logs: with votes, verdicts and rulings; without them it is what these are about.
+        last: log → the number of its last row that counts.
+    """
+    for key, value in connection.execute("SELECT key, value FROM study ORDER BY key"):
+        if key != "seed":
+            yield Setting(key, json.loads(value))
+    for (question_id,) in connection.execute("SELECT id FROM question ORDER BY id"):
+        question = question_of(connection, question_id)
+        # What has no text follows from the pairs that name it.
+        if question.turns or question.references:
+            yield question
+    yield from _answers(connection)
+    for row in connection.execute(
+        "SELECT q.key, p.model_1, p.model_2 FROM pair p "
+        "JOIN question q ON q.id = p.question_id ORDER BY p.id"
+    ):
+        yield Pair(*row)
+    for question, model_1, model_2, turn, choice, why, use, source in connection.execute(
+        "SELECT q.key, p.model_1, p.model_2, l.turn, l.choice, l.why, l.use, s.name "
+        "FROM lesson l JOIN pair p ON p.id = l.pair_id "
+        "JOIN question q ON q.id = p.question_id "
+        "LEFT JOIN source s ON s.id = l.source_id ORDER BY l.id"
+    ):
+        pair = Pair(question, model_1, model_2)
+        yield Lesson(pair, turn, Choice(choice), why, LessonUse(use), source)
+    for name, role, group, simulated, attributes, is_retired in connection.execute(
+        'SELECT name, role, "group", simulated, attributes, retired_at IS NOT NULL '
+        "FROM annotator ORDER BY id"
+    ):
+        known = json.loads(attributes)
+        yield Annotator(name, Role(role), group, bool(simulated), known, bool(is_retired))
+    for (
+        name,
+        kind,
+        model,
+        endpoint,
+        prompt,
+        digest,
+        parameters,
+        revision,
+    ) in connection.execute(
+        "SELECT name, kind, model, endpoint, prompt, prompt_hash, parameters, "
+        "revision FROM judge ORDER BY id"
+    ):
+        yield Judge(name, kind, model, endpoint, prompt, digest, json.loads(parameters), revision)
+    if not logs:
+        return
+    whole = Part(standing=False, last=last)
+    for vote, _ in votes_in(connection, whole):
+        yield vote
+    yield from verdicts_in(connection, whole)
+    yield from rulings_in(connection, whole)
 
 
 def _answers(connection: sqlite3.Connection) -> Iterator[Answer]:
@@ -246,9 +253,7 @@ class Part:
         found = ["1"]
         if self.standing:
             seen = " AND w.seq <= :last" if self.last is not None else ""
-            found.append(
-                f"NOT EXISTS (SELECT 1 FROM {log} w WHERE w.supersedes = v.id{seen})"
-            )
+            found.append(f"NOT EXISTS (SELECT 1 FROM {log} w WHERE w.supersedes = v.id{seen})")
         if self.last is not None:
             found.append("v.seq <= :last")
         if self.pairs is not None:

@@ -84,9 +84,10 @@ class Unfinished:
     def close(self) -> list[Written]:
         """Close every file, safe on disk; what is in each."""
         for stream in self._open.values():
-            stream.flush()
-            os.fsync(stream.fileno())
-            stream.close()
+            if not stream.closed:
+                stream.flush()
+                os.fsync(stream.fileno())
+                stream.close()
         found = {name: self.place / name if name else self.place for name in sorted(self._open)}
         return [
             Written(name, path.stat().st_size, fingerprint(path)) for name, path in found.items()

@@ -2,100 +2,41 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.blinding import pseudonym
-from core.gold import decide
+from core.gold import GoldModel, GoldRule, decide
 from core.items import Item, Served, Texts
 from core.layouts.rows import Asked, Layout, Options, Row, Telling
-from core.records import Judge, Vote
+from core.records import Choice, Judge, Vote
+from core.times import epoch
 from db import chain
 from db.said import Only, items_in
+from tui.export_unknown import Unknown
 from tui.manifests import Moment, Order
 
 if TYPE_CHECKING:
     from db.store import Store
     from judges.families import Family
 
-ALL = "all"
 _SHORTEST = 3
 """Letters that a name must have to be looked for in what people wrote."""
 _EMAIL = re.compile(r"[^\s@<>()\[\],;:\"']+@[^\s@<>()\[\],;:\"']+\.[^\s@<>()\[\],;:\"']+")
 
 
-class Unknown:
-    """What a study may come to know later: categories, references, texts.
-
-    It is noted while an export is written, and taken back where the export is written again.
-
-    Args:
-        then: what a manifest noted; None to note it now.
-    """
-
-    def __init__(self, then: Mapping[str, Any] | None) -> None:
-        self._then = None if then is None else {k: _Names(v) for k, v in then.items()}
-        self._noted: dict[str, dict[str, bool]] = {}
-
-    def category(self, item: Item) -> str | None:
-        """The category that an item's question had."""
-        question = item.pair.question
-        if self._then is not None:
-            return None if self._was("category", question) else item.category
-        self._note("category", question, item.category is None)
-        return item.category
-
-    def texts(self, item: Item, texts: Texts) -> Texts:
-        """The texts as far as they were known."""
-        pair = item.pair
-        models = (pair.model_1, pair.model_2)
-        names = [f"{pair.question}\x1f{model}" for model in models]
-        if self._then is None:
-            self._note("question", pair.question, not texts.question.turns)
-            self._note("reference", pair.question, not texts.question.references)
-            for name, turns in zip(names, texts.answers, strict=True):
-                self._note("answer", name, not turns)
-            return texts
-        question, first, second = texts.question, *texts.answers
-        if self._was("question", pair.question):
-            question = replace(question, turns=())
-        if self._was("reference", pair.question):
-            question = replace(question, references=())
-        answers = (
-            () if self._was("answer", names[0]) else first,
-            () if self._was("answer", names[1]) else second,
-        )
-        return Texts(question, answers)
-
-    def noted(self) -> dict[str, Any]:
-        """For a manifest: what was unknown by kind, ``all`` where everything was."""
-        found: dict[str, Any] = {}
-        for kind, names in self._noted.items():
-            unknown = sorted(name for name, is_unknown in names.items() if is_unknown)
-            if unknown:
-                found[kind] = ALL if len(unknown) == len(names) else unknown
-        return found
-
-    def _note(self, kind: str, name: str, is_unknown: bool) -> None:
-        self._noted.setdefault(kind, {})[name] = is_unknown
-
-    def _was(self, kind: str, name: str) -> bool:
-        assert self._then is not None
-        return kind in self._then and name in self._then[kind]
-
-
-class _Names:
-    """Names, or all of them."""
-
-    def __init__(self, names: Any) -> None:
-        self._names = None if names == ALL else frozenset(names)
-
-    def __contains__(self, name: str) -> bool:
-        return self._names is None or name in self._names
+def _is_within(at: str, start: float | None, end: float | None) -> bool:
+    """Whether a vote was cast within a span, to the second; not where nobody knows when."""
+    try:
+        moment = math.floor(epoch(at))
+    except ValueError:
+        return False
+    return (start is None or moment >= start) and (end is None or moment < end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +93,10 @@ class Export:
         rows = self.connection.execute(
             'SELECT id, name, "group", simulated, retired_at IS NOT NULL FROM annotator ORDER BY id'
         )
-        found = [_Person(*row[:3], bool(row[3]), bool(row[4])) for row in rows]
+        found = [
+            _Person(number, name, group, bool(simulated), bool(retired))
+            for number, name, group, simulated, retired in rows
+        ]
         return [one for one in found if self.then is None or one.id <= self.then.known]
 
     def moment(self) -> Moment:
@@ -197,14 +141,16 @@ class Export:
             return frozenset(
                 one.name for one in self.people if self.pseudonym(one.name) in self.then.annotators
             )
-        options = self.options
         excluded = set() if self.order.what == "study" else set(self.excluded)
-        return frozenset(
-            one.name
-            for one in self.people
-            if (one.group == options.group if options.group is not None else one.group not in excluded)
-            and options.annotator in (None, one.name, self.pseudonym(one.name))
-        )
+        return frozenset(one.name for one in self.people if self._is_counted(one, excluded))
+
+    def _is_counted(self, one: _Person, excluded: set[str]) -> bool:
+        options = self.options
+        if options.annotator is not None:
+            return options.annotator in (one.name, self.pseudonym(one.name))
+        if options.group is not None:
+            return one.group == options.group
+        return one.group not in excluded
 
     @cached_property
     def excluded(self) -> list[str]:
@@ -218,9 +164,7 @@ class Export:
             return frozenset(one.name for one in self.people if getattr(one, mark))
         told = self.then.annotators or {}
         return frozenset(
-            one.name
-            for one in self.people
-            if told.get(self.pseudonym(one.name), {}).get(mark)
+            one.name for one in self.people if told.get(self.pseudonym(one.name), {}).get(mark)
         )
 
     @cached_property
@@ -286,7 +230,10 @@ class Export:
         rows = self.connection.execute(
             "SELECT name, kind, model, endpoint, prompt, prompt_hash, revision FROM judge"
         )
-        return {name: Judge(name, *rest, revision=revision) for name, *rest, revision in rows}
+        return {
+            name: Judge(name, kind, model, endpoint, prompt, digest, {}, revision)
+            for name, kind, model, endpoint, prompt, digest, revision in rows
+        }
 
     def _asked(self, row: Row, left: int) -> Asked | None:
         from judges.tasks import Shown
@@ -299,7 +246,9 @@ class Export:
         if found is None:
             return None
         prompt, messages, replies = found
-        return Asked(tuple((one.role, one.content) for one in messages), prompt.id, prompt.hash, replies)
+        return Asked(
+            tuple((one.role, one.content) for one in messages), prompt.id, prompt.hash, replies
+        )
 
     def rows(self, layout: Layout, *, texts: bool | None = None) -> Iterator[Row]:
         """One row for each pair and turn, by question, models and turn.
@@ -307,45 +256,74 @@ class Export:
         Args:
             texts: with texts; as the layout needs them unless given.
         """
-        options = self.options
         with_texts = layout.texts if texts is None else texts
-        found = items_in(
+        for item, known in self._kept(self._items(texts=with_texts)):
+            votes = [vote for vote, _ in item.votes]
+            gold = decide(votes, item.rulings, self._rule, self._posterior(item))
+            yield Row(item, gold, None if known is None else self.unknown.texts(item, known))
+
+    @cached_property
+    def _rule(self) -> GoldRule:
+        """The rule; a layout of votes decides nothing, and needs no fit for it."""
+        return self.options.rule if self.order.what == "gold" else GoldRule()
+
+    def _items(self, *, texts: bool) -> Iterator[tuple[Item, Texts | None]]:
+        options = self.options
+        return items_in(
             self.connection,
             last=self.last,
             only=Only(options.category, options.model, options.against),
-            texts=with_texts,
+            texts=texts,
             verdict_texts=False,
             history=True,
         )
-        for item, known in found:
+
+    def _kept(
+        self, found: Iterator[tuple[Item, Texts | None]]
+    ) -> Iterator[tuple[Item, Texts | None]]:
+        """The items that are asked for, each with the votes and verdicts that are."""
+        options = self.options
+        for item, texts in found:
             if options.turn not in (None, item.turn):
                 continue
-            row = self._row(item, known)
-            if row is not None:
-                yield row
+            category = self.unknown.category(item)
+            if options.category is not None and category != options.category:
+                continue
+            votes = [(vote, how) for vote, how in item.votes if self.counts(vote)]
+            if self.order.what == "gold" and not votes and not item.rulings:
+                continue  # neither judges nor those who cannot judge make gold
+            item.category, item.votes = category, votes
+            item.cannot_judge = [vote for vote in item.cannot_judge if self.counts(vote)]
+            if options.judge is not None:
+                item.verdicts = [one for one in item.verdicts if one.judge == options.judge]
+            yield item, texts
 
-    def _row(self, item: Item, texts: Texts | None) -> Row | None:
-        options = self.options
-        category = self.unknown.category(item)
-        if options.category is not None and category != options.category:
+    def _posterior(self, item: Item) -> Mapping[Choice, float] | None:
+        """How likely each outcome is, where Dawid–Skene has a say."""
+        if self._rule.model is not GoldModel.DAWID_SKENE:
             return None
-        votes = [(vote, how) for vote, how in item.votes if self.counts(vote)]
-        if self.order.what == "gold" and not votes and not item.rulings:
-            return None  # neither judges nor those who cannot judge make gold
-        item.category, item.votes = category, votes
-        item.cannot_judge = [vote for vote in item.cannot_judge if self.counts(vote)]
-        if options.judge is not None:
-            item.verdicts = [one for one in item.verdicts if one.judge == options.judge]
-        gold = decide([vote for vote, _ in votes], item.rulings, options.rule)
-        return Row(item, gold, None if texts is None else self.unknown.texts(item, texts))
+        return self._posteriors.get((item.pair.key, item.turn))
+
+    @cached_property
+    def _posteriors(self) -> Mapping[tuple[str, int], Mapping[Choice, float]]:
+        from core.stats.item_fit import fitted
+
+        numbers = {one.name: one.id for one in self.people}
+        return fitted(self._kept(self._items(texts=False)), numbers)
 
     def counts(self, vote: Vote) -> bool:
         """Whether a vote is among those that are asked for."""
-        options = self.options
+        if vote.annotator not in self.counted:
+            return False
+        start, end = self._window
+        return (start is None and end is None) or _is_within(vote.at, start, end)
+
+    @cached_property
+    def _window(self) -> tuple[float | None, float | None]:
+        since, until = self.options.since, self.options.until
         return (
-            vote.annotator in self.counted
-            and (options.since is None or vote.at >= options.since)
-            and (options.until is None or bool(vote.at) and vote.at < options.until)
+            None if since is None else math.floor(epoch(since)),
+            None if until is None else math.floor(epoch(until)),
         )
 
     def votes(self) -> Iterator[tuple[Vote, Served]]:
@@ -364,5 +342,3 @@ class Export:
                 and all(model in (None, pair.model_1, pair.model_2) for model in only)
             ):
                 yield vote, how
-
-

@@ -1,5 +1,4 @@
-"""The manifest beside an export: what was written, of what, by which command, so that it can be
-written again and checked."""
+"""The manifest beside an export: of what and by which command, to write it again and check it."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, TiebreakError, Where
-from core.gold import GoldRule
+from core.gold import GoldModel, GoldRule
 from core.layouts.rows import Options
 
 VERSION = 1
@@ -52,7 +51,7 @@ def _changed(options: Options) -> dict[str, Any]:
     return found
 
 
-_RULE = {"share": "majority"}
+_RULE = {"share": "majority", "model": "by"}
 """What the command line calls a part of the rule, where it is another word."""
 
 
@@ -91,7 +90,6 @@ class Manifest:
         files: ``name``, ``bytes``, ``rows``, ``sha256`` of each.
         left_out: rows that are in no file, by reason.
         prompts: prompts that were rendered, id → hash.
-        model: what Dawid–Skene's figures were computed with; empty for a majority.
     """
 
     order: Order
@@ -173,7 +171,8 @@ _HINT = "a manifest stands beside what it is of, and its name ends in .manifest.
 
 def _manifest(data: Mapping[str, Any]) -> Manifest:
     options = dict(data["options"])
-    rule = GoldRule(**options.pop("rule"))
+    rule = dict(options.pop("rule"))
+    rule["model"] = GoldModel(rule["model"])
     heads = {log: (int(end["rows"]), str(end["hash"])) for log, end in data["heads"].items()}
     if set(heads) != {"vote", "verdict", "ruling"}:
         raise ValueError("heads")
@@ -186,7 +185,7 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
     if Path(output).name != output or not output:
         raise ValueError("output")
     return Manifest(
-        Order(str(data["what"]), str(data["format"]), Options(rule=rule, **options)),
+        Order(str(data["what"]), str(data["format"]), Options(rule=GoldRule(**rule), **options)),
         Moment(heads, int(data["people"]), dict(data["annotators"]), dict(data["unknown"])),
         str(data["tiebreak"]),
         int(data["schema"]),

@@ -214,7 +214,7 @@ class _Folder:
         for model, turns in zip((pair.model_1, pair.model_2), texts.answers, strict=True):
             if turns and model not in self._answered:
                 self._answered.add(model)
-                answer = {"question_id": number, "model_id": model}
+                answer: dict[str, Any] = {"question_id": number, "model_id": model}
                 choices = [{"index": 0, "turns": list(turns)}]
                 name = f"model_answer/{self.names.of(model)}.jsonl"
                 self._line(name, answer | {"choices": choices})
@@ -222,7 +222,8 @@ class _Folder:
     def _asked(self, texts: Texts, number: int | str, category: str | None) -> None:
         question = texts.question
         if question.turns:
-            line = {"question_id": number, "category": category, "turns": list(question.turns)}
+            line: dict[str, Any] = {"question_id": number, "category": category}
+            line |= {"turns": list(question.turns)}
             self._line("question.jsonl", line)
         if question.references and None not in question.references:
             choices = [{"index": 0, "turns": list(question.references)}]
@@ -304,7 +305,10 @@ def _as_judge(judge: Judge, verdict: Verdict) -> list[str]:
     prompt = verdict.prompt or "pair"
     model = judge.model or judge.name
     is_gpt4 = re.match(r"gpt-?4(?![0-9a-z.])", model) is not None
-    return ["gpt-4" if is_gpt4 else model, prompt if prompt.startswith("pair") else f"pair-{prompt}"]
+    return [
+        "gpt-4" if is_gpt4 else model,
+        prompt if prompt.startswith("pair") else f"pair-{prompt}",
+    ]
 
 
 def _mt_bench(rows: Iterable[Row], telling: Telling, files: Files) -> None:

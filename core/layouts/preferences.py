@@ -49,7 +49,9 @@ def plain(texts: Texts, model: int, last: int) -> tuple[Any, Any]:
     """A conversation as texts; what follows the first answer is marked with who speaks."""
     first, answer = texts.question.turns[0], texts.answers[model - 1][0]
     later = zip(texts.question.turns[1:last], texts.answers[model - 1][1:], strict=False)
-    return first, answer + "".join(f"\n\nUser: {asked}\n\nAssistant: {said}" for asked, said in later)
+    return first, answer + "".join(
+        f"\n\nUser: {asked}\n\nAssistant: {said}" for asked, said in later
+    )
 
 
 def preferences(
@@ -61,9 +63,12 @@ def preferences(
         for chosen in _chosen(label, telling):
             prompt, better = sides(texts, chosen, last)
             _, worse = sides(texts, 3 - chosen, last)
-            yield row, {"prompt": prompt, "chosen": better, "rejected": worse} | about(row) | {
-                "chosen_model": f"model_{chosen}"
-            }
+            yield (
+                row,
+                {"prompt": prompt, "chosen": better, "rejected": worse}
+                | about(row)
+                | {"chosen_model": f"model_{chosen}"},
+            )
 
 
 def _chosen(label: Choice, telling: Telling) -> Sequence[int]:
@@ -114,9 +119,7 @@ def _hugging_face(rows: Iterable[Row], telling: Telling, files: Files) -> None:
 
 def _card(telling: Telling, rows: Sequence[int], questions: Sequence[int]) -> str:
     options = telling.options
-    files = "".join(
-        f"  - split: {split}\n    path: data/{split}.jsonl\n" for split in SPLITS
-    )
+    files = "".join(f"  - split: {split}\n    path: data/{split}.jsonl\n" for split in SPLITS)
     left_out = "".join(
         f"- left out, {reason}: {count:,}\n" for reason, count in sorted(telling.left_out.items())
     )

@@ -1,4 +1,4 @@
-"""Gold with its whole trail, as JSON Lines: every vote, verdict and ruling that a label rests on."""
+"""Gold with its trail, as JSON Lines: every vote, verdict and ruling that a label rests on."""
 
 from __future__ import annotations
 
@@ -99,6 +99,7 @@ def _ruling(ruling: Ruling, telling: Telling) -> dict[str, Any]:
         "stage": ruling.stage,
         "choice": ruling.choice,
         "reason": telling.scrubbed(ruling.reason),
+        "final": ruling.final,
         "left": None if ruling.left is None else f"model_{ruling.left}",
         "queue_reason": ruling.queue_reason or None,
         "queue_probability": ruling.queue_probability,
