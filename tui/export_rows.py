@@ -111,7 +111,12 @@ class Export:
             if one.name in self.counted
         }
         known = max((one.id for one in self.people), default=0)
-        return Moment(self.heads, known, told, self.unknown.noted())
+        return Moment(self.heads, known, told, self.unknown.noted(), self.title)
+
+    @cached_property
+    def title(self) -> str:
+        """The study's name."""
+        return str(self.store.settings()["name"]) if self.then is None else self.then.title
 
     @property
     def _tells_groups(self) -> bool:
@@ -223,7 +228,7 @@ class Export:
             self.groups,
             self._judges(),
             self._asked if self.family is not None else None,
-            self.store.settings()["name"],
+            self.title,
         )
 
     def _judges(self) -> dict[str, Judge]:

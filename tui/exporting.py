@@ -155,7 +155,7 @@ def _manifest(
         told.moment,
         version("tiebreak"),
         LATEST,
-        {"id": study_id(store), "name": store.settings()["name"]},
+        {"id": study_id(store), "name": told.moment.title},
         store.now(),
         output.name,
         is_folder,

@@ -66,17 +66,14 @@ class Moment:
             whoever counts now.
         unknown: what was not known yet: categories, questions, references and answers by name,
             or ``all`` of what was looked at.
+        title: the study's name.
     """
 
     heads: Mapping[str, tuple[int, str]]
     known: int
     annotators: Mapping[str, Mapping[str, Any]] | None = None
     unknown: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def last(self) -> dict[str, int]:
-        """Log → the number of its last row that counts."""
-        return {log: seq for log, (seq, _) in self.heads.items()}
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +183,13 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
         raise ValueError("output")
     return Manifest(
         Order(str(data["what"]), str(data["format"]), Options(rule=GoldRule(**rule), **options)),
-        Moment(heads, int(data["people"]), dict(data["annotators"]), dict(data["unknown"])),
+        Moment(
+            heads,
+            int(data["people"]),
+            dict(data["annotators"]),
+            dict(data["unknown"]),
+            str(data["study"]["name"]),
+        ),
         str(data["tiebreak"]),
         int(data["schema"]),
         dict(data["study"]),
