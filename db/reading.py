@@ -348,7 +348,7 @@ def verdicts_in(
             *rest,  # type: ignore[misc]  # the columns, in the record's own order
             failure=failure or "",
             sent_hash=sent_hash or "",
-            probabilities=json.loads(shares or "{}"),
+            probabilities=json.loads(shares) if shares else {},
             endpoint=endpoint or "",
             served_model=served_model or "",
         )

@@ -31,22 +31,37 @@ def check(family: Family) -> None:
         )
 
 
-def lesson(
-    family: Family, shown: Shown
-) -> tuple[Prompt, tuple[Message, ...], Mapping[Seen, str]] | None:
-    """A pair as a judge is asked about it, and its reply for each outcome it has a word for.
+class Training:
+    """Pairs as a family's judge is asked about them.
 
-    Returns:
-        The variant, its messages and the replies; None if the family has no variant for it.
+    Args:
+        family: one that :func:`check` does not refuse.
     """
-    try:
-        prompt = family.pick(shown)
-    except TiebreakError:
-        return None
+
+    def __init__(self, family: Family) -> None:
+        self.family = family
+        self._replies: dict[str, Mapping[Seen, str]] = {}
+
+    def asked(self, shown: Shown) -> tuple[Prompt, list[Message], Mapping[Seen, str]] | None:
+        """A pair as the judge is asked about it, and its reply for each outcome it has a word for.
+
+        Returns:
+            The variant, its messages and the replies; None if the family has no variant for it.
+        """
+        try:
+            prompt = self.family.pick(shown)
+        except TiebreakError:
+            return None
+        if prompt.id not in self._replies:
+            self._replies[prompt.id] = _replies(prompt)
+        return prompt, prompt.render(shown), self._replies[prompt.id]
+
+
+def _replies(prompt: Prompt) -> Mapping[Seen, str]:
+    """The replies that a prompt's own parser reads back, by outcome."""
     replies = {seen: verdict_alone(prompt, seen) for seen in Seen}
-    known = {
+    return {
         seen: reply
         for seen, reply in replies.items()
         if reply is not None and prompt.read(reply).seen is seen
     }
-    return prompt, tuple(prompt.render(shown)), known

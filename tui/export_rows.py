@@ -23,7 +23,7 @@ from tui.manifests import Moment, Order
 
 if TYPE_CHECKING:
     from db.store import Store
-    from judges.families import Family
+    from judges.training import Training
 
 _SHORTEST = 3
 """Letters that a name must have to be looked for in what people wrote."""
@@ -62,7 +62,7 @@ class Export:
     connection: sqlite3.Connection
     order: Order
     then: Moment | None = None
-    family: Family | None = None
+    training: Training | None = None
     unknown: Unknown = field(init=False)
 
     def __post_init__(self) -> None:
@@ -227,7 +227,7 @@ class Export:
             self.retired,
             self.groups,
             self._judges(),
-            self._asked if self.family is not None else None,
+            self._asked if self.training is not None else None,
             self.title,
         )
 
@@ -242,12 +242,11 @@ class Export:
 
     def _asked(self, row: Row, left: int) -> Asked | None:
         from judges.tasks import Shown
-        from judges.training import lesson
 
-        assert self.family is not None
+        assert self.training is not None
         assert row.texts is not None
         answers = row.texts.answers if left == 1 else row.texts.answers[::-1]
-        found = lesson(self.family, Shown(row.texts.question, row.item.turn, answers))
+        found = self.training.asked(Shown(row.texts.question, row.item.turn, answers))
         if found is None:
             return None
         prompt, messages, replies = found

@@ -25,7 +25,7 @@ from tui.export_rows import Export
 from tui.manifests import Manifest, Moment, Order
 
 if TYPE_CHECKING:
-    from judges.families import Family
+    from judges.training import Training
 
 _RECORDS = {"votes": ("jsonl", "csv"), "study": ("jsonl",)}
 """What is written as records rather than as rows of gold, and in which formats."""
@@ -117,7 +117,7 @@ def fill(store: Store, order: Order, files: Files, then: Moment | None = None) -
 
 def _rows(export: Export, found: Layout, files: Files) -> Told:
     if found.is_asked:
-        export.family = _family(export.options.prompt)
+        export.training = _training(export.options.prompt)
     found.refuse_unchosen(export.rows(found, texts=False), export.options)
     telling = export.telling()
     found.write(export.rows(found), telling, files)
@@ -126,13 +126,13 @@ def _rows(export: Export, found: Layout, files: Files) -> Told:
     return Told(written, left_out, dict(sorted(telling.prompts.items())))
 
 
-def _family(prompt: str) -> Family:
+def _training(prompt: str) -> Training:
     from judges.prompt_files import load_prompts
-    from judges.training import check
+    from judges.training import Training, check
 
     family = load_prompts().family(prompt)
     check(family)
-    return family
+    return Training(family)
 
 
 def _manifest(

@@ -6,8 +6,9 @@ Each file may be imported alone as well.
 
 Human votes and reported verdicts share one layout (``judge, model_a, model_b, winner``): a judge
 called ``expert_…`` or ``author_…`` is a person, ``simulated_…`` a simulated one, one called
-``gpt…`` or given as ``[model, prompt]`` is a judge. A judge's raw file (``g1_winner, g2_winner``) holds both orders: game 1 shows model_1
-first, game 2 shows model_2 first, and both winners are in model space already.
+``gpt…`` or given as ``[model, prompt]`` is a judge. A judge's raw file (``g1_winner, g2_winner``)
+holds both orders: game 1 shows model_1 first, game 2 shows model_2 first, and both winners are in
+model space already.
 """
 
 from __future__ import annotations
