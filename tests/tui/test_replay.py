@@ -116,7 +116,10 @@ def others(store: Store, draw: st.DrawFn) -> None:
 
 
 @settings(
-    max_examples=12, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12,
+    deadline=None,
+    phases=[Phase.generate],  # an example takes too long to be made smaller
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data(), known=studies())
 def test_replay_gives_the_same_bytes_whatever_came_later(
