@@ -10,15 +10,6 @@ from core.errors import BadInput, Where
 from core.formats.lines import Row, decoded
 
 
-def is_json_array(path: Path) -> bool:
-    """Whether a file is called ``.json`` and begins as an array does."""
-    if path.suffix != ".json" or not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        begin = stream.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
-    return begin.startswith(b"[")
-
-
 def json_array(path: Path) -> Iterator[Row]:
     """The objects of an array; a row's line is the one that it begins at.
 

@@ -307,8 +307,18 @@ def first_object(path: Path) -> Mapping[str, Any]:
 
 
 def is_json_lines(path: Path) -> bool:
-    """Whether a file is called like a JSON Lines file."""
-    return path.is_file() and path.suffix in (".jsonl", ".ndjson", ".json")
+    """Whether a file is called like a JSON Lines file, and does not begin as an array does."""
+    named = path.is_file() and path.suffix in (".jsonl", ".ndjson", ".json")
+    return named and not is_json_array(path)
+
+
+def is_json_array(path: Path) -> bool:
+    """Whether a file is called ``.json`` and begins as an array does."""
+    if path.suffix != ".json" or not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        begin = stream.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+    return begin.startswith(b"[")
 
 
 def is_csv(path: Path) -> bool:

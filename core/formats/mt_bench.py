@@ -21,8 +21,8 @@ from typing import Any
 
 from core.errors import BadInput, Where
 from core.formats import Format, Located
-from core.formats.arrays import is_json_array, json_array
-from core.formats.lines import Row, content_id, is_json_lines, json_lines
+from core.formats.arrays import json_array
+from core.formats.lines import Row, content_id, is_json_array, is_json_lines, json_lines
 from core.records import (
     Annotator,
     Answer,
@@ -267,7 +267,7 @@ def sniff(path: Path) -> bool:
     """A folder with a question file, or a file whose first line is of a known kind."""
     if path.is_dir():
         return (path / "question.jsonl").is_file()
-    if not is_json_lines(path):
+    if not is_json_lines(path) and not is_json_array(path):
         return False
     first = set(_first(path))
     return "type" not in first and any(fields <= first for fields, _ in _READERS)
