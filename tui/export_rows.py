@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from db.store import Store
     from judges.training import Training
 
+AUTHOR = "author"
+"""The one group that a layout tells people apart by."""
+
 _SHORTEST = 3
 """Letters that a name must have to be looked for in what people wrote."""
 _EMAIL = re.compile(r"[^\s@<>()\[\],;:\"']+@[^\s@<>()\[\],;:\"']+\.[^\s@<>()\[\],;:\"']+")
@@ -103,7 +106,7 @@ class Export:
         """What has to be known to write this export again."""
         told = {
             self.pseudonym(one.name): {
-                "group": one.group if self._tells_groups else None,
+                "group": AUTHOR if self._is_author(one.name) else None,
                 "simulated": one.name in self.simulated,
                 "retired": one.name in self.retired,
             }
@@ -118,9 +121,9 @@ class Export:
         """The study's name."""
         return str(self.store.settings()["name"]) if self.then is None else self.then.title
 
-    @property
-    def _tells_groups(self) -> bool:
-        return self.order.format == "mt_bench"
+    def _is_author(self, name: str) -> bool:
+        """Whether this export tells somebody's group, which is nobody's business otherwise."""
+        return self.order.format in ("mt_bench", "arena") and self.groups.get(name) == AUTHOR
 
     # ── people ───────────────────────────────────────────────────────────────────────────────
 

@@ -166,7 +166,14 @@ def _manifest(
         ],
         told.left_out,
         told.prompts,
+        needed(order),
     )
+
+
+def needed(order: Order) -> dict[str, str]:
+    """The modules that an order's bytes depend on, with their versions."""
+    found = shape(order)
+    return {found.needs: version(found.needs)} if found is not None and found.needs else {}
 
 
 def study_id(store: Store) -> str:

@@ -87,6 +87,7 @@ class Manifest:
         files: ``name``, ``bytes``, ``rows``, ``sha256`` of each.
         left_out: rows that are in no file, by reason.
         prompts: prompts that were rendered, id → hash.
+        needs: modules that make the bytes what they are, with their versions.
     """
 
     order: Order
@@ -100,6 +101,7 @@ class Manifest:
     files: Sequence[Mapping[str, Any]]
     left_out: Mapping[str, int]
     prompts: Mapping[str, str]
+    needs: Mapping[str, str]
 
     def dump(self) -> str:
         """As it is written."""
@@ -125,6 +127,7 @@ class Manifest:
                     "files": list(self.files),
                     "left_out": dict(self.left_out),
                     "prompts": dict(self.prompts),
+                    "needs": dict(self.needs),
                     "people": moment.known,
                     "annotators": dict(moment.annotators or {}),
                     "unknown": dict(moment.unknown),
@@ -199,4 +202,5 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
         files,
         dict(data["left_out"]),
         dict(data["prompts"]),
+        dict(data["needs"]),
     )

@@ -13,7 +13,7 @@ from core.formats import fingerprint
 from db.schema import LATEST
 from db.store import Store
 from tui.export_files import SUFFIX, Unfinished, Written, manifest_of, writing
-from tui.exporting import fill, study_id
+from tui.exporting import fill, needed, study_id
 from tui.manifests import Manifest, read_manifest
 
 _MOST = 20
@@ -78,6 +78,12 @@ def _unlike(manifest: Manifest, written: list[Written], prompts: Any) -> tuple[s
             return (
                 f"the prompt {prompt!r} is no longer worded as it was, so its lines are others",
                 f"use the Tiebreak that wrote it: {manifest.tiebreak}",
+            )
+    for module, then in manifest.needs.items():
+        if (now := needed(manifest.order).get(module)) != then:
+            return (
+                f"the file was written with {module} {then}, and this is {module} {now}",
+                f"pip install '{module}=={then}'; its rows are the same",
             )
     if manifest.order.what == "study":
         return (

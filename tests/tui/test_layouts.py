@@ -136,6 +136,7 @@ def test_no_layout_and_no_manifest_names_anybody(store: Store, format_name: str)
         ):
             assert private not in text.casefold(), (name, private)
         assert "a fixed seed" not in text
+        assert '"expert"' not in text
     named = written(store, format_name, names=True)
     assert named.keys() == found.keys()
     if format_name in ("jsonl", "mt_bench"):

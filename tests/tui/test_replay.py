@@ -236,6 +236,15 @@ def test_replay_says_so_when_a_prompt_is_worded_otherwise(
         replay(store, manifest, tmp_path / "again")
 
 
+def test_another_version_of_what_writes_parquet_is_named(store: Store, tmp_path: Path) -> None:
+    manifest = exported(store, tmp_path / "gold.csv", "csv")
+    data = json.loads(manifest.read_text())
+    data["files"][0]["sha256"], data["needs"] = "0" * 64, {"pyarrow": "1.0"}
+    manifest.write_text(json.dumps(data))
+    with pytest.raises(TiebreakError, match=r"was written with pyarrow 1\.0"):
+        replay(store, manifest, tmp_path / "again")
+
+
 @pytest.mark.parametrize(
     ("said", "problem"),
     [
