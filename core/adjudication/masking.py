@@ -21,7 +21,7 @@ _SHORTEST_WORD = 3
 _UNSEEN = r"[\u200b-\u200f\u2060\ufeff\xad]*"
 """What may stand within a name without being seen."""
 
-_ALIKE = str.maketrans({"а": "a", "е": "e", "о": "o", "р": "p", "с": "c", "х": "x", "і": "i"})
+_ALIKE = str.maketrans("аеорсхіАВЕКМНОРСТХІ", "aeopcxiABEKMHOPCTXI")
 """Cyrillic letters that look like the Latin ones of a name."""
 
 

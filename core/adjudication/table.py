@@ -91,6 +91,7 @@ class Cases:
         self.reasons = self._find_reasons()
         self.is_disputed = (self.reasons & _DISPUTES) > 0
         share = np.where(self.is_disputed, conflicts, agreements)
+        self._share = share
         voted = self._counts.sum(axis=1) > 0
         pairs = view.tally.pair_ids(view.items)
         self.chance = chances(seed, pairs, view.turn.astype(np.int64))
@@ -180,11 +181,12 @@ class Cases:
     def mixed(self, items: Longs, by: Floats) -> Longs:
         """Items in order of an effect, largest first, the random sample mixed in.
 
-        The sample comes in an order of its own that knows nothing of the effect: as much of it
-        as was ruled on is a random sample too.
+        The sample comes in an order of its own that knows nothing of the effect, and takes both
+        kinds in step: as much of it as was ruled on is a random sample too, in which the shares
+        stand to each other as they should.
         """
         drawn = items[self.is_drawn[items]]
-        drawn = drawn[np.argsort(self.chance[drawn], kind="stable")]
+        drawn = drawn[np.argsort(self.chance[drawn] / self._share[drawn], kind="stable")]
         others = items[~self.is_drawn[items]]
         others = others[np.argsort(-by[others], kind="stable")]
         place = np.concatenate(
