@@ -130,6 +130,8 @@ def test_a_ruling_goes_to_the_models_and_back(seen: RulingSeen, left: int) -> No
     ("be strict", "be strict"),
     ("ann.b wrote", f"{HIDDEN} wrote"),
     ("I want an antenna", "I want an antenna"),
+    ("\x1b[31mgpt-4 or \x1b[0mvicuna-13b-v1.3", f"{HIDDEN} or \x1b[0m{HIDDEN}"),
+    ("MyVicuna13b-v1.3x", f"My{HIDDEN}x"),
     ("**gpt-4**", f"**{HIDDEN}**"),
 ])  # fmt: skip
 def test_names_are_hidden_however_they_are_written(text: str, shown: str) -> None:

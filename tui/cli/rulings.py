@@ -44,8 +44,11 @@ _final = click.option("--final", is_flag=True, help="It settles what leads disag
 def _queue(settings: Settings, lead: str | None) -> Iterator[RulingQueue]:
     from db.ruling_queue import RulingQueue
     from db.store import Store, local_identity
+    from tui.cli.people import need_owner
 
     login, identity = local_identity()
+    if lead not in (None, login):
+        need_owner(settings.study(), "only the owner of the study's file may say --as")
     with Store(settings.study()) as store:
         yield RulingQueue(store, lead or login, identity)
 
