@@ -45,13 +45,18 @@ class CaseList:
         self._doubtful: dict[int, int] = {}
         self._listing: Listing
         self._seen: object = None
+        self._rests_on: object = None
         self.refresh()
 
     # ── looking at it ───────────────────────────────────────────────────────
 
-    def keys(self, wanted: Filter, order: Order) -> list[str]:
-        """The keys of the cases that a filter lets through, in order."""
-        return self._keys(self._listing.items(wanted, order))
+    def found(self, wanted: Filter, order: Order) -> list[int]:
+        """The cases that a filter lets through, in order, for :meth:`places`."""
+        return self._listing.items(wanted, order)
+
+    def places(self, found: list[int], start: int, most: int) -> list[tuple[int, int]]:
+        """The pairs and turns of some of what was found, as (pair_id, turn)."""
+        return self._feed.tally.places_of(found[start : start + most])
 
     def rows(
         self, wanted: Filter, order: Order, limit: int | None, *, backwards: bool
@@ -120,16 +125,25 @@ class CaseList:
         options = Options(
             exclude_groups=tuple(settings["exclude_groups"]), repeats=settings["judge_repeats"]
         )
+        shares = settings["ruling_sample_agreements"], settings["ruling_sample_conflicts"]
         stand = [*rulings.standing(connection)]
         ruled = self._found([(one.pair_id, one.turn) for one in stand])
         marks = self._marks(connection, stand, ruled)
-        cases = Cases(
-            View(self._feed.tally, options),
-            marks,
-            agreements=settings["ruling_sample_agreements"],
-            conflicts=settings["ruling_sample_conflicts"],
-            seed=_number(self.store.seed),
-        )
+        tally = self._feed.tally
+        said = tally.last_vote_seq, tally.last_verdict_seq, len(tally.item_turn)
+        rests_on = (said, marks.flagged, marks.doubtful, options, shares, tally.annotator_groups)
+        if rests_on == self._rests_on:
+            cases = self._listing.cases.ruled_on(marks)
+        else:
+            agreements, conflicts = shares
+            cases = Cases(
+                View(tally, options),
+                marks,
+                agreements=agreements,
+                conflicts=conflicts,
+                seed=_number(self.store.seed),
+            )
+            self._rests_on = rests_on
         counted: dict[int, int] = {}
         for item in ruled:
             counted[item] = counted.get(item, 0) + 1
@@ -146,9 +160,7 @@ class CaseList:
             "SELECT pair_id, turn FROM second_opinion WHERE answered_by IS NULL AND asked_by <> ?",
             (self._lead_id,),
         ).fetchall()
-        settled = [
-            (item, _CODES[one.choice]) for one, item in zip(stand, ruled, strict=True) if item >= 0
-        ]
+        settled = _settled(stand, ruled)
         return Marks(
             sorted(set(self._flagged.values())),
             sorted(set(self._doubtful.values())),
@@ -211,6 +223,22 @@ class CaseList:
         enough = ruling.shown.get("votes", 0) + ruling.shown.get("more_votes", 0)
         votes = int(self._feed.tally.vote_counts()[item, :4].sum())
         return State.WAITING if votes >= enough else State.MORE_VOTES
+
+
+def _settled(stand: list[Standing], ruled: list[int]) -> list[tuple[int, int]]:
+    """Items on which a ruling counts: a final one, or what all leads who ruled say."""
+    said: dict[int, dict[int, int]] = {}
+    final: dict[int, int] = {}
+    for one, item in zip(stand, ruled, strict=True):
+        said.setdefault(item, {})[one.lead_id] = _CODES[one.choice]
+        if one.is_final:
+            final[item] = _CODES[one.choice]
+    alike = {
+        item: next(iter(codes.values()))
+        for item, codes in said.items()
+        if len(set(codes.values())) == 1
+    }
+    return [(item, code) for item, code in (alike | final).items() if item >= 0]
 
 
 def _number(seed: str) -> int:
