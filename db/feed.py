@@ -102,7 +102,7 @@ class Feed:
             connection.execute(
                 "SELECT v.seq, v.pair_id, v.turn, v.lead_id, v.stage = 'unmasked', "
                 f"{_RULING_CODE}, coalesce(v.left, 0), v.queue_probability, "
-                "v.queue_reason, v.at, coalesce(s.seq, 0) "
+                "v.queue_reason, v.at, coalesce(s.seq, 0), v.final "
                 "FROM ruling v LEFT JOIN ruling s ON s.id = v.supersedes "
                 "WHERE v.seq > ? ORDER BY v.seq",
                 (self.tally.rulings.last_seq,),

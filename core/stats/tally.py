@@ -395,12 +395,13 @@ class Tally:
         self.unmasked = frozenset((item, leads[row[2]]) for item, row in known if item >= 0)
 
     def add_rulings(
-        self, rows: Iterable[tuple[int, int, int, int, int, int, int, float | None, str, str, int]]
+        self,
+        rows: Iterable[tuple[int, int, int, int, int, int, int, float | None, str, str, int, int]],
     ) -> None:
         """Take rulings: one row of :meth:`Rulings.add` each, with pair_id and turn for the item.
 
         (seq, pair_id, turn, lead's annotator_id, stage, choice, left, probability, reason, at,
-        superseded_seq). Few are made, and each by hand: they are taken one by one.
+        superseded_seq, final). Few are made, and each by hand: they are taken one by one.
 
         Raises:
             ValueError: if rows come out of order or name something unknown.

@@ -223,7 +223,7 @@ def test_posteriors_of_a_study_have_its_names_and_its_rulings() -> None:
         rows.vote(pairs[1], name, 4)
     rows.vote(pairs[1], "author", 2, group="authors")
     tally = rows.tally()
-    tally.add_rulings([(1, pairs[1], 1, 1, 0, 2, 0, None, "", "", 0)])
+    tally.add_rulings([(1, pairs[1], 1, 1, 0, 2, 0, None, "", "", 0, 0)])
     told = posteriors(tally, Options(exclude_groups=("authors",)))
     assert set(told) == {(Pair("q0", "a", "b"), 1), (Pair("q1", "a", "b"), 1)}
     assert told[Pair("q1", "a", "b"), 1] == {
@@ -234,6 +234,8 @@ def test_posteriors_of_a_study_have_its_names_and_its_rulings() -> None:
     assert sum(first.values()) == pytest.approx(1)
     merged = posteriors(tally, Options(merge_both_bad=True))
     assert Choice.BOTH_BAD not in merged[Pair("q0", "a", "b"), 1]
-    tally.add_rulings([(2, pairs[1], 1, 2, 0, 1, 0, None, "", "", 0)])
+    tally.add_rulings([(2, pairs[1], 1, 2, 0, 1, 0, None, "", "", 0, 0)])
     disputed = posteriors(tally)[Pair("q1", "a", "b"), 1]
     assert 0 < disputed[Choice.MODEL_2] < 1
+    tally.add_rulings([(3, pairs[1], 1, 1, 0, 3, 0, None, "", "", 1, 1)])
+    assert posteriors(tally)[Pair("q1", "a", "b"), 1][Choice.TIE] == 1

@@ -47,6 +47,13 @@ def _pairs(model: str | None, against: str | None) -> dict[str, Any]:
     type=click.Choice(["first", "majority"]),
     help="A judge's word where it was asked repeatedly.  [default: the setting judge_repeats]",
 )
+@click.option(
+    "--weights",
+    type=click.Choice(["auto", "none"]),
+    default="auto",
+    show_default=True,
+    help="Votes on pairs that were drawn with unequal probability.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Resampling.")
 @as_json
 @click.pass_obj
@@ -65,6 +72,7 @@ def stats_command(
     merge_both_bad: bool,
     families: tuple[str, ...],
     repeats: str | None,
+    weights: str,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -90,6 +98,7 @@ def stats_command(
             until=until,
             merge_both_bad=merge_both_bad,
             families=told_families(families),
+            weights=weights,
             seed=seed,
             **({"repeats": repeats} if repeats else {}),
         )
