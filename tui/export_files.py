@@ -77,7 +77,9 @@ class Unfinished:
 
     def _path(self, name: str) -> Path:
         assert bool(name) == self.is_folder
-        path = self.place / name if name else self.place
+        if not name:
+            return self.place
+        path = self.place / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
