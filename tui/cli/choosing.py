@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
 
+from core.times import epoch
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_OPTIONS = (
+
+def _as_time(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        try:
+            epoch(value)
+        except ValueError:
+            problem = f"{value!r} is no time; write it as 2026-11-22 or 2026-11-22T15:00:00Z"
+            raise click.BadParameter(problem, context, parameter) from None
+    return value
+
+
+_FILTERS = (
     click.option("--turn", type=click.IntRange(0), help="Only this turn; 0: whole conversations."),
     click.option("--category", help="Only questions of this category."),
     click.option("--group", help="Only annotators of this group."),
@@ -22,9 +35,22 @@ _OPTIONS = (
     click.option("--annotator", metavar="NAME", help="Only this annotator's votes."),
     click.option("--judge", metavar="NAME", help="Only this judge, or this panel."),
     click.option(
-        "--since", metavar="TIME", help="Only votes cast then or later, as 2026-11-22 (UTC)."
+        "--since",
+        metavar="TIME",
+        callback=_as_time,
+        help="Only votes cast then or later, as 2026-11-22 (UTC).",
     ),
-    click.option("--until", metavar="TIME", help="Only votes cast before, as 2026-11-22T15:00Z."),
+    click.option(
+        "--until",
+        metavar="TIME",
+        callback=_as_time,
+        help="Only votes cast before, as 2026-11-22T15:00Z.",
+    ),
+)
+"""What votes and verdicts are looked at."""
+
+_OPTIONS = (
+    *_FILTERS,
     click.option(
         "--merge-both-bad", is_flag=True, help="Count both bad as a tie; the output says so."
     ),
@@ -53,6 +79,13 @@ _OPTIONS = (
 )
 
 
+def filtering(command: _Command) -> _Command:
+    """Give a command the options that choose votes and verdicts."""
+    for option in reversed(_FILTERS):
+        command = option(command)
+    return command
+
+
 def choosing(command: _Command) -> _Command:
     """Give a command the options that choose what the numbers are about."""
     for option in reversed(_OPTIONS):
@@ -64,14 +97,24 @@ def chosen(said: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of :class:`core.stats.options.Options` from what those options were given.
 
     Raises:
-        UsageError: if a model is named twice, or three are.
+        UsageError: if what was given does not go together.
     """
     from core.families import told_families
 
     fields = {name: value for name, value in said.items() if value is not None}
-    models = fields.pop("models")
-    if len(models) > 2 or len(set(models)) < len(models):
-        raise click.UsageError("--model is given once, or twice for two different models.")
-    if models:
-        fields |= {"model": models[0]} if len(models) == 1 else {"models": tuple(models)}
+    one, other = two_models(fields.pop("models"))
+    if one is not None:
+        fields |= {"model": one} if other is None else {"models": (one, other)}
     return fields | {"families": told_families(fields["families"])}
+
+
+def two_models(said: Sequence[str]) -> tuple[str | None, str | None]:
+    """What ``--model`` was given: nothing, one model, or two against each other.
+
+    Raises:
+        UsageError: if a model is named twice, or three are.
+    """
+    if len(said) > 2 or len(set(said)) < len(said):
+        raise click.UsageError("--model is given once, or twice for two different models.")
+    one, other = (*said, None, None)[:2]
+    return one, other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,6 @@ from core.errors import UsageError
 from core.text import one_line
 from tui.cli import Settings, example, say
 from tui.cli.choosing import choosing, chosen
-from tui.cli.data import _opened
 
 if TYPE_CHECKING:
     from tui.reporting import Against
@@ -61,6 +61,8 @@ def report_command(
     from core.reporting.html import html
     from core.reporting.markdown import markdown
     from db.store import Store
+    from tui.cli.exporting import shown
+    from tui.export_files import writing
     from tui.reporting import report_of
 
     kind = kind or _KINDS.get(output.suffix.lower())
@@ -71,8 +73,14 @@ def report_command(
         )
     with Store(settings.study(), reading=True) as store:
         report = report_of(store, chosen(said), names=names, against=_against(against), only=only)
-    with _opened(None if str(output) == "-" else output, False) as stream:
-        stream.write(html(report) if kind == "html" else markdown(report))
+    text = html(report) if kind == "html" else markdown(report)
+    if str(output) == "-":
+        shown(sys.stdout, is_json=False).write(text)
+    else:
+        with writing(output, is_folder=False) as files:
+            files.text().write(text)
+            files.close()
+            files.keep(None)
     say(f"{len(report.sections):,} sections written to {one_line(str(output), 600)}")
 
 
