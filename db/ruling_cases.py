@@ -62,7 +62,6 @@ def mask_of(connection: sqlite3.Connection) -> Mask:
             "SELECT name FROM model",
             "SELECT family FROM model",
             "SELECT model FROM judge WHERE kind <> 'baseline'",
-            "SELECT DISTINCT model_1 FROM block UNION SELECT DISTINCT model_2 FROM block",
         )
         for (name,) in connection.execute(query)
     }
@@ -132,6 +131,7 @@ def _vote(place: Place, lead_id: int, *row: Any) -> Told:
         is_turned=bool(note or flag) and left is not None and left != place.left,
         is_own=who == lead_id,
         kind="person",
+        is_unsided=bool(note or flag) and left is None,
     )
     return Told(Named(opinion, name, "person", group), event)
 
@@ -167,6 +167,7 @@ def _verdict(place: Place, *row: Any) -> Told:
         text=text,
         is_turned=bool(text) and left is not None and left != place.left,
         kind="judge",
+        is_unsided=bool(text) and left is None,
     )
     detail = " ".join(part for part in (model, prompt) if part)
     return Told(Named(opinion, name, "judge", detail), event)

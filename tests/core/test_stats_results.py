@@ -49,6 +49,9 @@ IDS = [
     "rater_bias",
     "drift",
     "both_bad_use",
+    "gold_error",
+    "deference",
+    "leads",
 ]
 
 

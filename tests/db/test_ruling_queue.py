@@ -37,6 +37,7 @@ from db.merging import merge
 from db.ruling_queue import RulingQueue
 from db.ruling_reports import made_by, themes
 from db.store import Store
+from tests.core.stats_oracle import find, result_of
 from tests.db.workers import at_once
 from tests.studies import FILES, FakeClock, located, make_study, rows, serve, vote
 
@@ -191,6 +192,20 @@ def test_a_lead_sees_their_own_earlier_vote_marked(store: Store) -> None:
     other = RulingQueue(store, "max")
     queue.release(case_of(queue, "q1"))
     assert not any(each.is_own for each in other.take(case_of(other, "q1")).opinions)
+
+
+def test_a_text_says_on_which_sides_it_was_written(store: Store, lea: RulingQueue) -> None:
+    unsided = Vote("un", Pair("q2", *MODELS), 1, "zoe", Choice.TIE, note="A is odd")
+    store.ingest.take(located([unsided]))
+    case = lea.take(case_of(lea, "q2"))
+    stands = 1 if "antfarm" in case.left[0] else 2
+    told = {each.named.opinion.number: each.event for each in lea._desk.told(
+        store.connection, lea.lead.place(store.connection, case.key)
+    )}  # fmt: skip
+    for opinion in case.opinions:
+        left = {"q2-0": 1, "q2-1": 2, "un": None}[told[opinion.number]]
+        assert opinion.is_unsided == (left is None)
+        assert opinion.is_turned == (left == 3 - stands)
 
 
 def test_the_order_of_opinions_says_nothing_of_who_gave_them(tmp_path: Path) -> None:
@@ -590,3 +605,54 @@ def test_looking_again_costs_little_where_nothing_changed(lea: RulingQueue) -> N
     lea.cases()
     assert lea.listed._listing is before
     assert time.perf_counter() - began < 0.5
+
+
+def test_the_statistics_read_what_was_ruled_here(lea: RulingQueue, store: Store) -> None:
+    from core.stats import Tally
+    from db.feed import Feed
+
+    store.set({"ruling_sample_agreements": 1.0, "ruling_sample_conflicts": 1.0})
+    keys = {row.question: row.key for row in lea.cases()}
+    assert set(keys) == {f"q{n}" for n in range(1, 7)}
+    for question, key in keys.items():
+        first = "antfarm" in lea.take(key).left[0]
+        wrong = question == "q6"
+        lea.rule(key, LEFT if first != wrong else RIGHT, "so", id=f"r-{question}")
+    lea.unmask(keys["q1"])
+    lea.unmask(keys["q6"])
+    lea.revise(keys["q6"], TIE, "on seeing it", id="r-again")
+    feed = Feed(store, Tally())
+    feed.catch_up()
+    revised = find(result_of(feed.tally, "deference").estimates, what="revised after unmasking")
+    assert (revised.k, revised.n) == (1, 2)
+    everything = find(result_of(feed.tally, "gold_error").estimates, of="all items")
+    assert (everything.k, everything.n) == (1, 2)  # q5 and q6 have a majority, q6 is overturned
+
+
+def test_a_list_kept_up_is_a_list_made_anew(
+    lea: RulingQueue, store: Store, max_: RulingQueue
+) -> None:
+    def same() -> None:
+        for lead, queue in (("lea", lea), ("max", max_)):
+            every = Filter(states=frozenset(State))
+            fresh = RulingQueue(store, lead)
+            assert queue.cases(every) == fresh.cases(every)
+            assert queue.counts() == fresh.counts()
+
+    same()
+    first = opened(lea)
+    same()
+    lea.rule(first.key, LEFT, "so", id="r1")
+    same()
+    lea.ask_second(first.key, "sure?", id="s1")
+    same()
+    voter = store.annotator("voter")
+    vote(store, voter, serve(store, voter), Seen.BOTH_BAD, flag="odd", id="v1")
+    same()
+    max_.take(first.key)
+    max_.rule(first.key, RIGHT, "no", id="r2")
+    same()
+    store.voting.undo(voter, "local:voter", "v2")
+    lea.undo(id="u1")
+    store.set({"ruling_sample_agreements": 1.0})
+    same()
