@@ -18,6 +18,9 @@ PER_CONVERSATION = "conversation"
 REPEATS = ("first", "majority")
 """A judge's word is its first verdict, or what most of its repeats say."""
 
+ACCEPTABLE = BY_VOTES, BY_MODELS = "votes", "models"
+"""An answer is acceptable by what votes on its other pairs say, or by its model's points."""
+
 MOST_OPTIONS = 9
 """Options of one question: each has a digit of its own."""
 
@@ -221,6 +224,32 @@ KNOWN: Mapping[str, Known] = {
     "overlap_by_group": Known(
         {}, "votes wanted per pair from each group of annotators; none: from anybody", shares
     ),
+    "ruling_sample_agreements": Known(
+        0.05,
+        "share of the pairs that nobody disputes that leads are to rule on, drawn at random",
+        _share(0, 0.1),
+    ),
+    "ruling_sample_conflicts": Known(
+        0.1,
+        "share of the disputed pairs that leads rule on in random order, for an unbiased estimate",
+        _share(0, 0.2),
+    ),
+    "ruling_shows_kind": Known(
+        False,
+        "whether a lead sees before ruling which opinion is a person's and which a judge's",
+        _yes_or_no,
+    ),
+    "ruling_lease_minutes": Known(
+        30, "how long a case that a lead opened is kept from other leads", _whole(1, 10080)
+    ),
+    "ruling_more_votes": Known(
+        2, "votes that a pair gets beyond its overlap when a lead sends for more", _whole(1, 99)
+    ),
+    "own_family": Known(
+        "refuse",
+        "whether leads may rule on answers of a model family that is among their `families`",
+        _one_of("refuse", "allow"),
+    ),
     "annotator_kind": Known(
         "expert",
         "what annotators are, which sets how much worse a judge may be in the alt-test",
@@ -232,6 +261,11 @@ KNOWN: Mapping[str, Known] = {
         400.0, "the lead in online Elo that takes ten points to one", _number(1, 1e6)
     ),
     "elo_tie": Known(0.5, "what a tie gives model_1 in online Elo, of one win", _number(0, 1)),
+    "acceptable_by": Known(
+        BY_VOTES,
+        "what makes an answer acceptable in quadrants: votes on its other pairs, or its model",
+        _one_of(*ACCEPTABLE),
+    ),
     "only_for": Known(
         {}, "categories that only annotators with certain attributes get", limited_to
     ),

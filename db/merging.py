@@ -22,13 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Conflict, StudyUnavailable, Where
-from core.records import Annotator, Answer, Judge, Question, Record, Setting
+from core.panels import Panel
+from core.records import Annotator, Answer, Judge, Question, Record, Setting, Wording
 from db import chain
 from db.copying import back_up
 from db.drawing import settle_disputes
 from db.ingest import File
 from db.judging import keep_wording
 from db.merging_rows import Rows
+from db.merging_rulings import merge_beside_rulings
+from db.panels import add_panel
 from db.store import Store
 
 _BATCH = 2000
@@ -36,7 +39,7 @@ _BATCH = 2000
 _MEANING = {
     "vote": ("pair", "turn", "annotator", "choice", "left", "repeat", "cannot_judge"),
     "verdict": ("pair", "turn", "judge", "choice", "left", "repeat", "status"),
-    "ruling": ("pair", "turn", "lead", "choice", "left", "stage"),
+    "ruling": ("pair", "turn", "lead", "choice", "left", "stage", "final"),
 }
 """What two events of one id must agree in to be the same."""
 
@@ -118,12 +121,15 @@ class _Merging:
         self._settings()
         self._what_it_is_about(connection)
         self._wordings(connection)
+        self._panels(connection)
         rows = Rows(connection, self.theirs.connection)
         self._queue(connection, rows)
         self._assignments(connection, rows)
         for log in chain.LOGS:
             self._log(connection, log, rows)
         self._trials(connection, rows)
+        refused = self._refused["annotator"]
+        merge_beside_rulings(connection, self.theirs.connection, rows, refused, self.merged.new)
         connection.execute(
             "UPDATE queue SET (load, load_1) = "
             "(SELECT count(*), count(iif(a.left = 1, 1, NULL)) FROM assignment a "
@@ -153,7 +159,7 @@ class _Merging:
         records = (
             (where, record)
             for record in self.theirs.reading.records(logs=False)
-            if not isinstance(record, Setting)
+            if not isinstance(record, Setting | Wording | Panel)
         )
         files = {self._name: File(self._name, "study", head)}
         summary, refused = self.store.ingest.take_what_fits(connection, records, files)
@@ -174,25 +180,45 @@ class _Merging:
             if name not in self._refused["judge"]:
                 keep_wording(connection, name, wording)
 
+    def _panels(self, connection: sqlite3.Connection) -> None:
+        """Take the other's panels, but those with a member that is another judge here."""
+        for panel in self.theirs.panels.every():
+            if self._refused["judge"] & panel.members.keys():
+                self.merged.left_out["panels"] += 1
+                continue
+            try:
+                is_new = add_panel(connection, panel, self.store.now(), self._name)
+            except Conflict as conflict:
+                self.merged.conflicts.append(conflict.message.removeprefix(f"{self._name}: "))
+                self.merged.left_out["panels"] += 1
+                continue
+            (self.merged.new if is_new else self.merged.unchanged)["panels"] += 1
+
     def _queue(self, connection: sqlite3.Connection, rows: Rows) -> None:
         """Queue what only the other had queued, by the design it was drawn with."""
         designs: dict[int, int] = {}
         queued = self.theirs.connection.execute(
-            "SELECT p.key, q.probability, q.overlap, d.id, d.method, d.arguments, d.seed, "
+            "SELECT p.key, q.probability, q.overlap, q.extra, d.id, d.method, d.arguments, d.seed, "
             "d.population, d.made_at FROM queue q JOIN pair p ON p.id = q.pair_id "
             "JOIN design d ON d.id = q.design_id ORDER BY q.pair_id"
         )
-        for key, probability, overlap, number, *design in queued.fetchall():
+        for key, probability, overlap, extra, number, *design in queued.fetchall():
             pair_id = rows.pairs.get(key)
             if pair_id is None:
                 continue
             if number not in designs:
                 designs[number] = _design(connection, design)
             added = connection.execute(
-                "INSERT OR IGNORE INTO queue (pair_id, design_id, probability, overlap) "
-                "VALUES (?, ?, ?, ?)",
-                (pair_id, designs[number], probability, overlap),
+                "INSERT OR IGNORE INTO queue (pair_id, design_id, probability, overlap, extra) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (pair_id, designs[number], probability, overlap, extra),
             ).rowcount
+            if extra:  # a lead there sent it for more votes
+                connection.execute(
+                    "UPDATE queue SET overlap = overlap + ?1 - extra, extra = ?1 "
+                    "WHERE pair_id = ?2 AND extra < ?1",
+                    (extra, pair_id),
+                )
             (self.merged.new if added else self.merged.unchanged)["queued pairs"] += 1
 
     def _assignments(self, connection: sqlite3.Connection, rows: Rows) -> None:

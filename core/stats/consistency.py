@@ -84,7 +84,7 @@ def repeated(view: View) -> Repeated:
     selected = np.zeros(len(tally.item_turn), np.bool_)
     selected[view.items] = True
     item, annotator, again, again_left = (
-        column[selected[tally.repeats[0]]].astype(np.int64) for column in tally.repeats
+        column[selected[view.marked_repeats[0]]].astype(np.int64) for column in view.marked_repeats
     )
     people = max(len(tally.annotators), 1)
     # Two cheap looks leave few of a million votes to be sorted.
@@ -195,7 +195,15 @@ def _rows(view: View, about: dict[str, Label], data: Repeated) -> list[Estimate]
     return rows
 
 
-@statistic("consistency", "Annotators' consistency with themselves", order=38)
+@statistic(
+    "consistency",
+    "Annotators' consistency with themselves",
+    order=38,
+    limits=(
+        "Being steady is not being right: a constant bias is perfectly consistent. A change of "
+        "side is not a lean by itself."
+    ),
+)
 def consistency(view: View) -> Result:
     """How often a marked repeat says what its annotator's first vote said, and what if not."""
     everything = repeated(view)

@@ -34,7 +34,7 @@ def online(games: Iterable[tuple[int, int, int]], models: int, elo: Elo) -> list
 
 
 def _population_rows(view: View, population: str) -> list[Estimate]:
-    item, annotator, choice = view.tally.votes
+    item, annotator, choice, _ = view.votes
     selected = np.zeros(len(view.tally.item_turn), np.bool_)
     selected[view.items] = True
     both_bad = TIE if view.options.merge_both_bad else BOTH_BAD
@@ -56,7 +56,12 @@ def _population_rows(view: View, population: str) -> list[Estimate]:
     return rows
 
 
-@statistic("elo", "Online Elo", order=44)
+@statistic(
+    "elo",
+    "Online Elo",
+    order=44,
+    limits="Not an estimate of strength: the same votes in another order give other numbers.",
+)
 def elo(view: View) -> Result:
     """Elo ratings of people's votes as they came."""
     estimates = [row for each in view.populations for row in _population_rows(view, each)]

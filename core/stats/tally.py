@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 
 from core.baselines import Counts
 from core.panels import Panel
+from core.records import Score
 from core.stats.background import Background
 from core.stats.beside import BaselineWords, FailureNames
 from core.stats.cells import Cells
 from core.stats.growing import Growing
 from core.stats.log import IntArray, Log, Names, Raters, blocks, check_range
+from core.stats.rulings import Rulings
+from core.stats.vote_times import VoteTimes
 
 WITHDRAWN: Final = 0
 MODEL_1, MODEL_2, TIE, BOTH_BAD = 1, 2, 3, 4
@@ -52,9 +55,14 @@ class Tally:
 
     Attributes:
         panels: the study's panels; whoever feeds the tally replaces them.
+        scores: what models have on automatic benchmarks; the same.
         failures: why calls failed.
         baselines: what judges that need no model say.
         background: what is known of answers and judges besides; fed apart.
+        rulings: what leads decided; told by :meth:`add_rulings`.
+        unmasked: item and lead's annotator number of every case whose names its lead has seen;
+            told by :meth:`tell_unmasked`.
+        times: when votes were cast, as far as somebody asked for it; fed apart.
     """
 
     def __init__(self) -> None:
@@ -73,8 +81,12 @@ class Tally:
         self._group_counts: dict[str, Growing] = {}
         self._cells = Cells(self._verdicts)
         self.panels: tuple[Panel, ...] = ()
+        self.scores: tuple[Score, ...] = ()
         self.failures = FailureNames()
         self.baselines = BaselineWords()
+        self.rulings = Rulings()
+        self.unmasked: frozenset[tuple[int, int]] = frozenset()
+        self.times = VoteTimes()
 
     # --- what there is -----------------------------------------------------------------
 
@@ -153,6 +165,14 @@ class Tally:
         """Item, annotator and choice (1–4) of every vote that counts, in order of seq."""
         log, counts = self._votes, self._votes.counts.rows
         return log.item.rows[counts], log.rater.rows[counts], log.choice.rows[counts]
+
+    @property
+    def vote_seqs(self) -> tuple[IntArray, IntArray, IntArray]:
+        """The seqs of :attr:`votes`, of :attr:`cannot_judge` and of :attr:`repeats`."""
+        votes, repeats = self._votes, self._repeats
+        seq = votes.seq.rows
+        again: IntArray = repeats.seq.rows[repeats.counts.rows]
+        return seq[votes.counts.rows], seq[self._declined.rows], again
 
     @property
     def cannot_judge(self) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -235,6 +255,17 @@ class Tally:
     def pair_ids(self, items: NDArray[Any]) -> NDArray[np.int64]:
         """The ids under which the pairs of these items were told."""
         return np.asarray(self._pair_ids.rows[self.item_pair[items]])
+
+    def find_items(self, places: Iterable[tuple[int, int]]) -> list[int]:
+        """The items of pairs and turns, given as (pair_id, turn); -1 where nothing was said."""
+        numbers = self._item_number
+        return [numbers.get(pair << _TURN_BITS | turn, -1) for pair, turn in places]
+
+    def places_of(self, items: Sequence[int]) -> list[tuple[int, int]]:
+        """The pairs and turns of some items, as (pair_id, turn)."""
+        wanted = np.array(items, np.int64)
+        turns = self.item_turn[wanted].tolist()
+        return list(zip(self.pair_ids(wanted).tolist(), turns, strict=True))
 
     def verdict_calls(self, judge: int) -> tuple[int, int]:
         """How many calls of one judge count: (with a choice, failed), repeats included."""
@@ -357,6 +388,32 @@ class Tally:
             self._cells.write(gone[gone < start], clear=True)
             self._cells.write(start + np.flatnonzero(log.counts.rows[start:]))
             self._cells.restore(gone[gone < start])
+
+    def tell_unmasked(self, rows: Iterable[tuple[int, int, int]]) -> None:
+        """Take which leads saw the names of which cases: (pair_id, turn, lead's annotator_id)."""
+        told = list(rows)
+        items = self.find_items([(pair, turn) for pair, turn, _ in told])
+        leads = self._annotators.number
+        known = zip(items, told, strict=True)
+        self.unmasked = frozenset((item, leads[row[2]]) for item, row in known if item >= 0)
+
+    def add_rulings(
+        self,
+        rows: Iterable[tuple[int, int, int, int, int, int, int, float | None, str, str, int, int]],
+    ) -> None:
+        """Take rulings: one row of :meth:`Rulings.add` each, with pair_id and turn for the item.
+
+        (seq, pair_id, turn, lead's annotator_id, stage, choice, left, probability, reason, at,
+        superseded_seq, final). Few are made, and each by hand: they are taken one by one.
+
+        Raises:
+            ValueError: if rows come out of order or name something unknown.
+        """
+        for row in rows:
+            pair, turn, lead = (np.array([each], np.int64) for each in row[1:4])
+            item = self._number_items(pair, turn)[0]
+            number = self._annotators.numbers(lead, "annotator")[0]
+            self.rulings.add((row[0], int(item), int(number), *row[4:]))
 
     def _keep_repeats(self, rows: IntArray, gone: IntArray) -> None:
         """Take the repeats among new vote rows to a log of their own.
