@@ -1,12 +1,13 @@
 """A client for OpenAI-compatible chat servers, which classifies every outcome once.
 
 What can come of a call stands in :mod:`judges.outcomes`. Nothing is retried here: that is the
-runner's part.
+runner's part. aiohttp is imported when the first call is made.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -14,14 +15,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from core.errors import TiebreakError
 from core.records import VerdictStatus
-from judges.http_reading import CutOff, NotHttp, TooMuch
 from judges.outcomes import (
     Answer,
+    CallError,
     Garbled,
     Reply,
     TimedOut,
@@ -35,7 +36,9 @@ from judges.outcomes import (
 from judges.prompting import Message
 from judges.refusals import classified
 from judges.structured import Support, Wanted, constrained, is_allowed, label_logprobs
-from judges.wire import NotReached, Wire
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
 
 TIMEOUT = 120.0
 """Seconds until a call is given up, from sending to the last byte."""
@@ -94,7 +97,7 @@ class ChatClient:
         self._environ = os.environ if environ is None else environ
         self._clock = clock
         self._now = now
-        self._wire: Wire | None = None
+        self._session: ClientSession | None = None
         self._key = ""
         self._kept = self._broken = 0
 
@@ -152,9 +155,9 @@ class ChatClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        wire, self._wire = self._wire, None
-        if wire is not None:
-            await wire.close()
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     def redacted(self, text: str) -> str:
         """A server's words without the key, should it repeat it, as one line."""
@@ -185,53 +188,73 @@ class ChatClient:
         return False
 
     async def _post(self, path: str, data: bytes) -> bytes:
-        if self._wire is None:
-            self._wire = self._connected()
+        import aiohttp
+
+        session = self._connected()
         try:
-            answered = await self._wire.post(path, data)
-        except NotReached as error:
-            raise Unreachable(f"cannot reach {self.base_url}: {self._words(error)}") from None
-        except TimeoutError:
+            # aiohttp warns of long bytes, which it would send in one piece.
+            whole = data if len(data) <= 2**20 else io.BytesIO(data)
+            async with session.post(
+                self._root + path, data=whole, allow_redirects=False
+            ) as response:
+                content = await self._read(response)
+        except TimeoutError as error:
+            if isinstance(error, aiohttp.ConnectionTimeoutError):
+                raise Unreachable(f"cannot reach {self.base_url}: it does not answer") from None
             raise TimedOut(f"no answer within {self._timeout:g} s") from None
-        except TooMuch as error:
-            raise Garbled(f"the answer cannot be: {self._words(error)}") from None
-        except NotHttp as error:
-            raise Garbled(f"the answer is not HTTP: {self._words(error)}") from None
-        except CutOff as error:
-            words = f"the connection was lost: {self._words(error)}"
-            raise Transient(words, possibly_charged=True) from None
-        if 200 <= answered.status < 300:
-            return answered.content
+        except aiohttp.ClientError as error:
+            raise self._lost(error) from None
+        if 200 <= response.status < 300:
+            return content
         raise classified(
-            answered.status,
-            answered.headers,
-            answered.content,
-            self._now(),
-            (self.base_url, self.model, self._key_variable),
-            self.redacted,
+            response.status, response.headers, content, self._now(), self._told(), self.redacted
         )
 
-    def _words(self, error: Exception) -> str:
-        return self.redacted(str(error))
+    async def _read(self, response: ClientResponse) -> bytes:
+        """The whole body, unless it is too long: a server might never stop."""
+        chunks, size = [], 0
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > MOST_BYTES:
+                raise Garbled(f"the answer is longer than {MOST_BYTES // 2**20} MiB")
+            chunks.append(chunk)
+        return b"".join(chunks)
 
-    def _connected(self) -> Wire:
-        key = self.key()
-        headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "Content-Type": "application/json",
-            "User-Agent": "tiebreak",
-        }
-        if key:
-            headers["Authorization"] = f"Bearer {key}"
-        return Wire(
-            self._root,
-            headers,
-            timeout=self._timeout,
-            connecting=CONNECTING,
-            kept_alive=KEPT_ALIVE,
-            most=MOST_BYTES,
-        )
+    def _told(self) -> tuple[str, str, str]:
+        return self.base_url, self.model, self._key_variable
+
+    def _lost(self, error: Exception) -> CallError:
+        import aiohttp
+
+        words = self.redacted(str(error) or type(error).__name__)
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
+            return Unreachable(f"cannot reach {self.base_url}: {words}")
+        if isinstance(error, aiohttp.ClientResponseError):
+            return Garbled(f"the answer is not HTTP: {self.redacted(error.message)}")
+        return Transient(f"the connection was lost: {words}", possibly_charged=True)
+
+    def _connected(self) -> ClientSession:
+        if self._session is None:
+            import aiohttp
+
+            key = self.key()
+            headers = {
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+                "Content-Type": "application/json",
+                "User-Agent": "tiebreak",
+            }
+            if key:
+                headers["Authorization"] = f"Bearer {key}"
+            self._session = aiohttp.ClientSession(
+                # How many calls are made at once is decided above.
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_ALIVE),
+                timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=CONNECTING),
+                headers=headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+        return self._session
 
     def key(self) -> str:
         """The key, read now and redacted from here on; empty if the server wants none.
