@@ -11,12 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-<<<<<<< HEAD
-from collections.abc import Mapping, Sequence
-=======
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
->>>>>>> main
+from collections.abc import Collection, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
