@@ -14,6 +14,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from core.errors import StudyBroken
@@ -71,9 +72,9 @@ class _Log:
         return f"SELECT v.hash, {columns} FROM {log} v {self.joins} {where} ORDER BY v.seq"
 
     def insert(self, log: str) -> str:
-        """The statement that adds a row given by name."""
+        """The statement that adds a row, its values in the order of ``stores``."""
         names = ", ".join(f'"{name}"' for name in self.stores)
-        values = ", ".join(f":{name}" for name in self.stores)
+        values = ", ".join("?" * len(self.stores))
         return f"INSERT INTO main.{log} ({names}) VALUES ({values})"
 
 
@@ -141,13 +142,16 @@ class Finding:
         )
 
 
+_JSON = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
+
 def link(previous: str, content: Sequence[Any]) -> str:
     """The hash of a row that follows ``previous``.
 
     Args:
         content: what the row says, as SQLite gives it back (REAL columns as floats).
     """
-    payload = json.dumps(content, ensure_ascii=True, separators=(",", ":"))
+    payload = _JSON.encode(content)
     return hashlib.sha256(f"{previous}\n{payload}".encode()).hexdigest()
 
 
@@ -174,13 +178,15 @@ def append(connection: sqlite3.Connection, log: str, rows: Sequence[dict[str, An
             ``seq`` and ``hash``, which are set here. REAL columns must be floats or None.
     """
     shape = _LOGS[log]
+    covered = itemgetter(*shape.covers, *shape.later)
     seq, digest = head(connection, log)
     for row in rows:
         seq += 1
         row["seq"] = seq
-        said = [row[name] for name in (*shape.covers, *shape.later)]
+        said = covered(row)
         digest = row["hash"] = link(digest, shape.content(said))
-    connection.executemany(shape.insert(log), rows)
+    stored = itemgetter(*shape.stores)
+    connection.executemany(shape.insert(log), [stored(row) for row in rows])
     connection.execute(
         "UPDATE main.chain_head SET seq = ?, hash = ? WHERE log = ?", (seq, digest, log)
     )

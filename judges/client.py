@@ -122,15 +122,20 @@ class ChatClient:
         data = encoded(chat_body(self.model, messages, sent))
         begun = self._clock()
         body = read_json(await self._post("/chat/completions", data), self.redacted)
-        reply = read_completion(body, self._clock() - begun, self.redacted)
-        choice = first_choice(body) or {}
-        logprobs = label_logprobs(choice, wanted) if wanted and wanted.logprobs else None
-        return replace(
-            reply,
+        reply = read_completion(
+            body,
+            self._clock() - begun,
+            self.redacted,
             endpoint=self.base_url,
             sent_hash=hashlib.sha256(data).hexdigest(),
+        )
+        if wanted is None:
+            return reply
+        choice = first_choice(body) or {}
+        return replace(
+            reply,
             enforced=enforces and self._kept_to(reply, wanted),
-            token_logprobs=logprobs,
+            token_logprobs=label_logprobs(choice, wanted) if wanted.logprobs else None,
         )
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
@@ -283,9 +288,12 @@ def chat_body(
     return {"model": model, "messages": written, **parameters}
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def encoded(body: Mapping[str, Any]) -> bytes:
     """A request's body as it is sent and hashed: JSON in UTF-8, the same for the same request."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = _JSON.encode(body)
     try:
         return text.encode()
     except UnicodeEncodeError:

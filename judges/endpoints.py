@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -36,6 +35,8 @@ _LEAST = 0.05
 """Seconds that a pause lasts at least: a server may ask to be tried again after 0 s."""
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from judges.templates import Message
 
 
@@ -91,6 +92,29 @@ class Closed(Exception):
     """The pool gives out no more slots."""
 
 
+class Slot:
+    """A slot of a pool, as ``async with`` takes it: see :meth:`EndpointPool.slot`."""
+
+    __slots__ = ("_pool", "_token", "_trip")
+
+    def __init__(self, pool: EndpointPool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> Trip:
+        self._trip = self._pool.take() or await self._pool.wait()
+        self._token = _TRIP.set(self._trip)
+        return self._trip
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _TRIP.reset(self._token)
+        self._pool.give(self._trip, error)
+
+
 @dataclass(eq=False)
 class EndpointPool:
     """The endpoints of one judge, asked as if they were one.
@@ -143,25 +167,14 @@ class EndpointPool:
         async with self.slot() as trip:
             return await _client_of(trip).post(path, body)
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[Trip]:
+    def slot(self) -> Slot:
         """A slot at an endpoint, waited for; what comes of it is noted when it is left.
 
-        Raises:
+        Entering it raises:
             TiebreakError: no endpoint takes calls any more.
             Closed: the pool was closed meanwhile.
         """
-        trip = self.take() or await self._wait()
-        token = _TRIP.set(trip)
-        try:
-            yield trip
-        except BaseException as error:
-            self.give(trip, error)
-            raise
-        else:
-            self.give(trip, None)
-        finally:
-            _TRIP.reset(token)
+        return Slot(self)
 
     async def close(self) -> None:
         """Close the connections of all."""
@@ -268,7 +281,13 @@ class EndpointPool:
             self._went_wrong(trip, error)
         self._wake()
 
-    async def _wait(self) -> Trip:
+    async def wait(self) -> Trip:
+        """A slot, as soon as there is one.
+
+        Raises:
+            TiebreakError: no endpoint takes calls any more.
+            Closed: the pool was closed meanwhile.
+        """
         future: asyncio.Future[Trip] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         self._wake()

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -129,12 +130,12 @@ class Family:
                 )
             self._places[place] = prompt
 
-    @property
+    @cached_property
     def variants(self) -> tuple[Prompt, ...]:
         """Single turn first, without reference first."""
         return tuple(prompt for _, prompt in sorted(self._places.items()))
 
-    @property
+    @cached_property
     def form(self) -> str:
         """One of :data:`judges.prompting.FORMS`."""
         return self.variants[0].form

@@ -121,7 +121,7 @@ class ModelJudge:
         if problem := task.problem():
             return problem, "no such turn"
         try:
-            self.family.pick(task)
+            self.family.pick(task.shown)
         except TiebreakError as error:
             # Of this task alone: a prompt for single turns judges those of a study that has both.
             return str(error), "no prompt"
@@ -144,8 +144,9 @@ class ModelJudge:
         words, failure = self._problem(task)
         if failure:
             return self.failed(task, words, failure)
-        prompt = self.family.pick(task)
-        replies = [await self._ask(prompt, task.shown, side, room) for side in prompt.sides]
+        shown = task.shown
+        prompt = self.family.pick(shown)
+        replies = [await self._ask(prompt, shown, side, room) for side in prompt.sides]
         told = _told(prompt, replies) | {"raw": prompt.pack([r.content for r in replies])}
         for reply in replies:
             if reply.status is not VerdictStatus.OK:

@@ -185,9 +185,20 @@ def read_json(content: bytes, redacted: Callable[[str], str] = str) -> dict[str,
 
 
 def read_completion(
-    body: Mapping[str, Any], latency: float, redacted: Callable[[str], str] = str
+    body: Mapping[str, Any],
+    latency: float,
+    redacted: Callable[[str], str] = str,
+    *,
+    endpoint: str = "",
+    sent_hash: str = "",
 ) -> Reply:
     """A chat completion → a reply. Of several choices it is the one with the lowest index.
+
+    Args:
+        latency: seconds.
+        redacted: makes a server's words fit to be shown.
+        endpoint: where it comes from.
+        sent_hash: what was asked.
 
     Raises:
         Garbled: it is not one.
@@ -215,6 +226,8 @@ def read_completion(
         latency=latency,
         failure=failure,
         served_model=without_surrogates(str(body.get("model") or "")),
+        endpoint=endpoint,
+        sent_hash=sent_hash,
     )
 
 

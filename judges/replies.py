@@ -13,6 +13,8 @@ _REASONING_ENDS = re.compile(
     r"|<\|channel\|>final<\|message\|>",
     re.IGNORECASE,
 )
+_ENDING = ("</", "[/", "<|", "◁/")
+"""How those marks begin: far cheaper to look for."""
 _LINE_END = re.compile(r"\r\n?|\n")
 _SPECIAL = re.compile(r"(?:<\|\w{1,20}\|>|</s>|<eos>|<end_of_turn>)\Z")
 _INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
@@ -57,8 +59,9 @@ def split_reasoning(reply: str) -> tuple[str, str, bool]:
     if _is_object(reply):
         return "", reply.strip(), True
     opened = _REASONING.match(reply)
-    closing = list(_REASONING_ENDS.finditer(reply))
-    if closing:
+    if any(mark in reply for mark in _ENDING) and (
+        closing := list(_REASONING_ENDS.finditer(reply))
+    ):
         begin = opened.end() if opened else 0
         return reply[begin : closing[-1].start()].strip(), reply[closing[-1].end() :].strip(), True
     if opened:
@@ -84,7 +87,7 @@ def plain(content: str, *, is_json: bool = False) -> str:
         is_json: whether U+0085, U+2028 and their kin are left alone: in JSON they may stand
             inside a string, elsewhere they end a line.
     """
-    text = _INVISIBLE.sub("", content).rstrip()
+    text = (content if content.isascii() else _INVISIBLE.sub("", content)).rstrip()
     while ended := _SPECIAL.search(text, max(0, len(text) - 24)):
         text = text[: ended.start()].rstrip()
     lines = _LINE_END.split(text.strip()) if is_json else text.strip().splitlines()
@@ -98,5 +101,9 @@ def plain(content: str, *, is_json: bool = False) -> str:
 def signs(text: str) -> str:
     """Full-width and mathematical signs, and LaTeX boxes, as plain brackets and ASCII."""
     text = text.replace("\\[\\[", "[[").replace("\\]\\]", "]]")
-    text = text.translate(_LIKE_ASCII).replace("\\gg", ">>").replace("&gt;", ">")
+    if not text.isascii():
+        text = text.translate(_LIKE_ASCII)
+    text = text.replace("\\gg", ">>").replace("&gt;", ">")
+    if "boxed" not in text:
+        return text
     return _BOXED.sub(lambda m: m[1] if m[1].startswith("[[") else f"[[{m[1]}]]", text)

@@ -1,8 +1,8 @@
 """Loops that ask a server: ``python -m tests.benchmarks.judge_loops KIND URL AT_ONCE COUNT STUDY``.
 
 ``ours`` lets a study's judge work; ``aiohttp`` and ``openai`` ask as often with nothing around it
-and store nothing. Each prints one line of JSON: calls a second, CPU milliseconds a call, and the
-peak memory in MiB.
+and store nothing, nor does ``lm-eval``. Each prints one line of JSON: calls a second, CPU
+milliseconds a call, and the peak memory in MiB.
 """
 
 from __future__ import annotations
@@ -88,7 +88,30 @@ async def bare_openai(url: str, at_once: int, count: int, _: str) -> Callable[[]
     return run
 
 
-KINDS = {"ours": ours, "aiohttp": bare_aiohttp, "openai": bare_openai}
+async def lm_eval(url: str, at_once: int, count: int, _: str) -> Callable[[], Awaitable[Any]]:
+    """lm-evaluation-harness, which keeps what it gets in memory; in a Python that has it."""
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.api_models import JsonChatStr
+    from lm_eval.models.openai_completions import LocalChatCompletion
+
+    model = LocalChatCompletion(
+        base_url=f"{url}/chat/completions", model="m", num_concurrent=at_once, max_retries=1
+    )
+    told = {"max_gen_toks": 512, "until": []}
+    asked = [
+        Instance("generate_until", {}, (JsonChatStr(json.dumps(MESSAGES)), dict(told)), number)
+        for number in range(count)
+    ]
+
+    async def run() -> None:
+        replies = await asyncio.to_thread(model.generate_until, asked, disable_tqdm=True)
+        assert len(replies) == count
+        assert all(replies)
+
+    return run
+
+
+KINDS = {"ours": ours, "aiohttp": bare_aiohttp, "openai": bare_openai, "lm-eval": lm_eval}
 
 
 async def main(kind: str, url: str, at_once: str, count: str, study: str) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from core.records import Seen
@@ -23,6 +26,9 @@ from tests.terminal import ROOT
 
 LOADS = ((64, 0.05, 8_000), (256, 0.5, 8_000))
 """Calls at once, the server's seconds, and how many calls."""
+
+PEERS = "TIEBREAK_PEERS"
+"""The environment variable that names a Python in which lm-evaluation-harness is installed."""
 
 VERDICTS_A_QUESTION = 12
 VOTES = 300
@@ -59,10 +65,15 @@ def _rates(folder: Path, at_once: int, delay: float, count: int) -> Iterator[Row
             kind: _loop(kind, server.url, at_once, count, study)
             for kind in ("ours", "aiohttp", "openai")
         }
+        if with_lm_eval := _has_lm_eval():
+            loops["lm-eval"] = _loop("lm-eval", server.url, at_once, count, study)
     ours = loops["ours"]
     ideal = at_once / delay
     yield Row(f"verdicts stored, {where}", ours.rate, ideal, "calls/s", "ideal")
-    for kind, title in (("aiohttp", "bare aiohttp"), ("openai", "bare openai[aiohttp]")):
+    titles = {"aiohttp": "bare aiohttp", "openai": "bare openai[aiohttp]"}
+    if with_lm_eval:
+        titles["lm-eval"] = "lm-evaluation-harness"
+    for kind, title in titles.items():
         yield Row(f"  beside {title}", ours.rate, loops[kind].rate, "calls/s", title)
         yield Row(f"  CPU beside {title}", ours.cpu, loops[kind].cpu, "ms/call", title)
 
@@ -133,12 +144,28 @@ def _study(folder: Path, url: str, verdicts: int) -> Path:
     return study
 
 
+@cache
+def _has_lm_eval() -> bool:
+    """Whether lm-evaluation-harness is at hand; says so on stderr if it is not."""
+    found = os.environ.get(PEERS)
+    tried = found and subprocess.run([found, "-c", "import lm_eval"], capture_output=True)
+    if not tried or tried.returncode:
+        why = f"{found} cannot import lm_eval" if found else f"{PEERS} is not set"
+        print(f"without lm-evaluation-harness: {why}", file=sys.stderr)
+        return False
+    return True
+
+
 def _loop(kind: str, url: str, at_once: int, count: int, study: Path) -> Loop:
     words = ("-m", "tests.benchmarks.judge_loops", kind, url, str(at_once), str(count), str(study))
+    command = python(*words)
+    if kind == "lm-eval":
+        command[0] = os.environ[PEERS]
     done = subprocess.run(
-        python(*words),
+        command,
         cwd=ROOT,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if kind == "lm-eval" else None,  # it paints a bar there
         check=True,
     )
     return Loop(*json.loads(done.stdout))
