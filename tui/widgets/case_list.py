@@ -1,0 +1,75 @@
+"""A list of cases, one a line, painted line by line: as fast with 20,000 as with 20."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.segment import Segment
+from textual.strip import Strip
+
+from core.text import cell_width, one_line
+from tui.ruling_lines import row_line
+from tui.widgets.cursor_list import CursorList
+
+if TYPE_CHECKING:
+    from core.adjudication.case import Row
+
+
+class CaseList(CursorList, inherit_bindings=False):
+    """Shows cases; the chosen one stays chosen where it goes."""
+
+    class Moved(CursorList.Moved):
+        """Another case may be the chosen one."""
+
+    class Picked(CursorList.Picked):
+        """The chosen case was clicked."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._rows: Sequence[Row] = ()
+
+    @property
+    def count(self) -> int:
+        """How many cases are listed."""
+        return len(self._rows)
+
+    @property
+    def cursor(self) -> int:
+        """The place of the chosen case, from 0."""
+        return self._cursor
+
+    @property
+    def chosen(self) -> Row | None:
+        """The chosen case; None in an empty list."""
+        return self._rows[self._cursor] if self._cursor < len(self._rows) else None
+
+    def show(self, rows: Sequence[Row], *, anew: bool = False) -> None:
+        """List these.
+
+        Args:
+            anew: from the first; else the chosen case stays chosen, or what took its place.
+        """
+        chosen = self.chosen
+        self._rows = rows
+        if anew or chosen is None:
+            self._cursor = self._top = 0
+        else:
+            place = (n for n, row in enumerate(rows) if row.key == chosen.key)
+            self._cursor = next(place, min(self._cursor, max(0, len(rows) - 1)))
+        self._show()
+
+    def ends(self, direction: int) -> None:
+        """Choose the first case or the last."""
+        self.go(direction * len(self._rows))
+
+    def render_line(self, y: int) -> Strip:
+        """One case, or a blank line."""
+        width, place = self.size.width, self._top + y
+        if place >= len(self._rows):
+            return Strip.blank(width, self.palette.base)
+        is_chosen = place == self._cursor
+        line = row_line(self._rows[place], width - 2)
+        text = one_line(("▸" if is_chosen else " ") + line, width)
+        text += " " * (width - sum(map(cell_width, text)))
+        return Strip([Segment(text, self.palette["found" if is_chosen else ""])], width)
