@@ -139,6 +139,7 @@ async def take(study: Path, picture: Picture, size: tuple[int, int]) -> str:
 
 async def _painted(app: TiebreakApp) -> None:
     """Wait until the screen says that it is there, and for what it lays out after that."""
+    said = ""
     for _ in range(1200):
         await asyncio.sleep(0.05)
         if isinstance(app.screen, Reader):
@@ -148,7 +149,7 @@ async def _painted(app: TiebreakApp) -> None:
         if said.startswith(("Press", "Live")):
             await asyncio.sleep(0.3)
             return
-    raise AssertionError("the screen never came up")
+    raise AssertionError(f"the screen never came up: it said {said!r}")
 
 
 _TEXT = re.compile(
@@ -184,9 +185,10 @@ def main(folder: Path = IMAGES, names: Sequence[str] = ()) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         voted = voted_study(Path(scratch))
-        for picture, (width, height) in product(pictures, SIZES):
-            study = Path(scratch) / "shown" / voted.name
-            shutil.rmtree(study.parent, ignore_errors=True)
+        for number, (picture, (width, height)) in enumerate(product(pictures, SIZES)):
+            # Never the same path twice: a thread of the app before, closing its connection late,
+            # would remove the write-ahead log of this one.
+            study = Path(scratch) / str(number) / voted.name
             study.parent.mkdir()
             if picture.screen == "judges":
                 watched_study(study, questions=120, judged=150)

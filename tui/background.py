@@ -12,6 +12,9 @@ from db.store import Clock, Store
 
 _Seen = TypeVar("_Seen")
 
+_AGAIN_AFTER = 5.0
+"""Seconds until a study that could not be read is looked at again."""
+
 
 class Background(threading.Thread):
     """Works on a study until it is done or told to end.
@@ -47,19 +50,29 @@ class Background(threading.Thread):
 class Following(Background, Generic[_Seen]):
     """Follows a study on a connection of its own, and hands over what it sees as that changes.
 
+    A study that cannot be read for a while, because somebody holds it, is followed on after that.
+
     Args:
-        tell: called in this thread with what is seen, or with the refusal that ended it.
+        tell: called in this thread with what is seen, or with why nothing can be; an error that
+            is no refusal is a mistake of ours, which ends the thread and is to end the app.
         clock: tells the time that ages and rates are counted from.
     """
 
     def __init__(
-        self, study: Path, name: str, tell: Callable[[_Seen | TiebreakError], None], clock: Clock
+        self, study: Path, name: str, tell: Callable[[_Seen | Exception], None], clock: Clock
     ) -> None:
         super().__init__(study, name)
         self._tell = tell
         self._clock = clock
 
     def run(self) -> None:
-        super().run()
-        if self.refusal is not None:
-            self._tell(self.refusal)
+        while not self.ended.is_set():
+            self.refusal = None
+            try:
+                super().run()
+            except Exception as error:
+                self._tell(error)
+                raise
+            if self.refusal is not None:
+                self._tell(self.refusal)
+                self.ended.wait(_AGAIN_AFTER)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import TiebreakError
 from db.store import Clock, Store
 from tui.background import Following
 from tui.live import LOOK_EVERY
@@ -23,7 +22,7 @@ class LiveFloor(Following["Floor"]):
     """Follows a study on a connection of its own and hands over the floor as it changes."""
 
     def __init__(
-        self, study: Path, tell: Callable[[Floor | TiebreakError], None], clock: Clock
+        self, study: Path, tell: Callable[[Floor | Exception], None], clock: Clock
     ) -> None:
         super().__init__(study, "live floor", tell, clock)
 

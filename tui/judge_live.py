@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import TiebreakError
 from db.store import Clock, Store
 from tui.background import Following
 
@@ -25,7 +24,7 @@ class LiveJudges(Following["Watch"]):
     """Follows a study's judges on a connection of its own, and hands over what changed."""
 
     def __init__(
-        self, study: Path, tell: Callable[[Watch | TiebreakError], None], clock: Clock
+        self, study: Path, tell: Callable[[Watch | Exception], None], clock: Clock
     ) -> None:
         super().__init__(study, "live judges", tell, clock)
 

@@ -89,9 +89,9 @@ class JudgesScreen(Screen[None]):
     """
 
     class JudgesChanged(Message):
-        """The judges, or the refusal that ended it, came from the thread."""
+        """The judges, or why they cannot be read, came from the thread."""
 
-        def __init__(self, watch: Watch | TiebreakError) -> None:
+        def __init__(self, watch: Watch | Exception) -> None:
             super().__init__()
             self.watch = watch
 
@@ -100,6 +100,7 @@ class JudgesScreen(Screen[None]):
         self._banner = banner
         self._live: LiveJudges | None = None
         self._watch: Watch | None = None
+        self._is_away = True
         self._background: BackgroundJudges | None = None
         self._shown: str | None = None  # the judge whose details are shown
         self._table: tuple[Action, ...] = ()
@@ -146,17 +147,20 @@ class JudgesScreen(Screen[None]):
         if self._background is not None:
             self._background.end()
 
-    def _tell(self, watch: Watch | TiebreakError) -> None:
+    def _tell(self, watch: Watch | Exception) -> None:
         self.post_message(self.JudgesChanged(watch))
 
     def on_judges_screen_judges_changed(self, message: JudgesChanged) -> None:
         if isinstance(message.watch, TiebreakError):
+            self._is_away = True
             self._refuse(message.watch)
             return
-        is_first = self._watch is None
+        if isinstance(message.watch, Exception):
+            raise message.watch
+        is_back, self._is_away = self._is_away, False
         self._watch = message.watch
         self._show()
-        if is_first:
+        if is_back:
             app: TiebreakApp = self.app  # type: ignore[assignment]
             said, is_warning = app.opening("Live: moves every second while a judge is at work.")
             self._say(said, warning=is_warning)

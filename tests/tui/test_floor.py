@@ -9,7 +9,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from core.errors import StudyUnavailable
 from core.records import Role, Seen
+from db.floor import Floor, FloorFeed
 from db.seats import Seat
 from db.store import Store
 from tests.studies import make_study, rows, serve, vote
@@ -242,3 +244,40 @@ def test_reassigning_from_the_command_line(tiebreak: Any) -> None:
     assert "1 open pair given back" in tiebreak("annotator", "reassign", "bob").err
     assert "0 open pairs given back" in tiebreak("annotator", "reassign", "bob").err
     assert tiebreak("annotator", "reassign", "zoe").code == 1
+
+
+class _Seldom:
+    """What a floor's feed does when its study cannot be read the first times."""
+
+    def __init__(self, errors: list[Exception], look: Any) -> None:
+        self.errors = errors
+        self.look = look
+
+    def __call__(self, feed: FloorFeed) -> Floor:
+        if self.errors:
+            raise self.errors.pop(0)
+        floor: Floor = self.look(feed)
+        return floor
+
+
+async def test_a_study_that_is_held_for_a_while_is_followed_on(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = [StudyUnavailable("study.db: another process holds it", "wait") for _ in range(2)]
+    seldom = _Seldom(held, FloorFeed.look)
+    monkeypatch.setattr(FloorFeed, "look", lambda feed: seldom(feed))
+    monkeypatch.setattr("tui.background._AGAIN_AFTER", 0.3)
+    async with floor_app(study).run_test(size=(120, 40)) as pilot:
+        await until(pilot, "another process holds it")
+        await until(pilot, "Live: moves within a second")
+
+
+async def test_a_mistake_of_ours_in_the_thread_ends_the_app_and_is_not_kept_quiet(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seldom = _Seldom([KeyError("ours")], FloorFeed.look)
+    monkeypatch.setattr(FloorFeed, "look", lambda feed: seldom(feed))
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    with pytest.raises(KeyError, match="ours"):
+        async with floor_app(study).run_test(size=(120, 40)) as pilot:
+            await until(pilot, "Live")

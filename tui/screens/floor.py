@@ -54,9 +54,9 @@ class FloorScreen(Screen[None]):
     """
 
     class FloorChanged(Message):
-        """The floor, or the refusal that ended it, came from the thread."""
+        """The floor, or why it cannot be read, came from the thread."""
 
-        def __init__(self, floor: Floor | TiebreakError) -> None:
+        def __init__(self, floor: Floor | Exception) -> None:
             super().__init__()
             self.floor = floor
 
@@ -65,6 +65,7 @@ class FloorScreen(Screen[None]):
         self._banner = banner
         self._live: LiveFloor | None = None
         self._floor: Floor | None = None
+        self._is_away = True
         self._table: tuple[Action, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -92,17 +93,20 @@ class FloorScreen(Screen[None]):
         if self._live is not None:
             self._live.end()
 
-    def _tell(self, floor: Floor | TiebreakError) -> None:
+    def _tell(self, floor: Floor | Exception) -> None:
         self.post_message(self.FloorChanged(floor))
 
     def on_floor_screen_floor_changed(self, message: FloorChanged) -> None:
         if isinstance(message.floor, TiebreakError):
+            self._is_away = True
             self._refuse(message.floor)
             return
-        is_first = self._floor is None
+        if isinstance(message.floor, Exception):
+            raise message.floor
+        is_back, self._is_away = self._is_away, False
         self._floor = message.floor
         self._show()
-        if is_first:
+        if is_back:
             app: TiebreakApp = self.app  # type: ignore[assignment]
             said, is_warning = app.opening("Live: moves within a second. ● is here now.")
             self._say(said, warning=is_warning)
