@@ -62,7 +62,10 @@ def decide(votes: Sequence[Vote], rulings: Sequence[Ruling], rule: GoldRule) -> 
     counts.update(Counter(vote.choice for vote in votes if vote.choice is not None))
     if rulings:
         last = rulings[-1]
-        if last.choice in (RulingChoice.NOT_DECIDABLE, RulingChoice.MORE_VOTES):
+        if last.choice is None or last.choice in (
+            RulingChoice.NOT_DECIDABLE,
+            RulingChoice.MORE_VOTES,
+        ):
             return Gold(None, DecidedBy.UNRESOLVED, f"ruled {last.choice}", counts)
         return Gold(Choice(last.choice), DecidedBy.RULING, f"ruled {last.stage}", counts)
     total = sum(counts.values())

@@ -306,14 +306,21 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """A lead's decision on one pair and turn."""
+    """A lead's decision on one pair and turn, or the withdrawal of one.
+
+    Attributes:
+        choice: None means that the ruling named by ``supersedes`` is withdrawn.
+        queue_reason: why the lead had it before them, see :class:`core.adjudication.case.Reason`.
+        queue_probability: of being drawn, where it was drawn at random.
+        final: it settles what leads disagree about.
+    """
 
     id: str
     pair: Pair
     turn: int
     lead: str
     stage: RulingStage
-    choice: RulingChoice
+    choice: RulingChoice | None
     reason: str
     left: int | None = None
     shown: Mapping[str, Any] = field(default_factory=_nothing)
@@ -323,6 +330,7 @@ class Ruling:
     identity: str = ""
     at: str = ""
     source: str | None = None
+    final: bool = False
 
 
 Record = Setting | Question | Answer | Pair | Annotator | Lesson | Vote | Judge | Verdict | Ruling

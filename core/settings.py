@@ -221,6 +221,32 @@ KNOWN: Mapping[str, Known] = {
     "overlap_by_group": Known(
         {}, "votes wanted per pair from each group of annotators; none: from anybody", shares
     ),
+    "ruling_sample_agreements": Known(
+        0.05,
+        "share of the pairs that nobody disputes that leads are to rule on, drawn at random",
+        _share(0, 0.1),
+    ),
+    "ruling_sample_conflicts": Known(
+        0.1,
+        "share of the disputed pairs that leads rule on in random order, for an unbiased estimate",
+        _share(0, 0.2),
+    ),
+    "ruling_shows_kind": Known(
+        False,
+        "whether a lead sees before ruling which opinion is a person's and which a judge's",
+        _yes_or_no,
+    ),
+    "ruling_lease_minutes": Known(
+        30, "how long a case that a lead opened is kept from other leads", _whole(1, 10080)
+    ),
+    "ruling_more_votes": Known(
+        2, "votes that a pair gets beyond its overlap when a lead sends for more", _whole(1, 99)
+    ),
+    "own_family": Known(
+        "refuse",
+        "whether leads may rule on answers of a model family that is among their `families`",
+        _one_of("refuse", "allow"),
+    ),
     "annotator_kind": Known(
         "expert",
         "what annotators are, which sets how much worse a judge may be in the alt-test",

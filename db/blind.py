@@ -87,7 +87,7 @@ READABLE: Mapping[str, Mapping[str, str]] = {
         "question_turn": "question_id turn text_hash",
         "answer_turn": "answer_id turn text_hash",
         # A block is a number: which models it stands for is in a table that is not here.
-        "queue": "pair_id overlap load load_1 question_id category block disputed",
+        "queue": "pair_id overlap extra load load_1 question_id category block disputed",
         "stratum": "load category block disputed pairs wanting",
         "group_load": "group pair_id load",
         "json_each": "value",

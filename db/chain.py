@@ -122,6 +122,7 @@ _LOGS = {
         {"pair": "p.key", "lead": "a.name"},
         "JOIN pair p ON p.id = v.pair_id JOIN annotator a ON a.id = v.lead_id",
         "pair_id lead_id",
+        later="final",
     ),
 }
 

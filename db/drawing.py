@@ -62,8 +62,9 @@ class Access:
 HAS_ROOM = """(
     q.load < q.overlap
     AND (q.category IS NULL OR q.category NOT IN (SELECT value FROM json_each(:closed)))
-    AND (:wanted IS NULL OR :wanted > coalesce((SELECT g.load FROM group_load g
-         WHERE g."group" = :group AND g.pair_id = q.pair_id), 0)))"""
+    AND (:wanted IS NULL OR (:wanted > 0 AND :wanted + q.extra > coalesce((
+         SELECT g.load FROM group_load g
+         WHERE g."group" = :group AND g.pair_id = q.pair_id), 0))))"""
 """SQL: whether the pair of ``queue q`` wants a vote of this annotator's."""
 
 
@@ -251,11 +252,12 @@ def _at(connection: sqlite3.Connection, eligible: Eligible, stratum: Stratum, in
 _STRATUM = "q.load, q.category, q.block, q.disputed"
 
 _IS_FILLED = """EXISTS (SELECT 1 FROM group_load g
-    WHERE g."group" = :group AND g.pair_id = q.pair_id AND g.load >= :wanted)"""
+    WHERE g."group" = :group AND g.pair_id = q.pair_id AND g.load >= :wanted + q.extra)"""
 
 _FILLED = f"""
     SELECT {_STRATUM}, count(*) FROM group_load g CROSS JOIN queue q ON q.pair_id = g.pair_id
-    WHERE g."group" = :group AND g.load >= :wanted AND q.load < q.overlap
+    WHERE g."group" = :group AND g.load >= :wanted AND g.load >= :wanted + q.extra
+      AND q.load < q.overlap
     GROUP BY {_STRATUM}
 """
 

@@ -530,6 +530,7 @@ class _Run:
                 "queue_reason": ruling.queue_reason,
                 "queue_probability": as_float(ruling.queue_probability),
                 "supersedes": ruling.supersedes,
+                "final": int(ruling.final),
                 "at": ruling.at,
             }
             | self._sourced(where),

@@ -119,7 +119,7 @@ class Lessons:
         with self.store.write() as connection:
             for ruling in rulings:
                 pair, place = ruling.pair, f"{ruling.pair.question!r}, turn {ruling.turn}"
-                if ruling.choice in (RulingChoice.NOT_DECIDABLE, RulingChoice.MORE_VOTES):
+                if ruling.choice is None or ruling.choice in _WITHOUT_OUTCOME:
                     taken.left_out.append(f"{place}: ruled {ruling.choice}")
                     continue
                 lesson = Lesson(pair, ruling.turn, Choice(ruling.choice), ruling.reason, use)
@@ -311,6 +311,8 @@ def _pair_row(connection: sqlite3.Connection, pair: Pair) -> int:
         ).fetchone()
     return int(row[0])
 
+
+_WITHOUT_OUTCOME = (RulingChoice.NOT_DECIDABLE, RulingChoice.MORE_VOTES)
 
 _ANSWER = (
     "SELECT a.id FROM answer a JOIN question q ON q.id = a.question_id "

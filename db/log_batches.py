@@ -31,7 +31,7 @@ _MEANING = {
         "supersedes",
     ),
     "verdict": ("pair_id", "turn", "judge_id", "choice", "left", "repeat", "status", "supersedes"),
-    "ruling": ("pair_id", "turn", "lead_id", "choice", "left", "stage", "supersedes"),
+    "ruling": ("pair_id", "turn", "lead_id", "choice", "left", "stage", "final", "supersedes"),
 }
 """What two rows of one id must agree in to be the same; notes and texts may be left out, and so
 may the last: exported votes come without their histories."""

@@ -36,7 +36,7 @@ _BATCH = 2000
 _MEANING = {
     "vote": ("pair", "turn", "annotator", "choice", "left", "repeat", "cannot_judge"),
     "verdict": ("pair", "turn", "judge", "choice", "left", "repeat", "status"),
-    "ruling": ("pair", "turn", "lead", "choice", "left", "stage"),
+    "ruling": ("pair", "turn", "lead", "choice", "left", "stage", "final"),
 }
 """What two events of one id must agree in to be the same."""
 

@@ -97,7 +97,8 @@ class Reading:
             "verdicts": f"SELECT count(*) FROM verdict v {current.format('verdict')}",
             "verdict_failures": f"SELECT count(*) FROM verdict v {current.format('verdict')} "
             "AND v.status != 'ok'",
-            "rulings": f"SELECT count(*) FROM ruling v {current.format('ruling')}",
+            "rulings": f"SELECT count(*) FROM ruling v {current.format('ruling')} "
+            "AND v.choice IS NOT NULL",
             "open_assignments": "SELECT count(*) FROM assignment WHERE state = 'open'",
         }
         with self.store.read() as connection:
@@ -349,21 +350,28 @@ def _rulings(connection: sqlite3.Connection, *, standing: bool) -> Iterator[Ruli
     rows = connection.execute(
         "SELECT q.key, p.model_1, p.model_2, v.id, v.turn, a.name, v.stage, v.choice, v.reason, "
         "v.left, v.shown, v.queue_reason, v.queue_probability, v.supersedes, v.identity, v.at, "
-        "s.name FROM ruling v JOIN pair p ON p.id = v.pair_id "
+        "s.name, v.final FROM ruling v JOIN pair p ON p.id = v.pair_id "
         "JOIN question q ON q.id = p.question_id JOIN annotator a ON a.id = v.lead_id "
-        f"LEFT JOIN source s ON s.id = v.source_id {_standing('ruling', standing)} ORDER BY v.seq"
+        f"LEFT JOIN source s ON s.id = v.source_id {_standing('ruling', standing)} "
+        f"{'AND v.choice IS NOT NULL ' if standing else ''}ORDER BY v.seq"
     )
-    for question, model_1, model_2, key, turn, lead, stage, choice, reason, left, *rest in rows:
-        shown, *rest = rest
+    for question, model_1, model_2, key, turn, lead, stage, choice, reason, left, *more in rows:
+        shown, why, probability, supersedes, identity, at, source, final = more
         yield Ruling(
             key,
             Pair(question, model_1, model_2),
             turn,
             lead,
             RulingStage(stage),
-            RulingChoice(choice),
+            None if choice is None else RulingChoice(choice),
             reason,
             left,
             json.loads(shown),
-            *rest,
+            why,
+            probability,
+            supersedes,
+            identity,
+            at,
+            source,
+            bool(final),
         )

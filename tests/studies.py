@@ -168,6 +168,15 @@ def since_version_5() -> list[Any]:
     ]  # fmt: skip
 
 
+def since_version_7() -> list[Any]:
+    """What version 6 could not hold: a ruling that is withdrawn, and one that is final."""
+    pair = Pair("q2", "ant", "bee")
+    return [
+        Ruling("r4", pair, 1, "lea", RulingStage.BLIND, None, "", supersedes="r3"),
+        Ruling("r5", pair, 1, "lea", RulingStage.BLIND, RulingChoice.TIE, "so", final=True),
+    ]
+
+
 def full_study(path: Path, clock: FakeClock | None = None, *, version: int = LATEST) -> Path:
     """A study with every kind of record, imported from a file, and votes cast in it.
 
@@ -178,6 +187,7 @@ def full_study(path: Path, clock: FakeClock | None = None, *, version: int = LAT
         store.fix_seed("a fixed seed")
         later = since_version_2() if version >= 2 else []
         later += since_version_5() if version >= 5 else []
+        later += since_version_7() if version >= min(7, LATEST) else []
         store.ingest.take(located([*every_record(), *later]), FILES)
         make(store, overlap=2)
         cleo = store.annotator("cleo")

@@ -275,14 +275,16 @@ def _ruling(row: Row) -> Iterator[Record]:
     probability = row.number("queue_probability", 0, 1, whole=False)
     if probability == 0:
         raise row.bad("queue_probability", "is 0", "what was in the queue had a chance to be")
+    is_withdrawal = row.fields.get("choice", "") is None and row.has("supersedes")
+    outcomes = {c.value: c for c in RulingChoice}
     yield Ruling(
         key,
         pair,
         turn,
         row.name("lead"),
         row.one_of("stage", {s.value: s for s in RulingStage}),
-        _choice(row, "choice", {c.value: c for c in RulingChoice}, swapped),
-        row.filled("reason"),
+        None if is_withdrawal else _choice(row, "choice", outcomes, swapped),
+        (row.optional("reason") or "") if is_withdrawal else row.filled("reason"),
         _left(row, swapped),
         row.mapping("shown"),
         row.optional("queue_reason") or "",
@@ -290,6 +292,7 @@ def _ruling(row: Row) -> Iterator[Record]:
         row.optional("supersedes"),
         row.optional("identity") or "",
         row.optional("at") or "",
+        final=row.yes_or_no("final"),
     )
 
 
@@ -323,7 +326,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
         "label raw reasoning error tokens_in tokens_out latency cost attempts supersedes at "
         "failure sent_hash probabilities endpoint served_model",
         "ruling": f"{_EVENT} lead stage choice reason shown queue_reason queue_probability "
-        "supersedes identity at",
+        "supersedes identity at final",
     }.items()
 }
 """Every field of each type but ``type`` itself; ``study`` takes the settings' own names."""
@@ -389,9 +392,15 @@ def write(records: Iterable[Record], stream: IO[str]) -> None:
         kept = {k: v for k, v in line.items() if not _says_nothing(v)}
         if isinstance(record, Setting):
             kept = line
-        elif isinstance(record, Vote) and record.choice is None and not record.cannot_judge:
+        elif _withdraws(record):
             kept["choice"] = None
         stream.write(json.dumps(kept, ensure_ascii=False) + "\n")
+
+
+def _withdraws(record: Record) -> bool:
+    if isinstance(record, Vote):
+        return record.choice is None and not record.cannot_judge
+    return isinstance(record, Ruling) and record.choice is None
 
 
 def _says_nothing(value: object) -> bool:

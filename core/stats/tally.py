@@ -236,6 +236,17 @@ class Tally:
         """The ids under which the pairs of these items were told."""
         return np.asarray(self._pair_ids.rows[self.item_pair[items]])
 
+    def find_items(self, places: Iterable[tuple[int, int]]) -> list[int]:
+        """The items of pairs and turns, given as (pair_id, turn); -1 where nothing was said."""
+        numbers = self._item_number
+        return [numbers.get(pair << _TURN_BITS | turn, -1) for pair, turn in places]
+
+    def places_of(self, items: Sequence[int]) -> list[tuple[int, int]]:
+        """The pairs and turns of some items, as (pair_id, turn)."""
+        wanted = np.array(items, np.int64)
+        turns = self.item_turn[wanted].tolist()
+        return list(zip(self.pair_ids(wanted).tolist(), turns, strict=True))
+
     def verdict_calls(self, judge: int) -> tuple[int, int]:
         """How many calls of one judge count: (with a choice, failed), repeats included."""
         log = self._verdicts

@@ -34,7 +34,8 @@ SEEN_BY_ALL = {
     "question_turn": {"question_id", "turn", "text_hash"},
     "answer_turn": {"answer_id", "turn", "text_hash"},
     "queue": {
-        "pair_id", "overlap", "load", "load_1", "question_id", "category", "block", "disputed",
+        "pair_id", "overlap", "extra", "load", "load_1", "question_id", "category", "block",
+        "disputed",
     },
     "stratum": {"load", "category", "block", "disputed", "pairs", "wanting"},
     "group_load": {"group", "pair_id", "load"},

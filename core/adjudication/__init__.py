@@ -1,0 +1,1 @@
+"""Adjudication: which pairs a lead should rule on, in which order, and what is shown of them."""

@@ -1,0 +1,155 @@
+"""The list of cases as one lead sees it: filtered, in order, with what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.adjudication.case import Filter, Order, Reason, Row, State
+from core.adjudication.table import BIT, Bools, Cases, Floats, Longs, reasons_of
+
+
+class Listing:
+    """What waits for one lead.
+
+    Args:
+        states: by item, for those that anybody opened or ruled on; the others wait.
+        rulings: by item, how many rulings stand.
+        own_models: models that this lead may not rule on.
+    """
+
+    def __init__(
+        self,
+        cases: Cases,
+        states: Mapping[int, State],
+        rulings: Mapping[int, int],
+        own_models: Collection[str],
+    ) -> None:
+        self.cases = cases
+        self._states = states
+        self._rulings = rulings
+        self._own_models = own_models
+
+    @cached_property
+    def _refused(self) -> Bools:
+        """Which items have an answer of a model that is not for this lead."""
+        view = self.cases.view
+        own = np.array([name in self._own_models for name in view.tally.models], np.bool_)
+        return np.asarray(own[view.model_1] | own[view.model_2])
+
+    def items(
+        self, wanted: Filter, order: Order, *, limit: int | None = None, backwards: bool = False
+    ) -> list[int]:
+        """The items that a filter lets through, in order."""
+        found = self._ordered(self._selected(wanted), order)
+        return [int(item) for item in (found[::-1] if backwards else found)[:limit]]
+
+    def counts(self) -> dict[Reason, int]:
+        """How many cases wait, by reason."""
+        bits = self.cases.reasons[self._selected(Filter())]
+        return {
+            reason: int(np.count_nonzero(bits & bit))
+            for reason, bit in BIT.items()
+            if reason is not Reason.BY_HAND
+        }
+
+    def reasons(self, item: int) -> tuple[Reason, ...]:
+        """All reasons for which an item is in the queue; none where it is not."""
+        known = 0 <= item < len(self.cases.reasons)
+        return reasons_of(int(self.cases.reasons[item])) if known else ()
+
+    def queued(self, item: int) -> tuple[Reason, float | None]:
+        """Why an item is in the queue, and the probability of its draw where it was drawn."""
+        reasons = self.reasons(item)
+        if not reasons:
+            return Reason.BY_HAND, None
+        return reasons[0], self._probability(item)
+
+    def _probability(self, item: int) -> float | None:
+        cases = self.cases
+        return float(cases.probability[item]) if cases.is_drawn[item] else None
+
+    def row(self, item: int, key: str) -> Row:
+        """One item as the list shows it."""
+        cases, tally = self.cases, self.cases.view.tally
+        _, _, category, question = tally.pair_table[tally.item_pair[item]].tolist()
+        state = self._states.get(item, State.WAITING)
+        return Row(
+            key,
+            tally.questions[question],
+            tally.categories[category],
+            int(tally.item_turn[item]),
+            self.reasons(item),
+            State.REFUSED if self._refused[item] else state,
+            tuple(sorted((n for n in cases.opinions[item].tolist() if n), reverse=True)),
+            float(cases.on_ranking[item]),
+            float(cases.on_agreement[item]),
+            self._probability(item),
+            self._rulings.get(item, 0),
+        )
+
+    def _selected(self, wanted: Filter) -> Longs:
+        cases, view = self.cases, self.cases.view
+        keep = cases.reasons > 0
+        if wanted.reasons:
+            keep &= (cases.reasons & sum(BIT[each] for each in wanted.reasons)) > 0
+        if wanted.turn is not None:
+            keep &= view.turn == wanted.turn
+        if wanted.category is not None:
+            named = [each == wanted.category for each in view.tally.categories]
+            keep &= np.array(named, np.bool_)[view.category]
+        touched = [item for item in self._states if item < len(keep)]
+        inside = keep & self._refused
+        were_in = keep[touched].tolist()
+        if State.WAITING not in wanted.states:
+            keep[:] = False
+        for item, was_in in zip(touched, were_in, strict=True):
+            keep[item] = was_in and self._states[item] in wanted.states
+        keep[self._refused] = False
+        if State.REFUSED in wanted.states:
+            keep |= inside
+        return np.flatnonzero(keep)
+
+    def _ordered(self, items: Longs, order: Order) -> Longs:
+        cases = self.cases
+        if order is Order.RANKING:
+            return cases.mixed(items, cases.on_ranking)
+        if order is Order.AGREEMENT:
+            return cases.mixed(items, cases.on_agreement)
+        return np.asarray(items[np.argsort(self._column(items, order), kind="stable")])
+
+    def _column(self, items: Longs, order: Order) -> NDArray[np.int64] | Floats:
+        """What to sort by, smallest first."""
+        cases, view = self.cases, self.cases.view
+        if order is Order.RANDOM:
+            return cases.chance[items]
+        if order is Order.TURN:
+            return np.asarray(view.turn[items], np.int64)
+        if order is Order.OPINIONS:
+            return np.asarray(-cases.opinions[items].sum(axis=1))
+        if order is Order.SPREAD:
+            return -_entropy(cases.opinions[items])
+        if order is Order.REASON:
+            bits = cases.reasons[items]
+            return np.asarray(bits & -bits)
+        tally = view.tally
+        if order is Order.CATEGORY:
+            rank = _ranked([each or "" for each in tally.categories])
+            return np.asarray(rank[view.category[items]])
+        return np.asarray(_ranked(list(tally.questions))[tally.pair_table[view.pair[items], 3]])
+
+
+def _ranked(names: list[str]) -> NDArray[np.int64]:
+    """Each name's place among all when sorted."""
+    rank = np.empty(len(names), np.int64)
+    rank[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
+    return rank
+
+
+def _entropy(counts: NDArray[np.int64]) -> Floats:
+    """How evenly opinions spread over the outcomes, in bits, shape (items,)."""
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return np.asarray(-(share * np.log2(np.where(share > 0, share, 1))).sum(axis=1))
