@@ -449,6 +449,7 @@ CONFIRM: Sequence[Action] = (
     Action("confirm.no", "answer(False)", ("n", "escape"), "no", "Leave it as it is.", REST),
 )
 
+
 def _reading() -> Iterator[Action]:
     """What reads two answers, as on the voting screen."""
     return (action for action in ANNOTATE if action.group == READ)
@@ -621,6 +622,26 @@ UNMASKED: Sequence[Action] = (
     *_FROM_A_CASE,
 )
 
+TEACH: Sequence[Action] = (
+    Action(
+        "teach.practice",
+        "choose('practice')",
+        ("p", "1"),
+        "practice",
+        "A lesson of the practice round, with your reason.",
+        REST,
+    ),
+    Action(
+        "teach.check",
+        "choose('qualification')",
+        ("c", "2"),
+        "gold check",
+        "A check of the qualification: who gets too few of them right is not let in.",
+        REST,
+    ),
+    Action("back", "close", ("escape", "q"), "back", "Teach nothing.", REST),
+)
+
 TABLES: Mapping[str, Sequence[Action]] = {
     "annotate": ANNOTATE,
     "lead": LEAD,
@@ -633,5 +654,6 @@ TABLES: Mapping[str, Sequence[Action]] = {
     "adjudicate": QUEUE,
     "ruling": RULING,
     "unmasked": UNMASKED,
+    "teach": TEACH,
 }
 """Every table, by the screen that has its keys."""

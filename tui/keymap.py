@@ -58,6 +58,8 @@ LAYOUTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "rule.more_votes": ("4",),
         "rule.unmask": ("5",),
         "rule.teach": ("5",),
+        "teach.practice": ("1",),
+        "teach.check": ("2",),
         "confirm.yes": ("e",),
         "confirm.no": ("q", "escape"),
         "help": ("f1", "question_mark"),

@@ -53,7 +53,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Listed:
     """The cases as of one moment.
 
     Attributes:
@@ -63,7 +63,7 @@ class Listing:
         ruled: how many are ruled on.
         reasons: how many wait for each reason.
         categories: that the study has, in order.
-        questions: the first line of each listed question, by its key.
+        questions: the first line of each listed question, by its key and the turn.
     """
 
     wanted: Wanted
@@ -73,7 +73,7 @@ class Listing:
     ruled: int = 0
     reasons: dict[Reason, int] = field(default_factory=dict)
     categories: tuple[str, ...] = ()
-    questions: dict[str, str] = field(default_factory=dict)
+    questions: dict[tuple[str, int], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +84,24 @@ class _Job:
     tell: Callable[[Any], None]
 
 
-class Clerk(Following[Listing]):
+class Clerk(Following[Listed]):
     """Works on a connection of its own: keeps the list, and does one job at a time.
 
     A job goes before the next look. What it did is on the disk before anybody is told.
     """
 
     def __init__(
-        self, study: Path, who: Who, tell: Callable[[Listing | Exception], None], clock: Clock
+        self, study: Path, who: Who, tell: Callable[[Listed | Exception], None], clock: Clock
     ) -> None:
         super().__init__(study, "ruling clerk", tell, clock)
         self._who = who
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._wanted = Wanted()
-        self._questions: dict[str, str] = {}
+        self._questions: dict[tuple[str, int], str] = {}
 
-    def do(self, work: Callable[[RulingQueue], _Made], tell: Callable[[_Made | TiebreakError], None]) -> None:
+    def do(
+        self, work: Callable[[RulingQueue], _Made], tell: Callable[[_Made | TiebreakError], None]
+    ) -> None:
         """Have something done soon.
 
         Args:
@@ -124,7 +126,7 @@ class Clerk(Following[Listing]):
         store.clock = self._clock
         store.annotator(self._who.annotator, role=Role.LEAD)
         queue = RulingQueue(store, self._who.annotator, self._who.identity)
-        listed: Listing | None = None
+        listed: Listed | None = None
         version, rest = 0, 0.0
         while not self.ended.is_set():
             wanted, now = self._wanted, time.monotonic()
@@ -153,17 +155,19 @@ class Clerk(Following[Listing]):
         job.tell(made)
         return True
 
-    def _look(self, queue: RulingQueue, wanted: Wanted) -> Listing:
+    def _look(self, queue: RulingQueue, wanted: Wanted) -> Listed:
+        from db.question_lines import categories, first_lines
+
         rows = queue.cases(
-            wanted.filter, wanted.order, limit=MOST, descending=wanted.is_turned or None
+            wanted.filter, wanted.order, limit=MOST, backwards=wanted.is_turned
         )
-        return Listing(
+        return Listed(
             wanted,
             tuple(rows),
             queue.size(wanted.filter),
             queue.size(Filter()),
             queue.size(Filter(states=frozenset({State.RULED}))),
             queue.counts(),
-            queue.categories(),
-            queue.first_lines({row.question for row in rows}),
+            categories(queue.store),
+            first_lines(queue.store, {(row.question, row.turn) for row in rows}),
         )

@@ -12,7 +12,7 @@ from core.adjudication.case import Case, RulingSeen, State, Unmasked
 from core.errors import Conflict, TiebreakError
 from core.records import LessonUse
 from tui.attention import Attentive
-from tui.ruling_clerk import Clerk, Listing
+from tui.ruling_clerk import Clerk, Listed
 
 if TYPE_CHECKING:
     from db.more_votes import Asked
@@ -55,6 +55,7 @@ class Desk(Attentive):
         waiting: the case that waits while a ruled one is looked at.
         reason: as it is typed.
         last: the case that was ruled on last.
+        listed_now: the list as it was read last.
         is_busy: whether something is under way, so that no other deed begins.
 
     Args:
@@ -80,7 +81,7 @@ class Desk(Attentive):
         self.reason = ""
         self.last = ""
         self.is_busy = False
-        self._listing: Listing | None = None
+        self.listed_now: Listed | None = None
         self._place = 0
         self._left: set[str] = set()  # ruled on or put aside since the list was read
         self._attempt: tuple[tuple[object, ...], str] | None = None
@@ -96,14 +97,9 @@ class Desk(Attentive):
         """Its names, where they are shown."""
         return self.on_desk.unmasked if self.on_desk is not None else None
 
-    @property
-    def listing(self) -> Listing | None:
-        """The list as it was read last."""
-        return self._listing
-
-    def listed(self, listing: Listing) -> None:
+    def take_list(self, listed: Listed) -> None:
         """Take over the list as it is now."""
-        self._listing = listing
+        self.listed_now = listed
 
     # ── what takes time ─────────────────────────────────────────────────────
 
@@ -213,9 +209,7 @@ class Desk(Attentive):
             return
         self._do(work, done, refused)
 
-    def undo(
-        self, then: Callable[[bool], None], refused: Callable[[TiebreakError], None]
-    ) -> None:
+    def undo(self, then: Callable[[bool], None], refused: Callable[[TiebreakError], None]) -> None:
         """Take back the last ruling or revision, and show its case; whether there was one."""
         self.keep()
         id = self._id_for("undo")
@@ -242,9 +236,7 @@ class Desk(Attentive):
         """Ask another lead to rule on this case too."""
         key = self._present().case.key
         id = self._id_for(key, "second", why)
-        self._do(
-            lambda queue: queue.ask_second(key, why, id=id), lambda _: then(), refused
-        )
+        self._do(lambda queue: queue.ask_second(key, why, id=id), lambda _: then(), refused)
 
     def teach(
         self,
@@ -285,7 +277,7 @@ class Desk(Attentive):
         """What comes after a case: one that waits on the desk, then the list from there on."""
         if self.waiting is not None:
             yield self.waiting.key
-        rows = self._listing.rows if self._listing is not None else ()
+        rows = self.listed_now.rows if self.listed_now is not None else ()
         place = next((n for n, row in enumerate(rows) if row.key == key), None)
         if place is None:
             place = min(self._place, len(rows))

@@ -107,7 +107,7 @@ _COLUMNS: Sequence[_Column] = (
     _Column("says", 7, lambda row: spread(row), (Order.OPINIONS, Order.SPREAD)),
     _Column("turn", 4, lambda row: str(row.turn or "all"), (Order.TURN,), is_number=True),
     _Column("category", 10, lambda row: row.category or "·", (Order.CATEGORY,)),
-    _Column("question", 0, lambda row: _first_line(row.question), (Order.QUESTION,)),
+    _Column("question", 0, lambda row: row.question, (Order.QUESTION,)),
 )
 
 
@@ -120,9 +120,11 @@ def header(order: Order, width: int) -> str:
     return _GAP.join(cells).rstrip()
 
 
-def row_line(row: Row, width: int) -> str:
-    """One case in a line."""
-    return _GAP.join(_cell(each.cell(row), each) for each in _columns(width)).rstrip()
+def row_line(row: Row, question: str, width: int) -> str:
+    """One case in a line, the question's own words last."""
+    *columns, last = _columns(width)
+    cells = [_cell(each.cell(row), each) for each in columns]
+    return _GAP.join([*cells, _cell(question, last)]).rstrip()
 
 
 def _columns(width: int) -> list[_Column]:
@@ -152,24 +154,20 @@ def _reasons(row: Row) -> str:
     return first if len(first) + len(more) > 14 else first + more
 
 
-def _first_line(text: str) -> str:
-    return text.lstrip().partition("\n")[0]
-
-
 def spread(row: Row) -> str:
     """How many opinions say the same, without what: ``2:1``."""
     return ":".join(map(str, row.spread)) or "none"
 
 
 def row_facts(row: Row) -> list[str]:
-    """What the list has no room for, of the chosen case; the question comes first."""
-    facts = [f"{STATE_WORDS[row.state]}", f"{many(row.opinions, 'opinion')}: {spread(row)}"]
+    """What the list has no room for, of the chosen case."""
+    facts = [STATE_WORDS[row.state], f"{many(row.opinions, 'opinion')}: {spread(row)}"]
     if row.rulings:
         facts.append(many(row.rulings, "ruling"))
     if row.probability is not None:
         facts.append(f"drawn at random with probability {row.probability:g}")
     why = "; ".join(REASON_WORDS[reason] for reason in row.reasons)
-    return [_first_line(row.question), "  │  ".join(facts), why]
+    return ["  │  ".join(facts), why]
 
 
 # ── opinions ────────────────────────────────────────────────────────────────

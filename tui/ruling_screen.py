@@ -5,41 +5,45 @@ Names come after the ruling, on a key of their own, and may be followed by a rev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import ComposeResult
+from textual.css.scalar import Unit
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from core.adjudication.case import REASON_WORDS, Case, RulingSeen
+from core.adjudication.case import Case, RulingSeen
 from core.errors import TiebreakError
-from core.text import one_line
+from core.text import many, one_line
 from tui.actions import READ, RULE, RULING, UNMASKED, Action
-from tui.ruling_desk import Desk
-from tui.ruling_lines import SAID_RULING, opinions_text, tally, unmasked_text
+from tui.ruling_desk import Desk, Ruled
+from tui.ruling_lines import SAID_RULING, SHORT_REASON, opinions_text, tally, unmasked_text
 from tui.screens import take_keys
 from tui.screens.reading import ReadingScreen
-from tui.teaching import Teaching
-from tui.widgets.answer_view import AnswerView
+from tui.teaching import teach
 from tui.widgets.blank import BlankContainer
-from tui.widgets.confirm import Confirm
-from tui.widgets.conversation import Conversation
+from tui.widgets.conversation import Bookmark, Conversation
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.lines import put
 from tui.widgets.opinions import Opinions
 from tui.widgets.reader import Reader
+from tui.widgets.reading_panes import ReadingPanes
 
 if TYPE_CHECKING:
     from tui.app import TiebreakApp
-    from tui.widgets.note import NoteModal
 
 BESIDE_FROM = 150
 """Columns from which the opinions stand beside the answers: each answer keeps half of 100."""
 
-_BESIDE = 48
-"""Cells that they take then."""
+_RULES = "Esc saves the ruling with this reason; without one nothing is ruled"
+_KEEPS = "Esc keeps the reason and goes back; it is saved with your ruling"
+_ASKS = "Esc asks; empty asks nothing"
+
+_NOTHING_ASKED: Mapping[str, Sequence[str]] = {"criteria": [], "confidence": [], "tags": []}
+"""What the help tells annotators of, and leads are not asked."""
 
 
 class RulingScreen(ReadingScreen, ModalScreen[None]):
@@ -63,14 +67,14 @@ class RulingScreen(ReadingScreen, ModalScreen[None]):
     }
     """
 
-    def __init__(self, desk: Desk, banner: str) -> None:
+    def __init__(self, desk: Desk, banner: str, opening: str) -> None:
         super().__init__()
         self.desk = desk
         self._banner = banner
+        self._opening = opening
         self._table: tuple[Action, ...] = ()
         self._begun = False
-        self._aims_opinions = False
-        self._asks_why = False
+        self._bookmark: Bookmark | None = None  # where the case that waits is read
 
     def compose(self) -> ComposeResult:
         self._table = take_keys(self, self._actions)
@@ -109,32 +113,373 @@ class RulingScreen(ReadingScreen, ModalScreen[None]):
     # ── showing ─────────────────────────────────────────────────────────────
 
     def on_resize(self) -> None:
-        is_wide = self.size.width >= BESIDE_FROM
-        self.query_one("#case").set_class(is_wide, "-beside")
-        if not self._begun:
-            self._begun = True
-            self._show(self.desk.greeting)
-        else:
+        self.query_one("#case").set_class(self.size.width >= BESIDE_FROM, "-beside")
+        if self._begun:
             self._show_status()
             self.call_after_refresh(self._fit_opinions)
+        else:
+            self._begun = True
+            self.show(self._opening)
 
-    def _show(self, said: str, *, warning: bool = False) -> None:
-        """Show the case on the desk, and say something about what led here."""
+    def show(self, said: str, *, warning: bool = False, at: Bookmark | None = None) -> None:
+        """Show what is on the desk, and say something about what led here."""
         self.put_find_away()
         case = self.desk.case
-        self.query_one("#case").display = case is not None
+        self.query_one("#case").display = self.panes.display = case is not None
         self.query_one("#finished").display = case is None
         self._aim_at_opinions(False)
-        if self._table != (table := take_keys(self, self._actions)):
-            self._table = table
-            self.query_one("#keys", KeyBar).offer(*self._footers())
+        self._offer()
         if case is None:
             self._show_finished()
+        elif at is not None:
+            self.panes.return_to(at)
+            self._show_opinions(case)
         else:
-            self.panes.open(
-                Conversation(case.question, case.left, case.right), max(case.turn, 1), case.turn, {}
-            )
+            texts = Conversation(case.question, case.left, case.right)
+            self.panes.open(texts, max(case.turn, 1), case.turn, {})
             self._show_opinions(case)
         self._show_status()
         self.say(said, warning=warning)
         self.call_after_refresh(self.desk.shown)
+
+    def _offer(self) -> None:
+        """Give the keys what they do on this case: names may be shown by now."""
+        table = take_keys(self, self._actions)
+        if table != self._table:
+            self._table = table
+            self.query_one("#keys", KeyBar).offer(*self._footers())
+
+    def _show_opinions(self, case: Case) -> None:
+        unmasked = self.desk.unmasked
+        if unmasked is None:
+            self.opinions.show(tally(case.opinions), opinions_text(case))
+        else:
+            self.opinions.show("With names", unmasked_text(unmasked))
+        self.call_after_refresh(self._fit_opinions)
+
+    def _fit_opinions(self) -> None:
+        """Below the answers, give the opinions as many rows as they have, up to a third."""
+        case, opinions = self.query_one("#case"), self.opinions
+        is_column = case.has_class("-beside") or case.has_class("-opinions")
+        rows = None if is_column else opinions.rows(max(3, self.size.height // 4))
+        height = opinions.view.styles.height
+        if rows is None:
+            opinions.view.styles.height = "1fr"
+        elif height is None or height.value != rows or height.unit is not Unit.CELLS:
+            opinions.view.styles.height = rows
+
+    def _show_status(self) -> None:
+        desk, case = self.desk, self.desk.case
+        parts = ["Adjudicate"]
+        if desk.listed_now is not None:
+            parts.append(f"{desk.listed_now.ruled:,} ruled, {desk.listed_now.waiting:,} left")
+        if case is not None:
+            if len(case.question) > 1:
+                parts.append(f"turn {case.turn}" if case.turn else "whole conversation")
+            if case.category:
+                parts.append(one_line(case.category, 20))
+            if desk.unmasked is not None:
+                parts.append("NAMES SHOWN")
+            elif case.ruling:
+                parts.append("you have ruled on it")
+            parts += [SHORT_REASON[reason] for reason in case.reasons]
+            if desk.reason.strip():
+                parts.append("✎ reason")
+        if self._banner:
+            parts.append(self._banner)
+        put(self.query_one("#status", Static), one_line("  │  ".join(parts), self.size.width - 2))
+
+    def listed(self) -> None:
+        """The list is another: the counts above may be."""
+        self._show_status()
+
+    def _show_finished(self) -> None:
+        lines = [
+            "Every case of this list is ruled on, put aside, or with another lead.",
+            f"{self._key('history')} goes back to the list: another filter may have more.",
+        ]
+        if self.desk.last:
+            undo, unmask = self._key("pair.undo"), self._key("rule.unmask")
+            lines.append(f"{undo} takes back your last ruling; {unmask} shows its names.")
+        self.query_one("#finished", Static).update("\n\n".join(lines))
+
+    # ── reading ─────────────────────────────────────────────────────────────
+
+    def action_aim(self) -> None:
+        """Aim the scrolling at the next pane; the opinions come after the question."""
+        if not self.is_reading:
+            return
+        if self.opinions.aimed:
+            self._aim_at_opinions(False)
+            self.panes.aim()
+        elif self.panes.aims_at_question:
+            self._aim_at_opinions(True)
+            self.say("Scrolling: the opinions.")
+        else:
+            self.panes.aim()
+
+    def _aim_at_opinions(self, aimed: bool) -> None:
+        self.opinions.aim(aimed)
+        self.panes.set_class(aimed, "-elsewhere")
+        if not aimed:
+            self._enlarge(False)
+
+    def action_zoom(self) -> None:
+        """Show one answer at full width, the other, or both; the opinions where they are aimed."""
+        if self.opinions.aimed:
+            self._enlarge(not self.query_one("#case").has_class("-opinions"))
+        else:
+            super().action_zoom()
+
+    def _enlarge(self, is_large: bool) -> None:
+        """Give the opinions the place of the answers, or no longer."""
+        if self.query_one("#case").has_class("-opinions") != is_large:
+            self.query_one("#case").set_class(is_large, "-opinions")
+            self.call_after_refresh(self._fit_opinions)
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll what is aimed at."""
+        if self.opinions.aimed:
+            self.opinions.view.scroll_by(lines)
+        else:
+            super().action_scroll(lines)
+
+    def action_page(self, direction: int) -> None:
+        """Page what is aimed at."""
+        if self.opinions.aimed:
+            self.opinions.view.page(direction)
+        else:
+            super().action_page(direction)
+
+    def action_ends(self, direction: int) -> None:
+        """Go to the start or the end of what is aimed at."""
+        if not self.opinions.aimed:
+            super().action_ends(direction)
+        elif direction < 0:
+            self.opinions.view.to_start()
+        else:
+            self.opinions.view.to_end()
+
+    def on_click(self, event: events.Click) -> None:
+        """Aim at the opinions where they were clicked."""
+        clicked = event.widget.id if event.widget is not None else None
+        if clicked in ("opinions-text", "opinions-title"):
+            self._aim_at_opinions(not self.opinions.aimed)
+        elif self.opinions.aimed:
+            self._aim_at_opinions(False)
+
+    def action_reference(self) -> None:
+        """Show the reference answer, if there is one; a lead sees it in any study."""
+        case = self.desk.case
+        if case is None:
+            return
+        looking = self.panes.looking
+        text = case.references[looking - 1] if looking <= len(case.references) else None
+        if text is None:
+            self.say("There is no reference answer for this turn.")
+        else:
+            self.app.push_screen(Reader("Reference answer", text))
+
+    def action_guidelines(self) -> None:
+        """Show what the study asks to judge by."""
+        text = self.desk.settings["guidelines"]
+        if text:
+            self.app.push_screen(Reader("What to judge by", text))
+        else:
+            self.say("This study has no guidelines.")
+
+    def action_help(self) -> None:
+        """Show the keys and the guidelines."""
+        from tui.help import help_text
+
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        guidelines = {**_NOTHING_ASKED, "guidelines": self.desk.settings["guidelines"]}
+        text = help_text(self._table, app.offered(), guidelines, app.preferences.notices)
+        app.push_screen(Reader("Help", text))
+
+    # ── ruling ──────────────────────────────────────────────────────────────
+
+    def _is_free(self) -> bool:
+        """Whether a deed may begin now; says so where one is under way."""
+        if self.desk.is_busy:
+            self.say("One moment: the last key is being carried out.")
+        return not self.desk.is_busy
+
+    def action_rule(self, choice: str) -> None:
+        """Rule, once there is a reason, and show what comes next."""
+        if self.desk.case is None or not self._is_free():
+            return
+        self.put_find_away()  # a click may rule while it is open
+        seen = RulingSeen(choice)
+        if self.desk.is_hasty():
+            self.say(
+                f"Not saved: that was at once after the screen changed. "
+                f"Again for “{SAID_RULING[seen]}”?",
+                warning=True,
+            )
+            self.call_after_refresh(self.desk.shown)
+        elif self.desk.reason.strip() and self.desk.unmasked is None:
+            self._rule(seen)
+        else:
+            self._write_reason(f"Why “{SAID_RULING[seen]}”?", _RULES, partial(self._reasoned, seen))
+
+    def _reasoned(self, seen: RulingSeen) -> None:
+        """Rule where a reason was given."""
+        if self.desk.reason.strip():
+            self._rule(seen)
+        else:
+            self.say("Not ruled: no reason was given.", warning=True)
+            self.call_after_refresh(self.desk.shown)
+
+    def _rule(self, seen: RulingSeen) -> None:
+        is_revision = self.desk.unmasked is not None
+        words = SAID_RULING[seen]
+        undo, unmask = self._key("pair.undo"), self._key("rule.unmask")
+
+        def ruled(done: Ruled) -> None:
+            said = f"✓ Revised: {words}." if is_revision else f"✓ Ruled: {words}."
+            if done.asked is not None:
+                people = many(done.asked.people, "annotator")
+                said += f"  {many(done.asked.wanted, 'vote')} wanted; {people} can give them."
+            said += f"  {undo} takes it back."
+            if not is_revision and done.asked is None:
+                said += f"  {unmask} shows its names."
+            if done.refusal is not None:
+                said += f"  No next case: {done.refusal.message}."
+            self.show(said, warning=done.refusal is not None)
+
+        self.desk.rule(seen, ruled, partial(self._refuse, "Not saved"))
+
+    def _refuse(self, what: str, error: TiebreakError) -> None:
+        """Say that something was not done, and stay where we are."""
+        hint = f" {error.hint[:1].upper()}{error.hint[1:]}." if error.hint else ""
+        self.say(f"{what}: {error.message}.{hint}", warning=True)
+        self.app.bell()
+        self.call_after_refresh(self.desk.shown)
+
+    def action_reason(self) -> None:
+        """Write the reason; what is typed is kept as it is typed."""
+        if self.desk.case is not None and self._is_free():
+            self._write_reason("Reason for your ruling", _KEEPS, lambda: None)
+
+    def _write_reason(self, title: str, keys: str, then: Callable[[], None]) -> None:
+        # A text area takes a while to import: nobody waits for it before the first reason.
+        from tui.widgets.note import NoteModal
+
+        def keep(reason: str) -> str:
+            self.desk.typed(reason)
+            try:
+                self.desk.keep()
+            except TiebreakError:
+                return "Not kept yet; it is tried again with your ruling, and when you leave."
+            return ""
+
+        def closed(_: object) -> None:
+            self._show_status()
+            then()
+
+        self.app.push_screen(
+            NoteModal(self.desk.reason, self.desk.typed, keep, title=title, keys=keys), closed
+        )
+
+    def action_skip(self) -> None:
+        """Leave the case, or what was ruled on, and take the next."""
+        desk = self.desk
+        if desk.case is None or not self._is_free():
+            return
+        if desk.unmasked is not None and desk.waiting is not None:
+            desk.come_back()
+            self.show("It stands as it is. Back to the case that waits.", at=self._bookmark)
+            return
+        said = (
+            "It stands as it is."
+            if desk.case.ruling
+            else "Put aside; it stays in the list, and what you typed stays yours."
+        )
+        try:
+            desk.skip(lambda: self.show(said), partial(self._refuse, "Not left"))
+        except TiebreakError as error:
+            self._refuse("Not left", error)
+
+    def action_unmask(self) -> None:
+        """Show who is who: in this case if it is ruled on, else in the one before."""
+        if not self._is_free():
+            return
+        is_other = self.desk.case is not None and not self.desk.case.ruling
+        bookmark = self.panes.bookmark() if is_other else None
+
+        def unmasked() -> None:
+            self._bookmark = bookmark
+            skip = self._key("pair.skip")
+            self.show(f"Who is who. A vote key revises the ruling; {skip} lets it stand.")
+
+        try:
+            self.desk.unmask(unmasked, partial(self._refuse, "Not unmasked"))
+        except TiebreakError as error:
+            self._refuse("Not unmasked", error)
+
+    def action_undo(self) -> None:
+        """Take back the last ruling or revision, and show its case again."""
+        if not self._is_free():
+            return
+
+        def undone(was_any: bool) -> None:
+            if not was_any:
+                self.say("There is nothing to take back.")
+                self.call_after_refresh(self.desk.shown)
+            elif self.desk.unmasked is not None:
+                self.show("↶ Taken back: the revision. What you ruled blind stands again.")
+            else:
+                self.show("↶ Taken back: your ruling. Its reason is kept; rule again.")
+
+        try:
+            self.desk.undo(undone, partial(self._refuse, "Not taken back"))
+        except TiebreakError as error:
+            self._refuse("Not taken back", error)
+
+    def action_second_opinion(self) -> None:
+        """Ask another lead to rule on this case too, with what to look at."""
+        if self.desk.case is None or not self._is_free():
+            return
+        from tui.widgets.note import NoteModal
+
+        said = [""]
+
+        def typed(why: str) -> None:
+            said[0] = why
+
+        def asked() -> None:
+            more = "" if self.desk.case and self.desk.case.ruling else " Rule as well, or skip it."
+            self.say(f"✓ Another lead is asked for a second opinion.{more}")
+            self.call_after_refresh(self.desk.shown)
+
+        def closed(_: object) -> None:
+            if said[0].strip():
+                self.desk.ask_second(said[0], asked, partial(self._refuse, "Not asked"))
+            else:
+                self.say("Not asked: nothing was written.")
+
+        self.app.push_screen(
+            NoteModal(
+                "", typed, lambda _: "", title="What should another lead look at?", keys=_ASKS
+            ),
+            closed,
+        )
+
+    def action_teach(self) -> None:
+        """Give the ruling to those who practise, or make it a check that lets people in."""
+        case, unmasked = self.desk.case, self.desk.unmasked
+        if case is None or unmasked is None or not self._is_free():
+            return
+        teach(self, self.desk, case.key, self.say, partial(self._refuse, "Not taught"))
+
+    def action_close(self) -> None:
+        """Go back to the list; what is not ruled on goes back to the others."""
+        if not self._is_free():
+            return
+        try:
+            self.desk.drop()
+        except TiebreakError as error:
+            self._refuse("Not left", error)
+            return
+        self.dismiss(None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
@@ -28,6 +28,7 @@ class CaseList(CursorList, inherit_bindings=False):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._rows: Sequence[Row] = ()
+        self._questions: Mapping[tuple[str, int], str] = {}
 
     @property
     def count(self) -> int:
@@ -44,20 +45,31 @@ class CaseList(CursorList, inherit_bindings=False):
         """The chosen case; None in an empty list."""
         return self._rows[self._cursor] if self._cursor < len(self._rows) else None
 
-    def show(self, rows: Sequence[Row], *, anew: bool = False) -> None:
+    def show(
+        self,
+        rows: Sequence[Row],
+        questions: Mapping[tuple[str, int], str],
+        *,
+        anew: bool = False,
+    ) -> None:
         """List these.
 
         Args:
+            questions: how each question begins, by its key and the turn.
             anew: from the first; else the chosen case stays chosen, or what took its place.
         """
         chosen = self.chosen
-        self._rows = rows
+        self._rows, self._questions = rows, questions
         if anew or chosen is None:
             self._cursor = self._top = 0
         else:
             place = (n for n, row in enumerate(rows) if row.key == chosen.key)
             self._cursor = next(place, min(self._cursor, max(0, len(rows) - 1)))
         self._show()
+
+    def question(self, row: Row) -> str:
+        """How a case's question begins; its key where the text is not known."""
+        return self._questions.get((row.question, row.turn), row.question)
 
     def ends(self, direction: int) -> None:
         """Choose the first case or the last."""
@@ -69,7 +81,8 @@ class CaseList(CursorList, inherit_bindings=False):
         if place >= len(self._rows):
             return Strip.blank(width, self.palette.base)
         is_chosen = place == self._cursor
-        line = row_line(self._rows[place], width - 2)
+        row = self._rows[place]
+        line = row_line(row, self.question(row), width - 2)
         text = one_line(("▸" if is_chosen else " ") + line, width)
         text += " " * (width - sum(map(cell_width, text)))
         return Strip([Segment(text, self.palette["found" if is_chosen else ""])], width)

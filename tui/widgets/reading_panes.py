@@ -236,6 +236,11 @@ class ReadingPanes(Blank, Vertical):
             aim = (aim + 1) % len(_AIMS)
         self._aim_at(aim)
 
+    @property
+    def aims_at_question(self) -> bool:
+        """Whether the question is what scrolls."""
+        return self._aim == _QUESTION
+
     def on_click(self, event: events.Click) -> None:
         """Aim at the pane that was clicked, or at both answers again."""
         clicked = (event.widget.id or "") if event.widget is not None else ""
