@@ -43,6 +43,11 @@ class Told:
     named: Named
     event: str
 
+    @property
+    def is_vote(self) -> bool:
+        """Whether a person gave an outcome."""
+        return self.named.kind == "person" and self.named.opinion.seen is not None
+
 
 def side(seed: str, pair: str, lead: str) -> int:
     """Which model of a pair stands left for a lead who rules on it."""

@@ -49,9 +49,13 @@ class CaseList:
 
     # ── looking at it ───────────────────────────────────────────────────────
 
-    def keys(self, wanted: Filter, order: Order) -> list[str]:
-        """The keys of the cases that a filter lets through, in order."""
-        return self._keys(self._listing.items(wanted, order))
+    def found(self, wanted: Filter, order: Order) -> list[int]:
+        """The cases that a filter lets through, in order, for :meth:`places`."""
+        return self._listing.items(wanted, order)
+
+    def places(self, found: list[int], start: int, most: int) -> list[tuple[int, int]]:
+        """The pairs and turns of some of what was found, as (pair_id, turn)."""
+        return self._feed.tally.places_of(found[start : start + most])
 
     def rows(
         self, wanted: Filter, order: Order, limit: int | None, *, backwards: bool
@@ -150,9 +154,7 @@ class CaseList:
             "SELECT pair_id, turn FROM second_opinion WHERE answered_by IS NULL AND asked_by <> ?",
             (self._lead_id,),
         ).fetchall()
-        settled = [
-            (item, _CODES[one.choice]) for one, item in zip(stand, ruled, strict=True) if item >= 0
-        ]
+        settled = _settled(stand, ruled)
         return Marks(
             sorted(set(self._flagged.values())),
             sorted(set(self._doubtful.values())),
@@ -215,6 +217,22 @@ class CaseList:
         enough = ruling.shown.get("votes", 0) + ruling.shown.get("more_votes", 0)
         votes = int(self._feed.tally.vote_counts()[item, :4].sum())
         return State.WAITING if votes >= enough else State.MORE_VOTES
+
+
+def _settled(stand: list[Standing], ruled: list[int]) -> list[tuple[int, int]]:
+    """Items on which a ruling counts: a final one, or what all leads who ruled say."""
+    said: dict[int, dict[int, int]] = {}
+    final: dict[int, int] = {}
+    for one, item in zip(stand, ruled, strict=True):
+        said.setdefault(item, {})[one.lead_id] = _CODES[one.choice]
+        if one.is_final:
+            final[item] = _CODES[one.choice]
+    alike = {
+        item: next(iter(codes.values()))
+        for item, codes in said.items()
+        if len(set(codes.values())) == 1
+    }
+    return [(item, code) for item, code in (alike | final).items() if item >= 0]
 
 
 def _number(seed: str) -> int:

@@ -1,4 +1,4 @@
-"""The queue of what leads rule on, as one lead sees it.
+"""The queue of what leads rule on, as one lead sees it, and their rulings.
 
 What is in it follows from the votes and verdicts, counted in a tally that is kept in step with the
 study; nothing is stored of it but who has which case open. A case is open with one lead at a time,
@@ -7,17 +7,12 @@ for the time of a lease.
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.adjudication.case import (
     Case,
     Filter,
-    Opinion,
     Order,
     Reason,
     Row,
@@ -26,21 +21,18 @@ from core.adjudication.case import (
     ruled,
     ruling_as_seen,
 )
-from core.adjudication.masking import Mask
-from core.errors import Conflict, NotAdmitted
-from core.families import family_of
-from core.records import Role, RulingChoice, RulingStage
-from core.times import stamp
+from core.errors import Conflict
+from core.records import Choice, Lesson, LessonUse, RulingChoice, RulingStage
 from db import rulings
-from db.admission import admit
 from db.more_votes import Asked, ask_more, ask_no_more
-from db.ruling_cases import Place, Told, mask_of, opinions_of, side
+from db.ruling_desk import Desk
+from db.ruling_lead import Lead
 from db.ruling_list import CaseList
 from db.serving import storable
-from db.texts import shown
 
 if TYPE_CHECKING:
     from db.feed import Feed
+    from db.ruling_cases import Place
     from db.rulings import Standing
     from db.store import Store
 
@@ -65,30 +57,20 @@ class RulingQueue:
         self, store: Store, lead: str, identity: str = "", *, feed: Feed | None = None
     ) -> None:
         self.store = store
-        self.lead = lead
-        self.identity = identity or f"local:{lead}"
-        with store.read() as connection:
-            row = connection.execute(
-                "SELECT id, role FROM annotator WHERE name = ?", (lead,)
-            ).fetchone()
-            if row is None or Role(row[1]) is not Role.LEAD:
-                raise NotAdmitted(
-                    f"{lead!r} is no lead of this study, and only leads rule",
-                    "tiebreak annotator change NAME --role lead makes one of somebody",
-                )
-            self.lead_id = int(row[0])
-            admit(connection, self.lead_id)
+        self.lead = Lead.of(store, lead, identity)
         self._feed = feed
         self._list: CaseList | None = None
-        self._mask: tuple[int, Mask] | None = None
+        self._desk = Desk(self.lead, lambda pair, turn: self.listed.reasons(pair, turn))
 
     # ── the list ────────────────────────────────────────────────────────────
 
     @property
     def listed(self) -> CaseList:
-        """The list behind :meth:`cases`; made when it is first asked for, outside transactions."""
+        """The list behind :meth:`cases`; made when first asked for, outside of transactions."""
         if self._list is None:
-            self._list = CaseList(self.store, self.lead_id, self.own_models(), self._feed)
+            with self.store.read() as connection:
+                own = self.lead.own_models(connection)
+            self._list = CaseList(self.store, self.lead.id, own, self._feed)
         return self._list
 
     def cases(
@@ -133,19 +115,25 @@ class RulingQueue:
             The case, which no other lead gets for the time of the lease; None where none is left.
         """
         self.listed.refresh()
-        keys = self.listed.keys(wanted, order)
-        for start in range(0, max(len(keys), 1), _TRY):
+        found = self.listed.found(wanted, order)
+        for start in range(0, max(len(found), 1), _TRY):
             with self.store.write() as connection:
-                self._admit(connection)
-                place = None if start else self._open(connection, after)
-                for key in [] if place else keys[start : start + _TRY]:
-                    candidate = self._place(connection, key)
-                    if key != after and not self._why_not(connection, candidate):
+                self.lead.admit(connection)
+                place = None if start else self._desk.left_open(connection, after)
+                for pair_id, turn in () if place else self.listed.places(found, start, _TRY):
+                    candidate = self.lead.place_of(connection, pair_id, turn)
+                    if candidate.key != after and not self._is_gone(connection, candidate):
                         place = candidate
                         break
                 if place is not None:
-                    return self._lease(connection, place)
+                    return self._desk.lease(connection, place)
         return None
+
+    def _is_gone(self, connection: sqlite3.Connection, place: Place) -> bool:
+        """Whether a case of the list was ruled on or taken since it was listed."""
+        mine = self.lead.own_ruling(connection, place)
+        is_ruled = mine is not None and mine.choice is not RulingChoice.MORE_VOTES
+        return is_ruled or self.lead.why_not(connection, place) is not None
 
     def take(self, key: str) -> Case:
         """Open one case, in the queue or not.
@@ -156,11 +144,7 @@ class RulingQueue:
         """
         _ = self.listed
         with self.store.write() as connection:
-            self._admit(connection)
-            place = self._place(connection, key)
-            if problem := self._why_not(connection, place):
-                raise Conflict(*problem)
-            return self._lease(connection, place)
+            return self._desk.lease(connection, self._allowed(connection, key))
 
     def look(self, key: str) -> Case:
         """A case that this lead has ruled on, as it was before them; opens nothing.
@@ -170,30 +154,25 @@ class RulingQueue:
         """
         _ = self.listed
         with self.store.read() as connection:
-            place = self._place(connection, key)
-            self._mine(connection, place)
-            return self._case(connection, place, "")
+            place = self.lead.place(connection, key)
+            self.lead.mine(connection, place)
+            return self._desk.case(connection, place, "")
 
     def renew(self, key: str) -> bool:
         """Keep a case open for another lease; False where another lead has it by now."""
         with self.store.write() as connection:
-            place = self._place(connection, key)
-            renewed = connection.execute(
-                "UPDATE ruling_lease SET lease_until = ? "
-                "WHERE pair_id = ? AND turn = ? AND lead_id = ? RETURNING 1",
-                (self._until(), place.pair_id, place.turn, self.lead_id),
-            ).fetchall()
-        return bool(renewed)
+            return self._desk.renew(connection, self.lead.place(connection, key))
 
     def release(self, key: str) -> None:
         """Give a case back without a ruling; what was typed is kept for this lead."""
         with self.store.write() as connection:
-            self._free(connection, self._place(connection, key))
+            self._desk.free(connection, self.lead.place(connection, key))
 
     def keep_draft(self, key: str, choice: RulingSeen | None, reason: str) -> None:
         """Keep what is chosen and typed, so that a dropped line loses nothing."""
         with self.store.write() as connection:
-            self._keep_draft(connection, self._place(connection, key), choice, reason)
+            place = self.lead.place(connection, key)
+            self._desk.keep_draft(connection, place, choice, reason)
 
     # ── ruling ──────────────────────────────────────────────────────────────
 
@@ -221,12 +200,9 @@ class RulingQueue:
         _ = self.listed
         try:
             with self.store.write() as connection:
-                self._admit(connection)
                 if rulings.is_recorded(connection, id):
                     return None
-                place = self._place(connection, key)
-                if problem := self._why_not(connection, place):
-                    raise Conflict(*problem)
+                place = self._allowed(connection, key)
                 return self._rule(connection, place, choice, reason, id, final)
         except Conflict:
             self.keep_draft(key, choice, reason)
@@ -241,50 +217,42 @@ class RulingQueue:
         id: str,
         final: bool,
     ) -> Asked | None:
-        earlier = self._superseded(connection, place)
-        has_seen = self._has_seen(connection, place)
-        if has_seen and earlier and earlier.lead_id == self.lead_id:
+        earlier = self.lead.replaced(connection, place)
+        has_seen = self.lead.has_seen(connection, place)
+        if has_seen and earlier and earlier.lead_id == self.lead.id:
             raise Conflict(
                 "you have seen who is who in this case, so a ruling is no longer blind",
                 "revise your ruling instead: it is kept as made after unmasking",
             )
-        told = self._told(connection, place)
-        queued = self.listed.queued(place.pair_id, place.turn)
+        reasons = self.listed.queued(place.pair_id, place.turn)
+        is_second = self.lead.wants_second(connection, place)
         asked = ask_more(self.store, connection, place) if choice is _MORE else None
-        set_off = {"more_votes": asked.wanted} if asked else {}
-        if self._wants_second(connection, place):
-            queued = (Reason.SECOND_OPINION, queued[1])
-        rulings.append(
+        opinions = self._desk.told(connection, place)
+        shown = {
+            "opinions": [one.event for one in opinions],
+            "kinds": bool(self.store.settings()["ruling_shows_kind"]),
+            "votes": sum(one.is_vote for one in opinions),
+        }
+        self._append(
             connection,
             place,
-            (self.lead_id, self.lead),
-            self.store.now(),
             id=id,
-            identity=self.identity,
             stage=RulingStage.UNMASKED if has_seen else RulingStage.BLIND,
             choice=ruled(choice, place.left),
             reason=reason,
             final=int(final),
             supersedes=earlier.id if earlier else None,
-            queue_reason=queued[0],
-            queue_probability=queued[1],
-            shown={
-                "opinions": [one.event for one in told],
-                "kinds": bool(self.store.settings()["ruling_shows_kind"]),
-                "votes": sum(
-                    one.named.kind == "person" and one.named.opinion.seen is not None
-                    for one in told
-                ),
-                **set_off,
-            },
+            queue_reason=Reason.SECOND_OPINION if is_second else reasons[0],
+            queue_probability=reasons[1],
+            shown=shown | ({"more_votes": asked.wanted} if asked else {}),
         )
-        if choice is not _MORE:
+        if not asked:
             connection.execute(
                 "UPDATE second_opinion SET answered_by = ? WHERE pair_id = ? AND turn = ? "
                 "AND answered_by IS NULL AND asked_by <> ?",
-                (id, place.pair_id, place.turn, self.lead_id),
+                (id, place.pair_id, place.turn, self.lead.id),
             )
-        self._forget(connection, place)
+        self._desk.close(connection, place)
         return asked
 
     def unmask(self, key: str) -> Unmasked:
@@ -295,9 +263,9 @@ class RulingQueue:
         """
         _ = self.listed
         with self.store.write() as connection:
-            self._admit(connection)
-            place = self._place(connection, key)
-            mine = self._mine(connection, place)
+            self.lead.admit(connection)
+            place = self.lead.place(connection, key)
+            mine = self.lead.mine(connection, place)
             if mine.choice is RulingChoice.MORE_VOTES:
                 raise Conflict(
                     "this case waits for more votes, and is to be ruled on blind then",
@@ -305,9 +273,9 @@ class RulingQueue:
                 )
             connection.execute(
                 "INSERT OR IGNORE INTO unmasking VALUES (?, ?, ?, ?)",
-                (place.pair_id, place.turn, self.lead_id, self.store.now()),
+                (place.pair_id, place.turn, self.lead.id, self.store.now()),
             )
-            return self._unmasked(connection, place, mine)
+            return self._desk.unmasked(connection, place, mine)
 
     def revise(
         self, key: str, choice: RulingSeen, reason: str, *, id: str, final: bool = False
@@ -320,12 +288,12 @@ class RulingQueue:
         """
         reason = _given(reason)
         with self.store.write() as connection:
-            self._admit(connection)
+            self.lead.admit(connection)
             if rulings.is_recorded(connection, id):
                 return
-            place = self._place(connection, key)
-            mine = self._mine(connection, place)
-            if not self._has_seen(connection, place):
+            place = self.lead.place(connection, key)
+            mine = self.lead.mine(connection, place)
+            if not self.lead.has_seen(connection, place):
                 raise Conflict(
                     "you have not seen who is who in this case yet",
                     "rule on it again instead, blind as before, or unmask it first",
@@ -335,13 +303,10 @@ class RulingQueue:
                     "more votes are asked for before unmasking: what comes is to be ruled on blind",
                     "say that it is not decidable, or undo the ruling",
                 )
-            rulings.append(
+            self._append(
                 connection,
                 place,
-                (self.lead_id, self.lead),
-                self.store.now(),
                 id=id,
-                identity=self.identity,
                 stage=RulingStage.UNMASKED,
                 choice=ruled(choice, place.left),
                 reason=reason,
@@ -349,7 +314,7 @@ class RulingQueue:
                 supersedes=mine.id,
                 queue_reason=mine.queue_reason,
                 queue_probability=mine.queue_probability,
-                shown=_kept(mine.shown),
+                shown={name: mine.shown[name] for name in _SHOWN if name in mine.shown},
             )
 
     def undo(self, *, id: str) -> str | None:
@@ -365,49 +330,39 @@ class RulingQueue:
             The case's key; None where nothing is left to take back.
         """
         with self.store.write() as connection:
-            self._admit(connection)
-            known = connection.execute(
-                "SELECT p.key || '/' || v.turn FROM ruling v JOIN pair p ON p.id = v.pair_id "
-                "WHERE v.id = ? AND v.choice IS NULL",
-                (id,),
-            ).fetchone()
-            if known is not None:
-                return str(known[0])
-            last = rulings.last_of(connection, self.lead_id)
+            self.lead.admit(connection)
+            if known := rulings.withdrawn_by(connection, id):
+                return self.lead.place_of(connection, *known).key
+            last = rulings.last_of(connection, self.lead.id)
             if last is None:
                 return None
-            place = self._place_of(connection, last.pair_id, last.turn)
+            place = self.lead.place_of(connection, last.pair_id, last.turn)
             self._withdraw(connection, place, last, id)
             return place.key
 
     def _withdraw(
         self, connection: sqlite3.Connection, place: Place, last: Standing, id: str
     ) -> None:
-        me, now = (self.lead_id, self.lead), self.store.now()
-        rulings.append(
+        self._append(
             connection,
             place,
-            me,
-            now,
             id=id,
-            identity=self.identity,
             stage=last.stage,
             left=last.left,
             choice=None,
             reason="",
             supersedes=last.id,
         )
-        rulings.stand_again(connection, place, last, id, self.identity, now)
+        rulings.stand_again(connection, place, last, id, self.lead.identity, self.store.now())
         ask_no_more(connection, place, int(last.shown.get("more_votes", 0)))
         connection.execute(
             "UPDATE second_opinion SET answered_by = NULL WHERE answered_by = ?", (last.id,)
         )
-        if last.stage is RulingStage.BLIND and last.left is not None:
-            if not self._why_not(connection, place):
-                self._hold(connection, place)
-            self._keep_draft(
-                connection, place, ruling_as_seen(last.choice, place.left), last.reason
-            )
+        if last.stage is RulingStage.BLIND:
+            if not self.lead.why_not(connection, place):
+                self._desk.hold(connection, place)
+            seen = ruling_as_seen(last.choice, place.left)
+            self._desk.keep_draft(connection, place, seen, last.reason)
 
     def ask_second(self, key: str, why: str, *, id: str) -> None:
         """Ask another lead for a second opinion; whoever asks gives none.
@@ -420,16 +375,9 @@ class RulingQueue:
         """
         why = _given(why)
         with self.store.write() as connection:
-            self._admit(connection)
-            place = self._place(connection, key)
-            (others,) = connection.execute(
-                "SELECT count(*) FROM annotator a WHERE a.role = 'lead' AND a.id <> ?1 "
-                "AND coalesce(a.retired_at, a.paused_at) IS NULL AND NOT EXISTS (SELECT 1 "
-                "FROM ruling v WHERE v.pair_id = ?2 AND v.turn = ?3 AND v.lead_id = a.id "
-                f"AND v.choice IS NOT NULL AND {rulings.STANDS})",
-                (self.lead_id, place.pair_id, place.turn),
-            ).fetchone()
-            if not others:
+            self.lead.admit(connection)
+            place = self.lead.place(connection, key)
+            if not rulings.others(connection, place, self.lead.id):
                 raise Conflict(
                     "no other lead is here who could give a second opinion",
                     "tiebreak annotator add NAME --role lead adds one",
@@ -437,253 +385,62 @@ class RulingQueue:
             connection.execute(
                 "INSERT INTO second_opinion (uid, pair_id, turn, asked_by, why, asked_at) "
                 "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO NOTHING",
-                (id, place.pair_id, place.turn, self.lead_id, why, self.store.now()),
+                (id, place.pair_id, place.turn, self.lead.id, why, self.store.now()),
             )
+            self._desk.free(connection, place)
 
-    # ── what a lead may ─────────────────────────────────────────────────────
+    def teach(self, key: str, use: LessonUse, why: str = "") -> bool:
+        """Make a lesson of this lead's ruling on a case, for practice or to be let in by.
 
-    def own_models(self) -> frozenset[str]:
-        """Models of a family that this lead has an interest in; none where the study allows it."""
-        if self.store.settings()["own_family"] == "allow":
-            return frozenset()
+        Args:
+            why: what annotators read; the ruling's reason where it is empty.
+
+        Returns:
+            Whether it is new.
+
+        Raises:
+            Conflict: if this lead has no ruling on it that names an outcome, the reason names a
+                model, or a lesson says otherwise already.
+            TiebreakError: if its texts are not known.
+        """
         with self.store.read() as connection:
-            return self._own_models(connection)
-
-    def _own_models(self, connection: sqlite3.Connection) -> frozenset[str]:
-        (said,) = connection.execute(
-            "SELECT attributes ->> 'families' FROM annotator WHERE id = ?", (self.lead_id,)
-        ).fetchone()
-        own = _families(said)
-        if not own:
-            return frozenset()
-        models = connection.execute(
-            "SELECT name, family FROM model UNION "
-            "SELECT model_1, '' FROM block UNION SELECT model_2, '' FROM block"
-        )
-        return frozenset(
-            name
-            for name, family in models
-            if own & {family.casefold(), family_of(name, {}), name.casefold()}
-        )
-
-    def _admit(self, connection: sqlite3.Connection) -> None:
-        """Refuse who is paused, retired, or no lead any more."""
-        admit(connection, self.lead_id)
-        (role,) = connection.execute(
-            "SELECT role FROM annotator WHERE id = ?", (self.lead_id,)
-        ).fetchone()
-        if Role(role) is not Role.LEAD:
-            raise NotAdmitted("you are no lead of this study any more", "log in again to vote")
-
-    def _why_not(self, connection: sqlite3.Connection, place: Place) -> tuple[str, str] | None:
-        """Why this lead cannot rule on a case now, and what to do; None if they can."""
-        if self.store.settings()["own_family"] != "allow":
-            own = self._own_models(connection)
-            if own and own & set(self._models(connection, place)):
-                return (
-                    "this pair has an answer of a model family that you have an interest in",
-                    "another lead rules on it; the setting own_family says so",
-                )
-        held = connection.execute(
-            "SELECT 1 FROM ruling_lease WHERE pair_id = ? AND turn = ? AND lead_id <> ? "
-            "AND lease_until >= ?",
-            (place.pair_id, place.turn, self.lead_id, self.store.now()),
-        ).fetchone()
-        if held:
-            return (
-                "another lead has this case open",
-                "take another one; it comes back if they leave it",
+            place = self.lead.place(connection, key)
+            mine = self.lead.mine(connection, place)
+            pair = rulings.pair_of(connection, place)
+        if mine.choice in _WITHOUT_OUTCOME:
+            raise Conflict(
+                "this ruling names no outcome, so nobody can learn it",
+                "a lesson has one right outcome",
             )
-        stand = rulings.on_place(connection, place)
-        others = [
-            one
-            for one in stand
-            if one.lead_id != self.lead_id and one.choice is not RulingChoice.MORE_VOTES
-        ]
-        is_mine = any(one.lead_id == self.lead_id for one in stand)
-        if others and not is_mine and not self._wants_second(connection, place):
-            return (
-                "another lead has ruled on this case",
-                "a second opinion has to be asked for: tiebreak rulings second",
-            )
-        return None
-
-    def _wants_second(self, connection: sqlite3.Connection, place: Place) -> bool:
-        return (
-            connection.execute(
-                "SELECT 1 FROM second_opinion WHERE pair_id = ? AND turn = ? AND asked_by <> ? "
-                "AND answered_by IS NULL",
-                (place.pair_id, place.turn, self.lead_id),
-            ).fetchone()
-            is not None
+        outcome = Choice(mine.choice.value)
+        return self.store.lessons.add(
+            Lesson(pair, place.turn, outcome, why.strip() or mine.reason, use)
         )
 
-    def _has_seen(self, connection: sqlite3.Connection, place: Place) -> bool:
-        return (
-            connection.execute(
-                "SELECT 1 FROM unmasking WHERE pair_id = ? AND turn = ? AND lead_id = ?",
-                (place.pair_id, place.turn, self.lead_id),
-            ).fetchone()
-            is not None
-        )
+    # ── both of them ────────────────────────────────────────────────────────
 
-    def _mine(self, connection: sqlite3.Connection, place: Place) -> Standing:
-        mine = [one for one in rulings.on_place(connection, place) if one.lead_id == self.lead_id]
-        if not mine:
-            raise Conflict("you have not ruled on this case", "rule on it first")
-        return mine[-1]
+    def _allowed(self, connection: sqlite3.Connection, key: str) -> Place:
+        """A case that this lead may rule on now.
 
-    def _superseded(self, connection: sqlite3.Connection, place: Place) -> Standing | None:
-        """What a new ruling takes the place of: one's own, or another's wish for more votes."""
-        stand = rulings.on_place(connection, place)
-        mine = [one for one in stand if one.lead_id == self.lead_id]
-        waited = [one for one in stand if one.choice is RulingChoice.MORE_VOTES]
-        found = mine or waited
-        return found[-1] if found else None
+        Raises:
+            Conflict: if they may not, with the reason.
+        """
+        self.lead.admit(connection)
+        place = self.lead.place(connection, key)
+        if problem := self.lead.why_not(connection, place):
+            raise Conflict(*problem)
+        return place
 
-    # ── places and leases ───────────────────────────────────────────────────
-
-    def _place(self, connection: sqlite3.Connection, key: str) -> Place:
-        pair, _, turn = key.partition("/")
-        row = connection.execute("SELECT id FROM pair WHERE key = ?", (pair,)).fetchone()
-        if row is None or not turn.isascii() or not turn.isdecimal():
-            raise Conflict(f"no case is called {key!r}", "tiebreak rulings queue lists the keys")
-        return Place(row[0], pair, int(turn), side(self.store.seed, pair, self.lead))
-
-    def _place_of(self, connection: sqlite3.Connection, pair_id: int, turn: int) -> Place:
-        (pair,) = connection.execute("SELECT key FROM pair WHERE id = ?", (pair_id,)).fetchone()
-        return Place(pair_id, pair, turn, side(self.store.seed, pair, self.lead))
-
-    def _open(self, connection: sqlite3.Connection, after: str) -> Place | None:
-        """The case that this lead left open."""
-        rows = connection.execute(
-            "SELECT pair_id, turn FROM ruling_lease WHERE lead_id = ? ORDER BY leased_at, pair_id",
-            (self.lead_id,),
-        ).fetchall()
-        for pair_id, turn in rows:
-            place = self._place_of(connection, pair_id, turn)
-            if place.key != after and not self._why_not(connection, place):
-                return place
-        return None
-
-    def _until(self) -> str:
-        minutes = int(self.store.settings()["ruling_lease_minutes"])
-        return stamp(self.store.clock() + timedelta(minutes=minutes))
-
-    def _lease(self, connection: sqlite3.Connection, place: Place) -> Case:
-        return self._case(connection, place, self._hold(connection, place))
-
-    def _hold(self, connection: sqlite3.Connection, place: Place) -> str:
-        until = self._until()
-        connection.execute(
-            "INSERT INTO ruling_lease VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "lead_id = excluded.lead_id, leased_at = excluded.leased_at, "
-            "lease_until = excluded.lease_until",
-            (place.pair_id, place.turn, self.lead_id, self.store.now(), until),
-        )
-        return until
-
-    def _free(self, connection: sqlite3.Connection, place: Place) -> None:
-        connection.execute(
-            "DELETE FROM ruling_lease WHERE pair_id = ? AND turn = ? AND lead_id = ?",
-            (place.pair_id, place.turn, self.lead_id),
-        )
-
-    def _forget(self, connection: sqlite3.Connection, place: Place) -> None:
-        """Close a case and drop its draft."""
-        self._free(connection, place)
-        connection.execute(
-            "DELETE FROM ruling_draft WHERE pair_id = ? AND turn = ? AND lead_id = ?",
-            (place.pair_id, place.turn, self.lead_id),
-        )
-
-    def _keep_draft(
-        self,
-        connection: sqlite3.Connection,
-        place: Place,
-        choice: RulingSeen | None,
-        reason: str,
-    ) -> None:
-        connection.execute(
-            "INSERT OR REPLACE INTO ruling_draft VALUES (?, ?, ?, ?, ?)",
-            (
-                place.pair_id,
-                place.turn,
-                self.lead_id,
-                None if choice is None else ruled(choice, place.left),
-                storable(reason),
-            ),
-        )
-
-    # ── what is shown ───────────────────────────────────────────────────────
-
-    def _told(self, connection: sqlite3.Connection, place: Place) -> list[Told]:
-        (people,) = connection.execute(
-            "SELECT (SELECT count(*) FROM annotator) + (SELECT count(*) FROM judge) "
-            "+ (SELECT count(*) FROM model)"
-        ).fetchone()
-        if self._mask is None or self._mask[0] != people:
-            self._mask = (people, mask_of(connection))
-        return opinions_of(connection, place, self.lead_id, self.store.seed, self._mask[1])
-
-    def _models(self, connection: sqlite3.Connection, place: Place) -> tuple[str, str]:
-        """The models of a case, as their answers stand."""
-        first, second = connection.execute(
-            "SELECT model_1, model_2 FROM pair WHERE id = ?", (place.pair_id,)
-        ).fetchone()
-        return (first, second) if place.left == 1 else (second, first)
-
-    def _case(self, connection: sqlite3.Connection, place: Place, until: str) -> Case:
-        question_id, *answers = connection.execute(
-            "SELECT question_id, answer_1, answer_2 FROM pair WHERE id = ?", (place.pair_id,)
-        ).fetchone()
-        texts = shown(connection, question_id, (answers[0], answers[1]), place.left)
-        mine = [one for one in rulings.on_place(connection, place) if one.lead_id == self.lead_id]
-        draft = connection.execute(
-            "SELECT choice, reason FROM ruling_draft WHERE pair_id = ? AND turn = ? "
-            "AND lead_id = ?",
-            (place.pair_id, place.turn, self.lead_id),
-        ).fetchone()
-        asked = connection.execute(
-            "SELECT why FROM second_opinion WHERE pair_id = ? AND turn = ? AND asked_by <> ? "
-            "AND answered_by IS NULL ORDER BY id DESC",
-            (place.pair_id, place.turn, self.lead_id),
-        ).fetchone()
-        shows_kind = bool(self.store.settings()["ruling_shows_kind"])
-        told = self._told(connection, place)
-        assert self._mask is not None
-        return Case(
-            place.key,
-            place.turn,
-            texts.category,
-            texts.question,
-            texts.references,
-            texts.left,
-            texts.right,
-            tuple(_unnamed(one, shows_kind=shows_kind) for one in told),
-            self.listed.reasons(place.pair_id, place.turn) if shows_kind else (),
-            _draft(draft, place.left),
-            mine[-1].id if mine else "",
-            self._has_seen(connection, place),
-            self._mask[1].hide(asked[0])[0] if asked else "",
-            until,
-        )
-
-    def _unmasked(self, connection: sqlite3.Connection, place: Place, mine: Standing) -> Unmasked:
-        blind = rulings.blind_of(connection, mine)
-        told = opinions_of(connection, place, self.lead_id, self.store.seed, Mask(()))
-        return Unmasked(
-            place.key,
-            *self._models(connection, place),
-            tuple(one.named for one in told),
-            ruling_as_seen(blind, place.left),
-            ruling_as_seen(mine.choice, place.left),
-            mine.reason,
-            self.listed.reasons(place.pair_id, place.turn),
-        )
+    def _append(self, connection: sqlite3.Connection, place: Place, **row: object) -> None:
+        me = (self.lead.id, self.lead.name)
+        row["identity"] = self.lead.identity
+        rulings.append(connection, place, me, self.store.now(), **row)
 
 
 _MORE = RulingSeen.MORE_VOTES
+_WITHOUT_OUTCOME = (RulingChoice.NOT_DECIDABLE, RulingChoice.MORE_VOTES)
+_SHOWN = ("opinions", "kinds", "votes")
+"""What was before the lead; what a ruling set off is not set off again by its revision."""
 
 
 def _given(said: str) -> str:
@@ -695,28 +452,3 @@ def _given(said: str) -> str:
     if not said.strip():
         raise Conflict("no reason is given", "say why in a few words: it is kept with the ruling")
     return storable(said)
-
-
-def _families(said: str | None) -> set[str]:
-    """Model families as an annotator's attribute names them: a list, or one text with commas."""
-    if said is None:
-        return set()
-    several = json.loads(said) if said.startswith("[") else said.split(",")
-    return {str(each).strip().casefold() for each in several if str(each).strip()}
-
-
-def _kept(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """What was before the lead; what the ruling set off is not set off again."""
-    return {name: value for name, value in shown.items() if name in ("opinions", "kinds", "votes")}
-
-
-def _unnamed(told: Told, *, shows_kind: bool) -> Opinion:
-    opinion = told.named.opinion
-    return opinion if shows_kind else replace(opinion, kind="")
-
-
-def _draft(kept: tuple[str | None, str] | None, left: int) -> tuple[str, str]:
-    if kept is None:
-        return "", ""
-    choice = "" if kept[0] is None else ruling_as_seen(RulingChoice(kept[0]), left).value
-    return choice, kept[1]

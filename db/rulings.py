@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.records import RulingChoice, RulingStage
+from core.records import Pair, RulingChoice, RulingStage
 from db import chain
 from db.ruling_cases import Place
 
@@ -217,3 +217,33 @@ def stand_again(
         queue_probability=probability,
         shown={**json.loads(shown), "stands_again": json.loads(shown).get("stands_again", earlier)},
     )
+
+
+def withdrawn_by(connection: sqlite3.Connection, key: str) -> tuple[int, int] | None:
+    """The pair and turn on which a row of this id withdrew a ruling; None if none did."""
+    row = connection.execute(
+        "SELECT pair_id, turn FROM ruling WHERE id = ? AND choice IS NULL", (key,)
+    ).fetchone()
+    return None if row is None else (int(row[0]), int(row[1]))
+
+
+def others(connection: sqlite3.Connection, place: Place, lead_id: int) -> int:
+    """How many other leads could rule on a pair and turn and have not."""
+    (count,) = connection.execute(
+        "SELECT count(*) FROM annotator a WHERE a.role = 'lead' AND a.id <> ?1 "
+        "AND coalesce(a.retired_at, a.paused_at) IS NULL AND NOT EXISTS (SELECT 1 "
+        "FROM ruling v WHERE v.pair_id = ?2 AND v.turn = ?3 AND v.lead_id = a.id "
+        f"AND v.choice IS NOT NULL AND {STANDS})",
+        (lead_id, place.pair_id, place.turn),
+    ).fetchone()
+    return int(count)
+
+
+def pair_of(connection: sqlite3.Connection, place: Place) -> Pair:
+    """The pair with its models' names."""
+    question, model_1, model_2 = connection.execute(
+        "SELECT q.key, p.model_1, p.model_2 FROM pair p JOIN question q ON q.id = p.question_id "
+        "WHERE p.id = ?",
+        (place.pair_id,),
+    ).fetchone()
+    return Pair(question, model_1, model_2)

@@ -59,14 +59,14 @@ def _people(view: View, population: str) -> list[Estimate]:
 
 def _annotators(view: View, population: str) -> int:
     """How many annotators have a vote that counts on a selected item."""
-    item, annotator, _ = view.tally.votes
+    item, annotator, _, _ = view.votes
     voters = np.unique(annotator if view.all_items else annotator[np.isin(item, view.items)])
     return int(view.members(population)[voters].sum())
 
 
 def _declined(view: View, population: str) -> int:
     """How often somebody could not judge a selected item; no vote, and in no other number."""
-    item, annotator = view.tally.cannot_judge
+    item, annotator = view.cannot_judge
     here = np.isin(item, view.items) & view.members(population)[annotator]
     return int(here.sum())
 

@@ -24,6 +24,8 @@ from core.stats.beside import BaselineWords, FailureNames
 from core.stats.cells import Cells
 from core.stats.growing import Growing
 from core.stats.log import IntArray, Log, Names, Raters, blocks, check_range
+from core.stats.rulings import Rulings
+from core.stats.vote_times import VoteTimes
 
 WITHDRAWN: Final = 0
 MODEL_1, MODEL_2, TIE, BOTH_BAD = 1, 2, 3, 4
@@ -55,6 +57,8 @@ class Tally:
         failures: why calls failed.
         baselines: what judges that need no model say.
         background: what is known of answers and judges besides; fed apart.
+        rulings: what leads decided; told by :meth:`add_rulings`.
+        times: when votes were cast, as far as somebody asked for it; fed apart.
     """
 
     def __init__(self) -> None:
@@ -75,6 +79,8 @@ class Tally:
         self.panels: tuple[Panel, ...] = ()
         self.failures = FailureNames()
         self.baselines = BaselineWords()
+        self.rulings = Rulings()
+        self.times = VoteTimes()
 
     # --- what there is -----------------------------------------------------------------
 
@@ -153,6 +159,14 @@ class Tally:
         """Item, annotator and choice (1–4) of every vote that counts, in order of seq."""
         log, counts = self._votes, self._votes.counts.rows
         return log.item.rows[counts], log.rater.rows[counts], log.choice.rows[counts]
+
+    @property
+    def vote_seqs(self) -> tuple[IntArray, IntArray, IntArray]:
+        """The seqs of :attr:`votes`, of :attr:`cannot_judge` and of :attr:`repeats`."""
+        votes, repeats = self._votes, self._repeats
+        seq = votes.seq.rows
+        again: IntArray = repeats.seq.rows[repeats.counts.rows]
+        return seq[votes.counts.rows], seq[self._declined.rows], again
 
     @property
     def cannot_judge(self) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -368,6 +382,23 @@ class Tally:
             self._cells.write(gone[gone < start], clear=True)
             self._cells.write(start + np.flatnonzero(log.counts.rows[start:]))
             self._cells.restore(gone[gone < start])
+
+    def add_rulings(
+        self, rows: Iterable[tuple[int, int, int, int, int, int, int, float | None, str, str, int]]
+    ) -> None:
+        """Take rulings: one row of :meth:`Rulings.add` each, with pair_id and turn for the item.
+
+        (seq, pair_id, turn, lead's annotator_id, stage, choice, left, probability, reason, at,
+        superseded_seq). Few are made, and each by hand: they are taken one by one.
+
+        Raises:
+            ValueError: if rows come out of order or name something unknown.
+        """
+        for row in rows:
+            pair, turn, lead = (np.array([each], np.int64) for each in row[1:4])
+            item = self._number_items(pair, turn)[0]
+            number = self._annotators.numbers(lead, "annotator")[0]
+            self.rulings.add((row[0], int(item), int(number), *row[4:]))
 
     def _keep_repeats(self, rows: IntArray, gone: IntArray) -> None:
         """Take the repeats among new vote rows to a log of their own.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.gold import DecidedBy, Gold, GoldRule, decide
+from core.gold import DecidedBy, Gold, GoldModel, GoldRule, decide
 from core.records import Choice, Pair, Ruling, RulingChoice, RulingStage, Vote
 
 PAIR = Pair("q", "a", "b")
@@ -106,3 +109,49 @@ def test_the_order_of_votes_is_no_matter_and_the_label_leads(letters: str, share
         top = gold.counts.pop(gold.label)
         assert top / len(letters) > share
         assert all(top > other for other in gold.counts.values())
+
+
+def by_lead(lead: str, choice: RulingChoice, **more: Any) -> Ruling:
+    return replace(ruling(choice), lead=lead, **more)
+
+
+def test_leads_who_disagree_leave_it_open_until_one_is_final() -> None:
+    one, two = by_lead("lea", RulingChoice.TIE), by_lead("max", RulingChoice.MODEL_1)
+    gold = decide(votes("1"), [one, two], GoldRule())
+    assert (gold.label, gold.why) == (None, "leads disagree")
+    same = by_lead("max", RulingChoice.TIE)
+    assert decide(votes("1"), [one, same], GoldRule()).label is Choice.TIE
+    final = by_lead("lea", RulingChoice.MODEL_2, final=True)
+    assert decide(votes("1"), [final, two], GoldRule()).label is Choice.MODEL_2
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "threshold", "label"),
+    [
+        ((0.85, 0.05, 0.05, 0.05), 0.8, Choice.MODEL_1),
+        ((0.05, 0.05, 0.1, 0.8), 0.8, Choice.BOTH_BAD),
+        ((0.79, 0.21, 0.0, 0.0), 0.8, None),
+        ((0.5, 0.5, 0.0, 0.0), 0.5, None),
+        ((0.0, 0.0, 1.0, 0.0), 1.0, Choice.TIE),
+    ],
+)
+def test_dawid_skene_decides_from_its_threshold_on(
+    probabilities: tuple[float, ...], threshold: float, label: Choice | None
+) -> None:
+    rule = GoldRule(model=GoldModel.DAWID_SKENE, threshold=threshold, min_votes=2)
+    posterior = dict(zip(Choice, probabilities, strict=True))
+    gold = decide(votes("12t"), [], rule, posterior)
+    assert gold.label is label
+    by = DecidedBy.UNRESOLVED if label is None else DecidedBy.DAWID_SKENE
+    assert gold.decided_by is by
+    assert gold.why
+    assert decide(votes("1"), [], rule, posterior).label is None  # too few votes
+    assert decide(votes("12t"), [ruling(RulingChoice.MODEL_2)], rule, posterior).decided_by is (
+        DecidedBy.RULING
+    )
+
+
+def test_dawid_skene_decides_nothing_without_probabilities() -> None:
+    rule = GoldRule(model=GoldModel.DAWID_SKENE)
+    with pytest.raises(ValueError, match="needs the probabilities"):
+        decide(votes("11"), [], rule)
