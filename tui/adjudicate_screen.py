@@ -140,7 +140,7 @@ class AdjudicateScreen(Screen[None]):
             self.app.screen.listed()
         if is_back:
             app: TiebreakApp = self.app  # type: ignore[assignment]
-            said, is_warning = app.opening("Live. Cases are opened blind: no names, no order.")
+            said, is_warning = app.opening("Live. Cases open blind: without names.")
             self._say(said, warning=is_warning)
 
     @property

@@ -158,9 +158,7 @@ class Clerk(Following[Listed]):
     def _look(self, queue: RulingQueue, wanted: Wanted) -> Listed:
         from db.question_lines import categories, first_lines
 
-        rows = queue.cases(
-            wanted.filter, wanted.order, limit=MOST, backwards=wanted.is_turned
-        )
+        rows = queue.cases(wanted.filter, wanted.order, limit=MOST, backwards=wanted.is_turned)
         return Listed(
             wanted,
             tuple(rows),

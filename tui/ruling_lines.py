@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.adjudication.case import (
@@ -18,6 +18,7 @@ from core.adjudication.case import (
     State,
     Unmasked,
 )
+from core.records import Seen
 from core.saying import SAID, said_of
 from core.text import cell_width, many, one_line
 
@@ -48,8 +49,8 @@ _STATES: Mapping[State, str] = {
     State.MINE: "yours",
     State.TAKEN: "taken",
     State.RULED: "ruled",
-    State.MORE_VOTES: "awaits",
-    State.REFUSED: "not you",
+    State.MORE_VOTES: "sent",
+    State.REFUSED: "closed",
 }
 
 STATE_WORDS: Mapping[State, str] = {
@@ -93,7 +94,7 @@ class _Column:
 
 
 _COLUMNS: Sequence[_Column] = (
-    _Column("effect", 7, lambda row: _effect(row.effect), (Order.RANKING,), is_number=True),
+    _Column("effect", 6, lambda row: _effect(row.effect), (Order.RANKING,), is_number=True),
     _Column(
         "agreem.",
         7,
@@ -103,10 +104,10 @@ _COLUMNS: Sequence[_Column] = (
         wants=_WIDE,
     ),
     _Column("reason", 14, lambda row: _reasons(row), (Order.REASON,)),
-    _Column("state", 7, lambda row: _STATES[row.state]),
-    _Column("says", 7, lambda row: spread(row), (Order.OPINIONS, Order.SPREAD)),
+    _Column("state", 6, lambda row: _STATES[row.state]),
+    _Column("says", 6, lambda row: spread(row), (Order.OPINIONS, Order.SPREAD)),
     _Column("turn", 4, lambda row: str(row.turn or "all"), (Order.TURN,), is_number=True),
-    _Column("category", 10, lambda row: row.category or "·", (Order.CATEGORY,)),
+    _Column("category", 12, lambda row: row.category or "·", (Order.CATEGORY,), wants=_WIDE),
     _Column("question", 0, lambda row: row.question, (Order.QUESTION,)),
 )
 
@@ -162,6 +163,8 @@ def spread(row: Row) -> str:
 def row_facts(row: Row) -> list[str]:
     """What the list has no room for, of the chosen case."""
     facts = [STATE_WORDS[row.state], f"{many(row.opinions, 'opinion')}: {spread(row)}"]
+    if row.category is not None:
+        facts.insert(0, row.category)
     if row.rulings:
         facts.append(many(row.rulings, "ruling"))
     if row.probability is not None:
@@ -175,16 +178,16 @@ def row_facts(row: Row) -> list[str]:
 
 def tally(opinions: Sequence[Opinion]) -> str:
     """How the opinions fall, one's own earlier vote among them: ``3 opinions: A is better 2``."""
-    counts = Counter(said_of(one.seen) for one in opinions)
-    said = " · ".join(f"{words} {count}" for words, count in counts.most_common())
+    counts = Counter(one.seen for one in opinions)
+    said = " · ".join(f"{said_of(seen)} {counts[seen]}" for seen in (*Seen, None) if counts[seen])
     return f"{many(len(opinions), 'opinion')}: {said}" if opinions else "no opinions"
 
 
 def opinions_text(case: Case) -> str:
     """The unnamed opinions, each in its paragraph."""
-    parts = [f"Second opinion asked for: {case.asked}"] if case.asked else []
-    parts += ["\n".join(_opinion(one, one.kind)) for one in case.opinions]
-    return "\n\n".join(parts) or "Nobody has said anything about this."
+    parts = [f"Second opinion asked for: {case.asked}\n"] if case.asked else []
+    parts += [*_paragraphs((one, one.kind) for one in case.opinions)]
+    return "\n".join(parts) or "Nobody has said anything about this."
 
 
 def unmasked_text(unmasked: Unmasked) -> str:
@@ -197,8 +200,18 @@ def unmasked_text(unmasked: Unmasked) -> str:
         parts[-1] += f"\n{unmasked.reason}"
     if unmasked.reasons:
         parts.append("Here because " + "; ".join(REASON_WORDS[one] for one in unmasked.reasons))
-    parts += ["\n".join(_opinion(one.opinion, _who(one))) for one in unmasked.opinions]
+    parts.append("\n".join(_paragraphs((one.opinion, _who(one)) for one in unmasked.opinions)))
     return "\n\n".join(parts)
+
+
+def _paragraphs(opinions: Iterable[tuple[Opinion, str]]) -> Iterator[str]:
+    """Each opinion; those that say more than an outcome stand apart."""
+    was_long = False
+    for number, (one, who) in enumerate(opinions):
+        lines = [*_opinion(one, who)]
+        is_long = len(lines) > 1
+        yield "\n" * (number > 0 and (is_long or was_long)) + "\n".join(lines)
+        was_long = is_long
 
 
 def _who(named: Named) -> str:

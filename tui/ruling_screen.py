@@ -158,10 +158,10 @@ class RulingScreen(ReadingScreen, ModalScreen[None]):
         self.call_after_refresh(self._fit_opinions)
 
     def _fit_opinions(self) -> None:
-        """Below the answers, give the opinions as many rows as they have, up to a third."""
+        """Below the answers, give the opinions as many rows as they have, up to a fifth."""
         case, opinions = self.query_one("#case"), self.opinions
         is_column = case.has_class("-beside") or case.has_class("-opinions")
-        rows = None if is_column else opinions.rows(max(3, self.size.height // 4))
+        rows = None if is_column else opinions.rows(max(3, self.size.height // 5))
         height = opinions.view.styles.height
         if rows is None:
             opinions.view.styles.height = "1fr"
