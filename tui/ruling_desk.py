@@ -108,10 +108,17 @@ class Desk(Attentive):
         work: Callable[[RulingQueue], _Made],
         then: Callable[[_Made], None],
         refused: Callable[[TiebreakError], None],
+        *,
+        moves: bool = True,
     ) -> None:
-        """Have the clerk do something; ``then`` or ``refused`` is called by the screen."""
+        """Have the clerk do something; ``then`` or ``refused`` is called by the screen.
+
+        Args:
+            moves: whether another case will be on the screen: keys before it is are not for it.
+        """
         self.is_busy = True
-        self.begin()
+        if moves:
+            self.begin()
 
         def told(made: _Made | TiebreakError) -> None:
             def tell() -> None:
@@ -236,7 +243,9 @@ class Desk(Attentive):
         """Ask another lead to rule on this case too."""
         key = self._present().case.key
         id = self._id_for(key, "second", why)
-        self._do(lambda queue: queue.ask_second(key, why, id=id), lambda _: then(), refused)
+        self._do(
+            lambda queue: queue.ask_second(key, why, id=id), lambda _: then(), refused, moves=False
+        )
 
     def teach(
         self,
@@ -246,7 +255,7 @@ class Desk(Attentive):
         refused: Callable[[TiebreakError], None],
     ) -> None:
         """Make a lesson of a ruling; whether it is new."""
-        self._do(lambda queue: queue.teach(key, use), then, refused)
+        self._do(lambda queue: queue.teach(key, use), then, refused, moves=False)
 
     def come_back(self) -> None:
         """Show the case that waits, once a ruled one was looked at."""

@@ -94,7 +94,7 @@ class _Column:
 
 
 _COLUMNS: Sequence[_Column] = (
-    _Column("effect", 6, lambda row: _effect(row.effect), (Order.RANKING,), is_number=True),
+    _Column("effect", 7, lambda row: _effect(row.effect), (Order.RANKING,), is_number=True),
     _Column(
         "agreem.",
         7,
@@ -190,16 +190,19 @@ def opinions_text(case: Case) -> str:
     return "\n".join(parts) or "Nobody has said anything about this."
 
 
+def models(unmasked: Unmasked) -> str:
+    """Who wrote the two answers."""
+    return f"A: {one_line(unmasked.left, 60)} · B: {one_line(unmasked.right, 60)}"
+
+
 def unmasked_text(unmasked: Unmasked) -> str:
-    """Who wrote and who said what, and what was ruled before that was known."""
+    """Who said what, and what was ruled before that was known."""
     stands = f"Ruled: {SAID_RULING[unmasked.stands]}"
     if unmasked.stands is not unmasked.blind:
         stands += f"; before the names were shown: {SAID_RULING[unmasked.blind]}"
-    parts = [f"A is {unmasked.left}\nB is {unmasked.right}", stands]
-    if unmasked.reason:
-        parts[-1] += f"\n{unmasked.reason}"
+    parts = [f"{stands}\n{unmasked.reason}"]
     if unmasked.reasons:
-        parts.append("Here because " + "; ".join(REASON_WORDS[one] for one in unmasked.reasons))
+        parts[0] += "\nHere because " + "; ".join(REASON_WORDS[one] for one in unmasked.reasons)
     parts.append("\n".join(_paragraphs((one.opinion, _who(one)) for one in unmasked.opinions)))
     return "\n\n".join(parts)
 

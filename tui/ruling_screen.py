@@ -20,7 +20,7 @@ from core.errors import TiebreakError
 from core.text import many, one_line
 from tui.actions import READ, RULE, RULING, UNMASKED, Action
 from tui.ruling_desk import Desk, Ruled
-from tui.ruling_lines import SAID_RULING, SHORT_REASON, opinions_text, tally, unmasked_text
+from tui.ruling_lines import SAID_RULING, SHORT_REASON, models, opinions_text, tally, unmasked_text
 from tui.screens import take_keys
 from tui.screens.reading import ReadingScreen
 from tui.teaching import teach
@@ -154,14 +154,15 @@ class RulingScreen(ReadingScreen, ModalScreen[None]):
         if unmasked is None:
             self.opinions.show(tally(case.opinions), opinions_text(case))
         else:
-            self.opinions.show("With names", unmasked_text(unmasked))
+            self.opinions.show(models(unmasked), unmasked_text(unmasked))
         self.call_after_refresh(self._fit_opinions)
 
     def _fit_opinions(self) -> None:
-        """Below the answers, give the opinions as many rows as they have, up to a fifth."""
+        """Below the answers, give the opinions the rows that they need, up to a share of all."""
         case, opinions = self.query_one("#case"), self.opinions
         is_column = case.has_class("-beside") or case.has_class("-opinions")
-        rows = None if is_column else opinions.rows(max(3, self.size.height // 5))
+        share = 5 if self.desk.unmasked is None else 3
+        rows = None if is_column else opinions.rows(max(3, self.size.height // share))
         height = opinions.view.styles.height
         if rows is None:
             opinions.view.styles.height = "1fr"
@@ -191,7 +192,8 @@ class RulingScreen(ReadingScreen, ModalScreen[None]):
 
     def listed(self) -> None:
         """The list is another: the counts above may be."""
-        self._show_status()
+        if self._begun:
+            self._show_status()
 
     def _show_finished(self) -> None:
         lines = [
@@ -220,7 +222,7 @@ class RulingScreen(ReadingScreen, ModalScreen[None]):
 
     def _aim_at_opinions(self, aimed: bool) -> None:
         self.opinions.aim(aimed)
-        self.panes.set_class(aimed, "-elsewhere")
+        self.panes.aim_elsewhere(aimed)
         if not aimed:
             self._enlarge(False)
 
