@@ -103,8 +103,8 @@ class Row:
         key: names the case: pair key and turn; names no model.
         reasons: all that hold, the most telling first.
         spread: how many opinions each outcome has, largest first; which one is not said.
-        effect: expected change of the ranking by a ruling, in standard errors of the gaps between
-            models, added up.
+        effect: how far a ruling is expected to move the models' ratings, in log-odds (root mean
+            square over the models).
         agreement_effect: expected change of the judges' agreement with gold, in shares, added up.
         probability: with which it was drawn for the random sample; None where it is in the queue
             for what it is.

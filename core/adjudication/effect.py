@@ -146,47 +146,29 @@ def standing(shares: Floats, one: Ints, two: Ints, models: int) -> Standing:
     return Standing(theta, np.asarray(np.linalg.inv(laplacian + flat) - flat))
 
 
-def on_ranking(beliefs: Beliefs, gold: Codes, one: Ints, two: Ints, models: int) -> Floats:
-    """Expected change of the ranking by a ruling on each item.
+def on_ranking(beliefs: Beliefs, one: Ints, two: Ints, models: int) -> Floats:
+    """How far a ruling on each item is expected to move the ratings.
 
-    A ruling that turns a gold label g into k moves the ratings by H⁺(e_a − e_b)(s_k − s_g), the
-    influence function of the Bradley–Terry estimate, with s the item's score: its points for
-    model_1 less the expected ones, 0 for both bad and for what is not decided. The change of a
-    gap between two models counts by the density of that gap at zero: how far it moves the
-    probability that one stands above the other.
+    Ratings rest on the points that the beliefs expect. A ruling k moves them by
+    H⁺(e_a − e_b)(s_k − E s), the influence function of the Bradley–Terry estimate, with s_k the
+    item's score: its points for model_1 less those that the ratings foretell, 0 for both bad.
+    Items are independent given the ratings, so the squares add up: ruling on the items with the
+    largest ones leaves the ratings with the least variance that so many rulings can leave them.
 
     Returns:
-        That change in probability, added up over all two models, expected under the beliefs;
+        Root mean square of that move over the models, expected under the beliefs, in log-odds;
         shape (items,).
     """
-    if models < 2 or not len(gold):
-        return np.zeros(len(gold))
+    if models < 2 or not len(one):
+        return np.zeros(len(one))
     stands = standing(beliefs.shares, one, two, models)
-    weight = _weights(stands)
     chance = 1 / (1 + np.exp(stands.ratings[two] - stands.ratings[one]))
     score = np.stack([1 - chance, -chance, 0.5 - chance, np.zeros_like(chance)], axis=1)
-    padded = np.concatenate([np.zeros((len(score), 1)), score], axis=1)
-    now = padded[np.arange(len(score)), gold]
-    expected = (beliefs.shares * np.abs(score - now[:, None])).sum(axis=1)
-    return np.asarray(expected * weight[one, two])
-
-
-def _weights(stands: Standing) -> Floats:
-    """How far one point between two models moves the order of all, shape (models, models)."""
-    size = len(stands.ratings)
-    spread, theta = stands.spread, stands.ratings
-    first, second = np.triu_indices(size, 1)
-    errors = np.sqrt(
-        np.maximum(spread[first, first] + spread[second, second] - 2 * spread[first, second], 1e-12)
-    )
-    gaps = np.abs(theta[first] - theta[second]) / errors
-    density = np.exp(-(gaps**2) / 2) / np.sqrt(2 * np.pi) / errors
-    between = spread[first] - spread[second]  # (gaps, models)
-    weight = np.zeros((size, size))
-    for model in range(size):
-        moved = np.abs(between[:, model, None] - between)  # (gaps, models)
-        weight[model] = density @ moved
-    return weight
+    mean = (beliefs.shares * score).sum(axis=1)
+    variance = (beliefs.shares * (score - mean[:, None]) ** 2).sum(axis=1)
+    spread = stands.spread
+    moved = ((spread[:, None, :] - spread[None, :, :]) ** 2).mean(axis=2)
+    return np.asarray(np.sqrt(variance * moved[one, two]))
 
 
 def on_agreement(beliefs: Beliefs, gold: Codes, words: Sequence[Codes]) -> Floats:

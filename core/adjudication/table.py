@@ -159,9 +159,8 @@ class Cases:
     def on_ranking(self) -> Floats:
         """See :func:`core.adjudication.effect.on_ranking`."""
         view = self.view
-        return effect.on_ranking(
-            self.beliefs, self.gold, view.model_1, view.model_2, len(view.tally.models)
-        )
+        models = len(view.tally.models)
+        return effect.on_ranking(self.beliefs, view.model_1, view.model_2, models)
 
     @cached_property
     def on_agreement(self) -> Floats:
