@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from textual.pilot import Pilot
@@ -24,9 +26,11 @@ from core.records import (
     Vote,
 )
 from db.store import Store
-from tests.studies import FILES, located
+from tests.studies import FILES, SHARED, located, rows
+from tests.terminal import Terminal, terminal
 from tui.adjudicate_screen import AdjudicateScreen
 from tui.app import TiebreakApp, Who
+from tui.cli import run
 from tui.ruling_screen import RulingScreen
 from tui.widgets.case_list import CaseList
 
@@ -158,3 +162,113 @@ async def lead(
         await one.until("Live. Cases open blind")
         yield one
     app.store.close()
+
+
+# ── a real terminal ─────────────────────────────────────────────────────────
+
+MT_BENCH = SHARED / "mt_bench"
+F6 = "\x1b[17~"
+ESCAPE = "\x1b"
+WORDS: Mapping[str, str] = {
+    "1": "A is better",
+    "2": "B is better",
+    "3": "tie",
+    "4": "both bad",
+    "5": "not decidable",
+}
+"""What is said of a ruling, by its key."""
+
+
+def sits_down(study: Path, name: str) -> list[str]:
+    """The command of a lead at the terminal."""
+    return ["--db", str(study), "lead", "--as", name]
+
+
+def rulings(study: Path) -> int:
+    """How many rows the ruling log has."""
+    return int(rows(study, "SELECT count(*) FROM ruling")[0][0])
+
+
+def opens_the_list(seat: Terminal) -> None:
+    """Go to the list of cases and open the first."""
+    seat.shows("Ctrl+Q")
+    seat.send(F6)
+    seat.shows("listed by", 60)
+    seat.send("\r")
+    seat.shows("Blind: no names", 60)
+
+
+def rules(seat: Terminal, key: str, reason: str) -> None:
+    """Rule with a key and a reason, and wait until it is said to be on the disk."""
+    is_other = f": {WORDS[key]}." not in seat.text()
+    seat.send(key)
+    seat.shows(f"Why “{WORDS[key]}”?")
+    seat.send(reason)
+    seat.shows(reason)
+    seat.send(ESCAPE)
+    assert is_other, "two in a row are to be told apart"
+    seat.until(lambda: f"✓ Ruled: {WORDS[key]}." in seat.text() and "Why" not in seat.text())
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What was done to a study.
+
+    Attributes:
+        standing: rulings that stand.
+        revised, unmasked, undone: how many of them were, or were taken back and made again.
+        seconds: that the rulings took, from the first key to the last.
+    """
+
+    standing: int
+    unmasked: int
+    revised: int
+    undone: int
+    seconds: float
+
+
+def played_study(path: Path, *, count: int = 100, columns: int = 120, rows: int = 40) -> Played:
+    """MT-bench, judged by the baselines, with blind rulings made at the keyboard of a real app.
+
+    Every tenth ruling is unmasked, every twentieth revised then, and every twenty-fifth taken back
+    and made again.
+    """
+    db = ["--db", str(path)]
+    for command in (
+        ["import", str(MT_BENCH)],
+        ["study", "set", "dwell_ms", "0"],
+        ["judge", "add", "longer", "--baseline", "longer-answer"],
+        ["judge", "add", "coin", "--baseline", "coin"],
+        ["judge", "run"],
+    ):
+        assert run([*db, *command]) == 0, command
+    unmasked = revised = undone = 0
+    with terminal(sits_down(path, "lea"), columns=columns, rows=rows) as seat:
+        opens_the_list(seat)
+        began = time.monotonic()
+        for number in range(1, count + 1):
+            key = "12345"[number % 5]
+            rules(seat, key, f"reason {number}")
+            if number % 25 == 0:
+                seat.send("u")
+                seat.shows("↶ Taken back")
+                seat.send(key)  # its reason is there again
+                seat.shows(f"✓ Ruled: {WORDS[key]}.")
+                undone += 1
+            if number % 10 == 0:
+                seat.send("7")
+                seat.shows("NAMES SHOWN")
+                unmasked += 1
+                if number % 20 == 0:
+                    seat.send("4")
+                    seat.shows("Why “both bad”?")
+                    seat.send(ESCAPE)
+                    seat.shows("✓ Revised: both bad.")
+                    revised += 1
+                else:
+                    seat.send("s")
+                    seat.shows("It stands as it is")
+        seconds = time.monotonic() - began
+        seat.send("\x11")
+        assert seat.wait() == 0
+    return Played(count, unmasked, revised, undone, seconds)

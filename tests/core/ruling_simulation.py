@@ -109,7 +109,10 @@ def at_random(known: Known, rulings: int, step: int = 10) -> Floats:
     rng = np.random.default_rng([known.seed, 1])
     place = rng.permutation(len(known.truth))
     return _ruling(
-        known, rulings, step, lambda cases: sorted(_listed(cases, Order.TURN), key=place.__getitem__)
+        known,
+        rulings,
+        step,
+        lambda cases: sorted(_listed(cases, Order.TURN), key=place.__getitem__),
     )
 
 
@@ -117,9 +120,7 @@ def _listed(cases: Cases, order: Order) -> list[int]:
     return Listing(cases, {}, {}, ()).items(Filter(), order)
 
 
-def _ruling(
-    known: Known, rulings: int, step: int, listed: Callable[[Cases], list[int]]
-) -> Floats:
+def _ruling(known: Known, rulings: int, step: int, listed: Callable[[Cases], list[int]]) -> Floats:
     ruled: dict[int, int] = {}
     cases = known.cases(ruled)
     errors = [known.error(cases)]
