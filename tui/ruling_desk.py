@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from core.adjudication.case import Case, RulingSeen, State, Unmasked
+from core.adjudication.case import Case, RulingSeen, Unmasked
 from core.errors import Conflict, TiebreakError
 from core.records import LessonUse
 from tui.attention import Attentive
 from tui.ruling_clerk import Clerk, Listed
+from tui.ruling_lines import WAITS
 
 if TYPE_CHECKING:
     from db.more_votes import Asked
@@ -291,11 +292,10 @@ class Desk(Attentive):
         if place is None:
             place = min(self._place, len(rows))
         self._place = place
-        open_ = (State.WAITING, State.MINE)
         candidates = [
             row.key
             for row in (*rows[place:], *rows[:place])
-            if row.state in open_ and row.key != key and row.key not in self._left
+            if row.state in WAITS and row.key != key and row.key not in self._left
         ]
         yield from candidates[:_TRY]
 

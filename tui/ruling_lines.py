@@ -44,6 +44,9 @@ SHORT_REASON: Mapping[Reason, str] = {
 }
 """Why a case is in the queue, in a column of the list."""
 
+WAITS = (State.MINE, State.WAITING)
+"""What this lead can rule on now, what they left open first."""
+
 _STATES: Mapping[State, str] = {
     State.WAITING: "open",
     State.MINE: "yours",

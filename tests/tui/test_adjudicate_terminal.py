@@ -88,10 +88,7 @@ def test_killed_amid_a_ruling_nothing_that_was_said_to_be_ruled_is_lost(tmp_path
         seat.send(F6)
         seat.shows("2 ruled, 4 left")
         seat.shows("yours")
-        seat.send("g")
-        while "open on your screen" not in seat.text():
-            seat.send("j")
-            seat.drain()
+        seat.shows("open on your screen")
         seat.send("\r")
         seat.shows("The reason that you began is here")
         seat.send("1")

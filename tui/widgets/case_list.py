@@ -9,7 +9,7 @@ from rich.segment import Segment
 from textual.strip import Strip
 
 from core.text import cell_width, one_line
-from tui.ruling_lines import row_line
+from tui.ruling_lines import WAITS, row_line
 from tui.widgets.cursor_list import CursorList
 
 if TYPE_CHECKING:
@@ -56,12 +56,15 @@ class CaseList(CursorList, inherit_bindings=False):
 
         Args:
             questions: how each question begins, by its key and the turn.
-            anew: from the first; else the chosen case stays chosen, or what took its place.
+            anew: choose the one that this lead left open, or the first that waits; else the
+                chosen case stays chosen, or what took its place.
         """
         chosen = self.chosen
         self._rows, self._questions = rows, questions
         if anew or chosen is None:
-            self._cursor = self._top = 0
+            states = [row.state for row in rows]
+            places = (states.index(state) for state in WAITS if state in states)
+            self._cursor, self._top = next(places, 0), 0
         else:
             place = (n for n, row in enumerate(rows) if row.key == chosen.key)
             self._cursor = next(place, min(self._cursor, max(0, len(rows) - 1)))
