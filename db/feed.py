@@ -109,6 +109,8 @@ class Feed:
             )
         )
 
+        self.tally.tell_unmasked(connection.execute("SELECT pair_id, turn, lead_id FROM unmasking"))
+
     def _new_times(self, connection: sqlite3.Connection) -> None:
         times = self.tally.times
         times.add(

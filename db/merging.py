@@ -29,6 +29,7 @@ from db.drawing import settle_disputes
 from db.ingest import File
 from db.judging import keep_wording
 from db.merging_rows import Rows
+from db.merging_rulings import merge_beside_rulings
 from db.store import Store
 
 _BATCH = 2000
@@ -124,6 +125,8 @@ class _Merging:
         for log in chain.LOGS:
             self._log(connection, log, rows)
         self._trials(connection, rows)
+        refused = self._refused["annotator"]
+        merge_beside_rulings(connection, self.theirs.connection, rows, refused, self.merged.new)
         connection.execute(
             "UPDATE queue SET (load, load_1) = "
             "(SELECT count(*), count(iif(a.left = 1, 1, NULL)) FROM assignment a "
@@ -178,21 +181,27 @@ class _Merging:
         """Queue what only the other had queued, by the design it was drawn with."""
         designs: dict[int, int] = {}
         queued = self.theirs.connection.execute(
-            "SELECT p.key, q.probability, q.overlap, d.id, d.method, d.arguments, d.seed, "
+            "SELECT p.key, q.probability, q.overlap, q.extra, d.id, d.method, d.arguments, d.seed, "
             "d.population, d.made_at FROM queue q JOIN pair p ON p.id = q.pair_id "
             "JOIN design d ON d.id = q.design_id ORDER BY q.pair_id"
         )
-        for key, probability, overlap, number, *design in queued.fetchall():
+        for key, probability, overlap, extra, number, *design in queued.fetchall():
             pair_id = rows.pairs.get(key)
             if pair_id is None:
                 continue
             if number not in designs:
                 designs[number] = _design(connection, design)
             added = connection.execute(
-                "INSERT OR IGNORE INTO queue (pair_id, design_id, probability, overlap) "
-                "VALUES (?, ?, ?, ?)",
-                (pair_id, designs[number], probability, overlap),
+                "INSERT OR IGNORE INTO queue (pair_id, design_id, probability, overlap, extra) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (pair_id, designs[number], probability, overlap, extra),
             ).rowcount
+            if extra:  # a lead there sent it for more votes
+                connection.execute(
+                    "UPDATE queue SET overlap = overlap + ?1 - extra, extra = ?1 "
+                    "WHERE pair_id = ?2 AND extra < ?1",
+                    (extra, pair_id),
+                )
             (self.merged.new if added else self.merged.unchanged)["queued pairs"] += 1
 
     def _assignments(self, connection: sqlite3.Connection, rows: Rows) -> None:

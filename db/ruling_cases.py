@@ -62,7 +62,6 @@ def mask_of(connection: sqlite3.Connection) -> Mask:
             "SELECT name FROM model",
             "SELECT family FROM model",
             "SELECT model FROM judge WHERE kind <> 'baseline'",
-            "SELECT DISTINCT model_1 FROM block UNION SELECT DISTINCT model_2 FROM block",
         )
         for (name,) in connection.execute(query)
     }

@@ -45,6 +45,7 @@ class CaseList:
         self._doubtful: dict[int, int] = {}
         self._listing: Listing
         self._seen: object = None
+        self._rests_on: object = None
         self.refresh()
 
     # ── looking at it ───────────────────────────────────────────────────────
@@ -128,16 +129,25 @@ class CaseList:
         options = Options(
             exclude_groups=tuple(settings["exclude_groups"]), repeats=settings["judge_repeats"]
         )
+        shares = settings["ruling_sample_agreements"], settings["ruling_sample_conflicts"]
         stand = [*rulings.standing(connection)]
         ruled = self._found([(one.pair_id, one.turn) for one in stand])
         marks = self._marks(connection, stand, ruled)
-        cases = Cases(
-            View(self._feed.tally, options),
-            marks,
-            agreements=settings["ruling_sample_agreements"],
-            conflicts=settings["ruling_sample_conflicts"],
-            seed=_number(self.store.seed),
-        )
+        tally = self._feed.tally
+        said = tally.last_vote_seq, tally.last_verdict_seq, len(tally.item_turn)
+        rests_on = (said, marks.flagged, marks.doubtful, options, shares, tally.annotator_groups)
+        if rests_on == self._rests_on:
+            cases = self._listing.cases.ruled_on(marks)
+        else:
+            agreements, conflicts = shares
+            cases = Cases(
+                View(tally, options),
+                marks,
+                agreements=agreements,
+                conflicts=conflicts,
+                seed=_number(self.store.seed),
+            )
+            self._rests_on = rests_on
         counted: dict[int, int] = {}
         for item in ruled:
             counted[item] = counted.get(item, 0) + 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,13 @@ from core.stats.tally import CHOICES, MODEL_1, MODEL_2, TIE
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 Codes = NDArray[np.int8]
+Longs = NDArray[np.int64]
 
 _ROUNDS = 8
 _PRIOR_VOTES = 8.0
 """Items that the outcomes of all pairs count among those of one pair of models."""
 
+_FIRST = 0.7
 _LEAST, _MOST = 0.3, 0.97
 """A rater is believed to be right no less and no more often than this: few items prove nothing."""
 
@@ -34,17 +37,30 @@ _LINK = 0.1
 class Beliefs:
     """What the opinions so far make one expect of a ruling.
 
+    Items of which the same was said are believed the same, and counted together.
+
     Attributes:
-        shares: how likely each outcome is, shape (items, 4); rows add up to 1.
+        patterns: how likely each outcome is, shape (patterns, 4); rows add up to 1.
+        of: each item's pattern, shape (items,).
+        first: an item of each pattern.
+        times: how many items each pattern has.
         accuracy: how often people, and then each judge, name the likeliest outcome.
     """
 
-    shares: Floats
+    patterns: Floats
+    of: Longs
+    first: Longs
+    times: Longs
     accuracy: Floats
+
+    @property
+    def shares(self) -> Floats:
+        """How likely each outcome is, shape (items, 4)."""
+        return np.asarray(self.patterns[self.of])
 
 
 def believe(
-    counts: Ints, words: Sequence[Codes], block: NDArray[np.int64], ruled: Codes | None = None
+    counts: Ints, words: Sequence[Codes], block: Longs, ruled: Codes | None = None
 ) -> Beliefs:
     """How likely each outcome of a ruling is, by what people and judges said.
 
@@ -58,26 +74,47 @@ def believe(
         block: a number for the two models of each item.
         ruled: 1–4 where a ruling settled the outcome already.
     """
-    votes = counts.astype(np.float64)
-    given = [_one_each(word) for word in words]
-    shares = votes + sum(given, np.zeros_like(votes)) + 0.25
+    settled = np.zeros(len(counts), np.int8) if ruled is None else ruled
+    first, of, times = _alike([*counts.T, *words, block, settled])
+    votes = counts[first].astype(np.float64)
+    raters = [votes, *(_one_each(word[first]) for word in words)]
+    block, settled = block[first], settled[first]
+    fixed = np.flatnonzero(settled)
+    outcome = _one_each(settled)[fixed]
+    shares = sum(raters[1:], votes) + 0.25
     shares /= shares.sum(axis=1, keepdims=True)
-    fixed = np.flatnonzero(ruled) if ruled is not None else np.zeros(0, np.int64)
-    settled = _one_each(ruled)[fixed] if ruled is not None else np.zeros((0, CHOICES))
-    shares[fixed] = settled
-    blocks = int(block.max(initial=-1)) + 1
-    raters = [votes, *given]
-    accuracy = np.full(len(raters), 0.7)
+    shares[fixed] = outcome
+    accuracy = np.zeros(len(raters))
     for _ in range(_ROUNDS):
-        accuracy = np.array([_accuracy(shares, said) for said in raters])
-        logits = np.log(_prior(shares, block, blocks))[block]
+        weighed = shares * times[:, None]
+        accuracy = np.array([_accuracy(weighed, said, times) for said in raters])
+        logits = np.log(_prior(weighed, block))[block]
         for right, said in zip(accuracy, raters, strict=True):
             logits += said * np.log(right * (CHOICES - 1) / (1 - right))
         logits -= logits.max(axis=1, keepdims=True)
         shares = np.exp(logits)
         shares /= shares.sum(axis=1, keepdims=True)
-        shares[fixed] = settled
-    return Beliefs(shares, accuracy)
+        shares[fixed] = outcome
+    return Beliefs(shares, of, first, times, accuracy)
+
+
+def _alike(columns: Sequence[NDArray[Any]]) -> tuple[Longs, Longs, Longs]:
+    """Rows that are the same in every column of whole numbers from 0.
+
+    Returns:
+        The first of each kind, each row's kind, and how many there are of each.
+    """
+    key = np.zeros(len(columns[0]), np.int64)
+    room = 1
+    for column in columns:
+        radix = int(column.max(initial=0)) + 1
+        if room * radix >= 1 << 62:
+            key = np.unique(key, return_inverse=True)[1].astype(np.int64)
+            room = int(key.max(initial=0)) + 1
+        key = key * radix + column
+        room *= radix
+    _, first, of, times = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
+    return first.astype(np.int64), of.astype(np.int64), times.astype(np.int64)
 
 
 def _one_each(word: Codes) -> Floats:
@@ -86,16 +123,17 @@ def _one_each(word: Codes) -> Floats:
     return table[:, 1:]
 
 
-def _accuracy(shares: Floats, said: Floats) -> float:
-    total = said.sum()
-    right = float((shares * said).sum() / total) if total else 0.7
+def _accuracy(weighed: Floats, said: Floats, times: Longs) -> float:
+    total = float(times @ said.sum(axis=1))
+    right = float((weighed * said).sum() / total) if total else _FIRST
     return min(max(right, _LEAST), _MOST)
 
 
-def _prior(shares: Floats, block: NDArray[np.int64], blocks: int) -> Floats:
+def _prior(weighed: Floats, block: Longs) -> Floats:
     """Shares of the outcomes for each two models, drawn towards those of all; (blocks, 4)."""
+    blocks = int(block.max(initial=-1)) + 1
     sums = np.stack(
-        [np.bincount(block, shares[:, choice], blocks) for choice in range(CHOICES)], axis=1
+        [np.bincount(block, weighed[:, choice], blocks) for choice in range(CHOICES)], axis=1
     )
     everywhere = (sums.sum(axis=0) + 1) / (sums.sum() + CHOICES)
     counted = sums + _PRIOR_VOTES * everywhere
@@ -127,7 +165,8 @@ def standing(shares: Floats, one: Ints, two: Ints, models: int) -> Standing:
     """Bradley–Terry ratings on expected points; both bad gives none.
 
     Args:
-        one, two: the two models of each item.
+        shares: of the outcomes, by item, or added up over several; shape (rows, 4).
+        one, two: the two models of each row.
     """
     cell = one.astype(np.int64) * models + two
 
@@ -161,14 +200,16 @@ def on_ranking(beliefs: Beliefs, one: Ints, two: Ints, models: int) -> Floats:
     """
     if models < 2 or not len(one):
         return np.zeros(len(one))
-    stands = standing(beliefs.shares, one, two, models)
+    one, two = one[beliefs.first], two[beliefs.first]
+    shares = beliefs.patterns
+    stands = standing(shares * beliefs.times[:, None], one, two, models)
     chance = 1 / (1 + np.exp(stands.ratings[two] - stands.ratings[one]))
     score = np.stack([1 - chance, -chance, 0.5 - chance, np.zeros_like(chance)], axis=1)
-    mean = (beliefs.shares * score).sum(axis=1)
-    variance = (beliefs.shares * (score - mean[:, None]) ** 2).sum(axis=1)
+    mean = (shares * score).sum(axis=1)
+    variance = (shares * (score - mean[:, None]) ** 2).sum(axis=1)
     spread = stands.spread
     moved = ((spread[:, None, :] - spread[None, :, :]) ** 2).mean(axis=2)
-    return np.asarray(np.sqrt(variance * moved[one, two]))
+    return np.asarray(np.sqrt(variance * moved[one, two])[beliefs.of])
 
 
 def on_agreement(beliefs: Beliefs, gold: Codes, words: Sequence[Codes]) -> Floats:
@@ -177,12 +218,12 @@ def on_agreement(beliefs: Beliefs, gold: Codes, words: Sequence[Codes]) -> Float
     Returns:
         In shares, added up over the judges; shape (items,).
     """
-    change = np.zeros(len(gold))
+    change, shares = np.zeros(len(gold)), beliefs.shares
     for word in words:
         said = np.flatnonzero(word)
         if not len(said):
             continue
-        likely = beliefs.shares[said, word[said] - 1]
+        likely = shares[said, word[said] - 1]
         decided = gold[said] > 0
         agrees = gold[said] == word[said]
         share = float(np.mean(agrees[decided])) if decided.any() else 0.5

@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from core.text import displayable
-
 HIDDEN = "[name hidden]"
 """What stands for a name."""
 
@@ -18,10 +16,15 @@ _PARTS = re.compile(r"[^\W_]+")
 _SHORTEST_WORD = 3
 """Letters of a family's word below which it is hidden only within a longer name."""
 
+_DISTINCT = 6
+"""Letters and digits of a name that no other word holds by chance."""
+
+_ESCAPE = r"\x1b\[[0-9;]*[A-Za-z]"
+
 _UNSEEN = r"[\u200b-\u200f\u2060\ufeff\xad]*"
 """What may stand within a name without being seen."""
 
-_ALIKE = str.maketrans({"а": "a", "е": "e", "о": "o", "р": "p", "с": "c", "х": "x", "і": "i"})
+_ALIKE = str.maketrans("аеорсхіАВЕКМНОРСТХІ", "aeopcxiABEKMHOPCTXI")
 """Cyrillic letters that look like the Latin ones of a name."""
 
 
@@ -29,7 +32,8 @@ class Mask:
     """Hides names, in whatever case and with whatever between their parts.
 
     ``gpt-4`` is found in ``GPT 4``, ``gpt_4`` and ``Gpt4``; also its first word alone, as
-    ``Vicuna`` for ``vicuna-13b-v1.3``. A name within a longer word is left: ``ant`` in ``want``.
+    ``Vicuna`` for ``vicuna-13b-v1.3``. A short name within a longer word is left: ``ant`` in
+    ``want``; a longer one is hidden there too.
 
     Args:
         models: names of models, and of those that judges are.
@@ -37,21 +41,22 @@ class Mask:
     """
 
     def __init__(self, models: Iterable[str], others: Iterable[str] = ()) -> None:
-        patterns: set[str] = set()
+        said: set[tuple[str, ...]] = set()
         for name in models:
-            parts = _PARTS.findall(name.rsplit("/", 1)[-1])
-            for given in (parts, _PARTS.findall(name)):
-                patterns.update(_pattern(given))
+            parts = tuple(_PARTS.findall(name.rsplit("/", 1)[-1]))
             first = re.match(r"[^\W\d_]+", parts[0]) if parts else None
+            said |= {parts, tuple(_PARTS.findall(name))}
             if first and len(first[0]) >= _SHORTEST_WORD:
-                patterns.update(_pattern([first[0]]))
-        for name in others:
-            patterns.update(_pattern(_PARTS.findall(name)))
+                said.add((first[0],))
+        said |= {tuple(_PARTS.findall(name)) for name in others}
         # The longest first, so that a name is hidden whole.
-        listed = sorted(patterns, key=lambda each: (-len(each), each))
-        self._names = re.compile(
-            rf"(?<![^\W_])(?:{'|'.join(listed)})(?![^\W_])" if listed else r"(?!)", re.IGNORECASE
-        )
+        listed = sorted(said - {()}, key=lambda each: (-len("".join(each)), each))
+        long = [_pattern(each) for each in listed if len("".join(each)) >= _DISTINCT]
+        short = [_pattern(each) for each in listed if len("".join(each)) < _DISTINCT]
+        # What colours a terminal ends in a letter, which is no part of the word behind it.
+        apart = rf"(?:{_ESCAPE}|(?<![^\W_]))(?:{'|'.join(short)})(?![^\W_])"
+        either = [*long, apart] if short else long
+        self._names = re.compile("|".join(either) or "(?!)", re.IGNORECASE)
 
     def hide(self, text: str) -> tuple[str, int]:
         """A text without the names, and how many were hidden."""
@@ -62,15 +67,8 @@ class Mask:
             end = stop
         return "".join([*parts, text[end:]]), len(found)
 
-    def names_any(self, text: str) -> bool:
-        """Whether a text says a name."""
-        return self._names.search(displayable(text).translate(_ALIKE)) is not None
 
-
-def _pattern(parts: list[str]) -> list[str]:
-    """The parts of a name one after another, whatever stands between them; none for no parts."""
-    if not parts:
-        return []
+def _pattern(parts: tuple[str, ...]) -> str:
+    """The parts of a name one after another, whatever stands between them."""
     between = rf"(?:[\W_]{{0,3}}|{_UNSEEN})"
-    letters = [_UNSEEN.join(map(re.escape, part)) for part in parts]
-    return [between.join(letters)]
+    return between.join(_UNSEEN.join(map(re.escape, part)) for part in parts)

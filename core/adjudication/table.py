@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -27,11 +28,6 @@ REASONS: tuple[Reason, ...] = tuple(Reason)
 BIT: Mapping[Reason, int] = {reason: 1 << place for place, reason in enumerate(REASONS)}
 """Each reason's bit in :attr:`Cases.reasons`; the most telling one has the lowest."""
 
-_DISPUTES = sum(
-    bit
-    for reason, bit in BIT.items()
-    if reason not in (Reason.AGREEMENT_SAMPLE, Reason.BY_HAND, Reason.SECOND_OPINION)
-)
 _SAMPLE_EVERY = 5
 """Of so many cases in order of their effect, one is of the random sample."""
 
@@ -87,18 +83,32 @@ class Cases:
         self._counts = view.counts()
         self._outcomes = list(view.judges().values())
         self._words = [each.choice for each in self._outcomes]
-        self.is_disputed: Bools
-        self.reasons = self._find_reasons()
-        self.is_disputed = (self.reasons & _DISPUTES) > 0
-        share = np.where(self.is_disputed, conflicts, agreements)
+        self._disputes = self._find_disputes()
+        self.is_disputed: Bools = self._disputes > 0
+        self._share = np.where(self.is_disputed, conflicts, agreements)
         voted = self._counts.sum(axis=1) > 0
         pairs = view.tally.pair_ids(view.items)
         self.chance = chances(seed, pairs, view.turn.astype(np.int64))
-        self.is_drawn: Bools = (self.chance < share) & voted
-        self.probability = np.where(self.is_drawn, share, np.nan)
-        self.reasons[self.is_drawn & ~self.is_disputed] |= BIT[Reason.AGREEMENT_SAMPLE]
+        self.is_drawn: Bools = (self.chance < self._share) & voted
+        self.probability = np.where(self.is_drawn, self._share, np.nan)
+        self.reasons = self._all_reasons()
 
-    def _find_reasons(self) -> Longs:
+    def ruled_on(self, marks: Marks) -> Cases:
+        """The same after other rulings, or other wishes for second opinions."""
+        after = copy(self)
+        after.marks = marks
+        for name in ("ruled", "gold", "beliefs", "on_ranking", "on_agreement"):
+            after.__dict__.pop(name, None)
+        after.reasons = after._all_reasons()
+        return after
+
+    def _all_reasons(self) -> Longs:
+        reasons = self._disputes.copy()
+        reasons[self.is_drawn & ~self.is_disputed] |= BIT[Reason.AGREEMENT_SAMPLE]
+        reasons[np.array(self.marks.second, np.int64)] |= BIT[Reason.SECOND_OPINION]
+        return reasons
+
+    def _find_disputes(self) -> Longs:
         counts, size = self._counts, len(self._counts)
         reasons = np.zeros(size, np.int64)
         given = counts > 0
@@ -127,7 +137,6 @@ class Cases:
             (Reason.CANNOT_JUDGE, declined),
             (Reason.FLAGGED, self.marks.flagged),
             (Reason.LOW_CONFIDENCE, self.marks.doubtful),
-            (Reason.SECOND_OPINION, self.marks.second),
         ):
             reasons[np.array(items, np.int64)] |= BIT[reason]
         return reasons
@@ -152,8 +161,7 @@ class Cases:
         """How likely each outcome of a ruling is."""
         models = len(self.view.tally.models)
         block = self.view.model_1.astype(np.int64) * models + self.view.model_2
-        _, number = np.unique(block, return_inverse=True)
-        return effect.believe(self._counts, self._words, number, self.ruled)
+        return effect.believe(self._counts, self._words, block, self.ruled)
 
     @cached_property
     def on_ranking(self) -> Floats:
@@ -180,11 +188,12 @@ class Cases:
     def mixed(self, items: Longs, by: Floats) -> Longs:
         """Items in order of an effect, largest first, the random sample mixed in.
 
-        The sample comes in an order of its own that knows nothing of the effect: as much of it
-        as was ruled on is a random sample too.
+        The sample comes in an order of its own that knows nothing of the effect, and takes both
+        kinds in step: as much of it as was ruled on is a random sample too, in which the shares
+        stand to each other as they should.
         """
         drawn = items[self.is_drawn[items]]
-        drawn = drawn[np.argsort(self.chance[drawn], kind="stable")]
+        drawn = drawn[np.argsort(self.chance[drawn] / self._share[drawn], kind="stable")]
         others = items[~self.is_drawn[items]]
         others = others[np.argsort(-by[others], kind="stable")]
         place = np.concatenate(

@@ -58,6 +58,8 @@ class Tally:
         baselines: what judges that need no model say.
         background: what is known of answers and judges besides; fed apart.
         rulings: what leads decided; told by :meth:`add_rulings`.
+        unmasked: item and lead's annotator number of every case whose names its lead has seen;
+            told by :meth:`tell_unmasked`.
         times: when votes were cast, as far as somebody asked for it; fed apart.
     """
 
@@ -80,6 +82,7 @@ class Tally:
         self.failures = FailureNames()
         self.baselines = BaselineWords()
         self.rulings = Rulings()
+        self.unmasked: frozenset[tuple[int, int]] = frozenset()
         self.times = VoteTimes()
 
     # --- what there is -----------------------------------------------------------------
@@ -382,6 +385,14 @@ class Tally:
             self._cells.write(gone[gone < start], clear=True)
             self._cells.write(start + np.flatnonzero(log.counts.rows[start:]))
             self._cells.restore(gone[gone < start])
+
+    def tell_unmasked(self, rows: Iterable[tuple[int, int, int]]) -> None:
+        """Take which leads saw the names of which cases: (pair_id, turn, lead's annotator_id)."""
+        told = list(rows)
+        items = self.find_items([(pair, turn) for pair, turn, _ in told])
+        leads = self._annotators.number
+        known = zip(items, told, strict=True)
+        self.unmasked = frozenset((item, leads[row[2]]) for item, row in known if item >= 0)
 
     def add_rulings(
         self, rows: Iterable[tuple[int, int, int, int, int, int, int, float | None, str, str, int]]

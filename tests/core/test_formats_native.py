@@ -28,6 +28,8 @@ from core.records import (
     Record,
     Role,
     Ruling,
+    RulingChoice,
+    RulingStage,
     Setting,
     Verdict,
     VerdictStatus,
@@ -487,3 +489,20 @@ def test_roles_and_kinds_have_their_defaults(tmp_path: Path) -> None:
         tmp_path / "study.jsonl", {"type": "annotator", "name": "n"}, {"type": "judge", "name": "j"}
     )
     assert records(path) == [Annotator("n", Role.ANNOTATOR), Judge("j", "imported")]
+
+
+def test_withdrawn_and_final_rulings_come_back_as_they_were(tmp_path: Path) -> None:
+    pair = Pair("q1", "ant", "bee")
+    blind, settled = RulingStage.BLIND, RulingChoice.NOT_DECIDABLE
+    kept = [
+        Ruling("r1", pair, 1, "lea", blind, RulingChoice.MODEL_2, "so"),
+        Ruling("r2", pair, 1, "lea", blind, None, "", supersedes="r1"),
+        Ruling("r3", pair, 1, "max", blind, settled, "no", final=True),
+    ]
+    path = tmp_path / "rulings.jsonl"
+    path.write_text(as_lines(kept), "utf-8")
+    assert records(path) == kept
+    without = {"type": "ruling", "question": "q1", "model_1": "ant", "model_2": "bee"}
+    told = {**without, "lead": "lea", "stage": "blind", "reason": "so", "choice": None}
+    with pytest.raises(BadInput, match="choice"):
+        records(write_lines(tmp_path / "none.jsonl", told))

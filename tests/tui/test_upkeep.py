@@ -49,7 +49,7 @@ def test_backup_and_restore_end_where_verify_does(tiebreak: Tiebreak, study: Pat
     copy, again = study.with_name("copy.db"), study.with_name("again.db")
     code, heads, said = tiebreak("backup", copy)
     assert code == 0
-    assert said.startswith(f"{copy}: 0.3 MiB, verified")
+    assert said.startswith(f"{copy}: 0.4 MiB, verified")
     assert tiebreak("verify") == (0, heads, "intact\n")
     code, restored, said = tiebreak("restore", copy, db=again)
     assert (code, restored) == (0, heads)

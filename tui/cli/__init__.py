@@ -30,6 +30,7 @@ COMMANDS = {
     "annotate": ("tui.cli.people", "Vote."),
     "practice": ("tui.cli.practice", "Lessons for newcomers, and how they do."),
     "lead": ("tui.cli.people", "Watch the numbers move."),
+    "rulings": ("tui.cli.rulings", "Rule blind on what people and judges disagree about."),
     "floor": ("tui.cli.floor", "Who is on, how far they are, and what to look at."),
     "annotator": ("tui.cli.annotators", "Add people with their SSH keys; pause and retire them."),
     "ssh": ("tui.cli.ssh", "Let people log in over SSH with their own keys."),

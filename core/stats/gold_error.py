@@ -1,0 +1,128 @@
+"""How often the majority of votes is wrong, by rulings on a random sample of known probability."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.stats.deference import MAJORITY, labels_beside
+from core.stats.gold_fit import OPEN, ruled_classes
+from core.stats.intervals import normal_quantile, student_quantile, wilson
+from core.stats.registry import statistic
+from core.stats.results import Estimate, Label, Result
+from core.stats.view import View
+
+Floats = NDArray[np.float64]
+Longs = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+FEWEST = 5
+"""Pairs of answers below which a sample shows no spread."""
+
+
+def weighted_share(
+    labels: Mapping[str, Label], wrong: Bools, weight: Floats, pair: Longs, level: float
+) -> Estimate:
+    """Hájek's estimate of a share, with an interval.
+
+    Σ w e / Σ w with w = 1 / probability (Hájek 1971); the variance is that of the linearised
+    residuals, summed by pair. The interval is Wilson's at the effective sample size, which is
+    what the design leaves of n, less what a small number of pairs costs (Korn & Graubard 1998).
+
+    Args:
+        wrong: by sampled item.
+        weight: 1 / the probability of its draw.
+        pair: which items are of one pair of answers.
+    """
+    n, k = len(wrong), int(wrong.sum())
+    total = float(weight.sum())
+    value = float(weight @ wrong) / total
+    _, cluster = np.unique(pair, return_inverse=True)
+    clusters = int(cluster.max(initial=-1)) + 1
+    if clusters < FEWEST:
+        few = f"no interval: {clusters} pairs in the sample, {FEWEST} are needed"
+        return Estimate(labels, value, n=n, k=k, method=few)
+    effective = total**2 / float((np.bincount(cluster, weight) ** 2).sum())
+    if 0 < k < n:
+        residual = np.bincount(cluster, weight * (wrong - value))
+        variance = float(residual @ residual) / total**2 * clusters / (clusters - 1)
+        effective = value * (1 - value) / variance
+    effective *= (normal_quantile(level) / student_quantile(level, clusters - 1)) ** 2
+    low, high = wilson(value * effective, effective, level)
+    method = (
+        f"Hájek; Wilson interval at the effective sample size {effective:.0f} ({clusters} pairs)"
+    )
+    return Estimate(
+        labels, value, min(low, value), max(high, value), level, n=n, k=k, method=method
+    )
+
+
+def _sample(view: View) -> tuple[Longs, Floats, Bools]:
+    """Items that were drawn and ruled on: row of the view, probability, and whether undisputed."""
+    rulings = view.tally.rulings
+    drawn = ~np.isnan(rulings.probability)
+    item, first = np.unique(rulings.item[drawn], return_index=True)
+    probability = rulings.probability[drawn][first]
+    reasons = rulings.reasons
+    is_sample = np.array([each == "agreement_sample" for each in reasons], np.bool_)
+    undisputed = is_sample[rulings.reason[drawn][first]] if len(reasons) else np.zeros(0, np.bool_)
+    row = np.full(len(view.tally.item_turn), -1)
+    row[view.items] = np.arange(len(view.items))
+    kept = row[item] >= 0
+    return row[item][kept], probability[kept], undisputed[kept]
+
+
+@statistic("gold_error", "How often is the majority wrong?", order=70)
+def gold_error(view: View) -> Result:
+    """Labels by majority that rulings overturn, estimated for all items from the random sample."""
+    rows, probability, undisputed = _sample(view)
+    majority = labels_beside(view)[MAJORITY]
+    ruled = ruled_classes(view)
+    decided = (ruled[rows] != OPEN) & (majority[rows] > 0)
+    wrong = (ruled[rows] + 1) != majority[rows]
+    level = view.options.level
+    estimates = []
+    for name, among in (
+        ("all items", np.ones(len(rows), np.bool_)),
+        ("undisputed", undisputed),
+        ("disputed", ~undisputed),
+    ):
+        used = decided & among
+        if not used.any():
+            reason = "no case of the random sample was ruled on with an outcome"
+            estimates.append(Estimate({"of": name}, None, reason=reason))
+            continue
+        pair = view.pair[rows[used]].astype(np.int64)
+        weight = 1 / probability[used]
+        estimates.append(weighted_share({"of": name}, wrong[used], weight, pair, level))
+    return Result(
+        "gold_error",
+        "How often is the majority wrong?",
+        "Share of labels by majority that a lead overturns, of all items with such a label.",
+        ("of",),
+        tuple(estimates),
+        _notes(view, rows, ruled, majority),
+        view.assumptions(
+            "rulings are taken to be right; see deference and leads for how far that holds",
+            "only cases of the random sample count, each by 1 / the probability of its draw; what "
+            "leads chose, or had before them for its effect, says nothing about the rest",
+            "the label is the one most frequent outcome among votes; judges have no part in it",
+        ),
+    )
+
+
+def _notes(view: View, rows: Longs, ruled: Longs, majority: Longs) -> tuple[str, ...]:
+    if not len(rows):
+        return ("no ruling on a case of the random sample yet",)
+    notes = [f"{len(view.tally.rulings) - len(rows)} rulings on cases that were not drawn left out"]
+    without = int(np.count_nonzero(majority[rows] == 0))
+    open_ = int(np.count_nonzero((ruled[rows] == OPEN) & (majority[rows] > 0)))
+    if without:
+        notes.append(f"{without} sampled items have no label by majority: nothing to be wrong")
+    if open_:
+        notes.append(
+            f"{open_} sampled items were ruled on without an outcome that counts, and are left out"
+        )
+    return tuple(notes)

@@ -1,0 +1,347 @@
+"""What is in a lead's queue, in which order, what is hidden, and what rulings say afterwards."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.adjudication.case import Filter, Order, Reason, RulingSeen, ruled, ruling_as_seen
+from core.adjudication.effect import believe, on_ranking, standing
+from core.adjudication.listing import Listing
+from core.adjudication.masking import HIDDEN, Mask
+from core.adjudication.table import Cases, Marks, chances, reasons_of
+from core.records import RulingChoice
+from core.stats import Tally
+from core.stats.options import Options
+from core.stats.view import View
+from tests.core.ruling_simulation import at_random, in_order, needed, planted
+from tests.core.stats_oracle import Rows, find, result_of
+
+M1, M2, TIE, BAD = 1, 2, 3, 4
+
+
+def cases_of(tally: Tally, marks: Marks = Marks(), **shares: float) -> Cases:  # noqa: B008 - frozen
+    given = {"agreements": 0.0, "conflicts": 0.0, **shares}
+    return Cases(View(tally, Options()), marks, seed=7, **given)
+
+
+def reasons_on(*votes: int, verdicts: dict[str, tuple[int, ...]] | None = None) -> set[Reason]:
+    """Why one item is in the queue, by votes and by each judge's word or two orders."""
+    rows = Rows()
+    pair = rows.pair("q", "a", "b")
+    for number, choice in enumerate(votes):
+        rows.vote(pair, f"p{number}", choice)
+    for judge, said in (verdicts or {}).items():
+        for left, choice in enumerate(said, 1):
+            rows.verdict(pair, judge, choice, left=left if len(said) == 2 else 0)
+    return set(reasons_of(int(cases_of(rows.tally()).reasons[0])))
+
+
+@pytest.mark.parametrize(("votes", "verdicts", "expected"), [
+    ((M1, M1), {}, set()),
+    ((M1, M2), {}, {Reason.HUMAN_SPLIT}),
+    ((M1, BAD), {}, {Reason.HUMAN_SPLIT, Reason.BOTH_BAD_OR_WIN}),
+    ((TIE, BAD), {}, {Reason.HUMAN_SPLIT}),
+    ((M1, M1), {"j": (M1,)}, set()),
+    ((M1, M1), {"j": (M2,)}, {Reason.HUMAN_JUDGE}),
+    ((M1, M1, M2), {"j": (M2,)}, {Reason.HUMAN_SPLIT, Reason.HUMAN_JUDGE}),
+    ((M1, M2), {"j": (M2,)}, {Reason.HUMAN_SPLIT}),
+    ((M1,), {"j": (M1, M2)}, {Reason.JUDGE_FLIP}),
+    ((M1,), {"j": (M1, TIE)}, {Reason.JUDGE_FLIP}),
+    ((), {"j": (M1, M1), "k": (TIE,)}, {Reason.JUDGE_JUDGE}),
+    ((), {"j": (M1, M2), "k": (TIE,)}, {Reason.JUDGE_FLIP}),
+    ((M1,), {"j": (BAD, BAD)}, {Reason.HUMAN_JUDGE, Reason.BOTH_BAD_OR_WIN}),
+])  # fmt: skip
+def test_each_kind_of_disagreement_is_found(
+    votes: tuple[int, ...], verdicts: dict[str, tuple[int, ...]], expected: set[Reason]
+) -> None:
+    assert reasons_on(*votes, verdicts=verdicts) == expected
+
+
+def test_what_is_marked_or_cannot_be_judged_is_in_the_queue() -> None:
+    rows = Rows()
+    for number in range(4):
+        rows.vote(rows.pair(f"q{number}", "a", "b"), "p", M1)
+    rows.vote(rows.pair("q3", "a", "b"), "other", 5)
+    found = cases_of(rows.tally(), Marks(flagged=[0], doubtful=[1], second=[2]))
+    assert [reasons_of(int(bits)) for bits in found.reasons] == [
+        (Reason.FLAGGED,), (Reason.LOW_CONFIDENCE,), (Reason.SECOND_OPINION,),
+        (Reason.CANNOT_JUDGE,),
+    ]  # fmt: skip
+
+
+def test_the_sample_is_of_known_size_steady_and_nested() -> None:
+    pairs, turns = np.arange(200_000), np.ones(200_000, np.int64)
+    chance = chances(5, pairs, turns)
+    for share in (0.01, 0.05, 0.1):
+        assert abs((chance < share).mean() - share) < 4 * (share / 200_000) ** 0.5
+    assert np.array_equal(chance[::7], chances(5, pairs[::7], turns[::7]))
+    assert abs(np.corrcoef(chance, chances(6, pairs, turns))[0, 1]) < 0.01
+    assert abs(np.corrcoef(chance, chances(5, pairs, turns + 1))[0, 1]) < 0.01
+    assert abs(np.corrcoef(chance[1:], chance[:-1])[0, 1]) < 0.01
+
+
+def test_the_sample_takes_both_kinds_and_says_with_which_probability() -> None:
+    known = planted(3, questions=200)
+    cases = known.cases({})
+    for is_disputed, share in ((True, 0.1), (False, 0.05)):
+        among = cases.is_disputed == is_disputed
+        drawn = cases.is_drawn & among
+        assert 0.5 * share < drawn.sum() / among.sum() < 1.5 * share
+        assert set(cases.probability[drawn]) == {share}
+    assert np.isnan(cases.probability[~cases.is_drawn]).all()
+
+
+def test_any_beginning_of_the_mixed_order_holds_the_sample_in_its_own_proportions() -> None:
+    cases = planted(4, questions=200).cases({})
+    order = Listing(cases, {}, {}, ()).items(Filter(), Order.RANKING)
+    drawn = [item for item in order if cases.is_drawn[item]]
+    assert order[:4] == sorted(order[:4], key=lambda item: -cases.on_ranking[item])
+    half = drawn[: len(drawn) // 2]
+    reached = max(cases.chance[item] / cases.probability[item] for item in half)
+    later = [cases.chance[item] / cases.probability[item] for item in drawn[len(half) :]]
+    assert min(later) >= reached
+
+
+@given(st.sampled_from(RulingSeen), st.sampled_from([1, 2]))
+def test_a_ruling_goes_to_the_models_and_back(seen: RulingSeen, left: int) -> None:
+    choice = ruled(seen, left)
+    assert ruling_as_seen(choice, left) is seen
+    if seen in (RulingSeen.LEFT, RulingSeen.RIGHT):
+        first = (seen is RulingSeen.LEFT) == (left == 1)
+        assert choice is (RulingChoice.MODEL_1 if first else RulingChoice.MODEL_2)
+
+
+# ── names ───────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("text", "shown"), [
+    ("GPT-4 is right", f"{HIDDEN} is right"),
+    ("gpt 4, gpt_4 and Gpt4.", f"{HIDDEN}, {HIDDEN} and {HIDDEN}."),
+    ("like Vicuna's, or vicuna-13b-v1.3!", f"like {HIDDEN}'s, or {HIDDEN}!"),
+    ("lmsys/vicuna-13b-v1.3", f"lmsys/{HIDDEN}"),
+    ("g\u200bpt-4", HIDDEN),
+    ("V\u0406\u0421UNA", HIDDEN),
+    ("my judge strict-one says", f"my judge {HIDDEN} says"),
+    ("be strict", "be strict"),
+    ("ann.b wrote", f"{HIDDEN} wrote"),
+    ("I want an antenna", "I want an antenna"),
+    ("\x1b[31mgpt-4 or \x1b[0mvicuna-13b-v1.3", f"{HIDDEN} or \x1b[0m{HIDDEN}"),
+    ("MyVicuna13b-v1.3x", f"My{HIDDEN}x"),
+    ("**gpt-4**", f"**{HIDDEN}**"),
+])  # fmt: skip
+def test_names_are_hidden_however_they_are_written(text: str, shown: str) -> None:
+    mask = Mask(["gpt-4", "vicuna-13b-v1.3", "ant"], ["strict-one", "ann.b"])
+    assert mask.hide(text)[0] == shown
+    assert mask.hide(text)[1] == shown.count(HIDDEN)
+
+
+NAMES = st.from_regex(r"[a-z]{3,8}([-_. ][a-z0-9]{1,4}){0,3}", fullmatch=True)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(NAMES, min_size=1, max_size=4), st.text(), st.text())
+def test_no_name_that_stands_by_itself_is_left(names: list[str], before: str, after: str) -> None:
+    name = names[0]
+    for written in (name, name.upper(), name.replace("-", " "), name.title()):
+        hidden, count = Mask(names).hide(f"{before} {written} {after}")
+        assert count >= 1
+        assert not re.search(rf"(?<!\w){re.escape(written)}(?!\w)", hidden.replace(HIDDEN, ""))
+
+
+# ── what a ruling would change ──────────────────────────────────────────────
+
+
+def test_beliefs_follow_votes_and_rulings() -> None:
+    counts = np.array([[3, 0, 0, 0], [1, 1, 0, 0], [0, 0, 3, 0], [1, 0, 0, 0]], np.int32)
+    word = np.array([1, 1, 3, 2], np.int8)
+    settled = np.array([0, 0, 0, 4], np.int8)
+    beliefs = believe(counts, [word], np.zeros(4, np.int64), settled)
+    assert np.allclose(beliefs.shares.sum(axis=1), 1)
+    assert beliefs.shares[0, 0] > 0.9
+    assert beliefs.shares[1, 0] > beliefs.shares[1, 1]
+    assert beliefs.shares[3].tolist() == [0, 0, 0, 1]
+
+
+def test_the_effect_is_what_refitting_gives() -> None:
+    """The influence function beside ratings fitted anew after each outcome of one ruling."""
+    known = planted(1, questions=80, models=4)
+    cases = known.cases({})
+    view, shares = cases.view, cases.beliefs.shares
+    before = standing(shares, view.model_1, view.model_2, 4).ratings
+    effect = on_ranking(cases.beliefs, view.model_1, view.model_2, 4)
+    for item in np.argsort(-effect)[:3].tolist():
+        squares = []
+        for outcome in range(4):
+            turned = shares.copy()
+            turned[item] = np.eye(4)[outcome]
+            after = standing(turned, view.model_1, view.model_2, 4).ratings
+            squares.append(np.mean((after - before) ** 2))
+        assert effect[item] == pytest.approx(float(shares[item] @ squares) ** 0.5, rel=0.05)
+
+
+def test_what_is_settled_has_no_effect_left() -> None:
+    known = planted(2, questions=20)
+    cases = known.cases({5: 1, 6: 4})
+    assert cases.on_ranking[[5, 6]].tolist() == [0, 0]
+    assert cases.gold[[5, 6]].tolist() == [1, 4]
+
+
+def test_on_agreement_prefers_what_could_turn_and_counts_each_judge() -> None:
+    rows = Rows()
+    for number in range(20):
+        pair = rows.pair(f"q{number}", "a", "b")
+        for who in range(3):
+            rows.vote(pair, f"p{who}", M2 if number == 0 and who else M1)
+        rows.verdict(pair, "j", M1)
+    cases = cases_of(rows.tally())
+    assert int(np.argmax(cases.on_agreement)) == 0
+
+
+def test_the_proposed_order_needs_fewer_rulings() -> None:
+    known = planted(1)
+    ours, random = in_order(known, Order.RANKING, 200, 20), at_random(known, 200, 20)
+    assert ours[0] == random[0]
+    assert ours[-1] < 0.7 * random[-1]
+
+
+@pytest.mark.slow
+def test_the_proposed_order_needs_fewer_rulings_over_many_studies() -> None:
+    """The interval of the ratio of rulings until the error has halved lies below 1."""
+    ratios = []
+    for seed in range(40):
+        known = planted(seed)
+        ours, random = in_order(known, Order.RANKING, 500, 10), at_random(known, 500, 10)
+        ratios.append(np.log(needed(ours, ours[0] / 2)) - np.log(needed(random, ours[0] / 2)))
+    half = 2.02 * np.std(ratios, ddof=1) / len(ratios) ** 0.5
+    low, high = np.exp(np.mean(ratios) - half), np.exp(np.mean(ratios) + half)
+    assert low < high < 0.7, (low, high)
+
+
+# ── what rulings say ────────────────────────────────────────────────────────
+
+Ruled = tuple[int, int, int, int, int, int, int, float | None, str, str, int]
+
+
+def study(votes: int = 3, items: int = 30) -> Tally:
+    """Items on which everybody said model_1, with two leads and a judge who says model_2."""
+    rows = Rows()
+    for number in range(items):
+        pair = rows.pair(f"q{number}", "a", "b")
+        for who in range(votes):
+            rows.vote(pair, f"p{who}", M1)
+        rows.verdict(pair, "j", M2)
+    tally = rows.tally()
+    tally.add_annotators([(98, "lea", ""), (99, "max", "")])
+    return tally
+
+
+def row(seq: int, pair: int, choice: int, **more: object) -> Ruled:
+    given = {"lead": 98, "stage": 0, "probability": None, "reason": "human_judge", "gone": 0}
+    given |= more
+    return (  # type: ignore[return-value]  # as given
+        seq, pair, 1, given["lead"], given["stage"], choice, 1, given["probability"],
+        given["reason"], "", given["gone"],
+    )  # fmt: skip
+
+
+def test_deference_counts_revisions_towards_and_away() -> None:
+    tally = study()
+    rulings = [row(number, number, M2) for number in range(1, 11)]
+    rulings += [row(number, number, M1) for number in range(11, 21)]
+    rulings += [row(20 + n, n, M1, stage=1, gone=n) for n in range(1, 5)]  # to the majority
+    rulings += [row(24 + n, 10 + n, M2, stage=1, gone=10 + n) for n in (1,)]  # to the judge
+    tally.add_rulings(rulings)
+    tally.tell_unmasked((pair, 1, 98) for pair in range(1, 16))
+    result = result_of(tally, "deference")
+    revised = find(result.estimates, what="revised after unmasking")
+    assert (revised.k, revised.n) == (5, 15)
+    for what, of, k, n in (
+        ("blind ruling agrees", "the majority", 10, 20),
+        ("blind ruling agrees", "j", 10, 20),
+        ("revised towards", "the majority", 4, 10),
+        ("revised away from", "the majority", 1, 5),
+        ("revised towards", "j", 1, 5),
+        ("revised away from", "j", 4, 10),
+    ):
+        found = find(result.estimates, what=what, of=of)
+        assert (found.k, found.n) == (k, n), (what, of)
+    assert "5 of 20" in result.notes[0]
+
+
+def test_without_rulings_each_statistic_says_so() -> None:
+    for id in ("deference", "gold_error", "leads"):
+        result = result_of(study(), id)
+        assert all(estimate.reason for estimate in result.estimates)
+        assert result.notes
+
+
+def test_gold_error_weighs_by_the_probability_of_the_draw() -> None:
+    tally = study(items=40)
+    rulings = [row(n, n, M2 if n <= 4 else M1, probability=0.5) for n in range(1, 21)]
+    rulings += [
+        row(n, n, M2 if n <= 22 else M1, probability=0.1, reason="agreement_sample")
+        for n in range(21, 31)
+    ]
+    rulings += [row(n, n, M2) for n in range(31, 41)]  # taken for their effect: no sample
+    tally.add_rulings(rulings)
+    result = result_of(tally, "gold_error")
+    everything = find(result.estimates, of="all items")
+    assert everything.value == pytest.approx((4 * 2 + 2 * 10) / (20 * 2 + 10 * 10))
+    assert everything.n == 30
+    assert find(result.estimates, of="undisputed").value == pytest.approx(0.2)
+    assert find(result.estimates, of="disputed").value == pytest.approx(0.2)
+    assert "10 rulings" in result.notes[0]
+
+
+@pytest.mark.slow
+def test_gold_error_covers_the_true_error() -> None:
+    """Rulings on the random sample alone, the true error known from the plant."""
+    covered, errors = 0, []
+    studies = 400
+    for seed in range(studies):
+        known = planted(seed, questions=120, models=5, votes=3, judges=1)
+        cases = Cases(
+            View(known.tally, Options()), Marks(), agreements=0.1, conflicts=0.2, seed=seed
+        )
+        known.tally.add_annotators([(99, "lea", "")])
+        rulings = []
+        for item in np.flatnonzero(cases.is_drawn).tolist():
+            why = reasons_of(int(cases.reasons[item]))[0]
+            made = (len(rulings) + 1, item + 1, 1, 99, 0, int(known.truth[item]), 1)
+            rulings.append((*made, float(cases.probability[item]), why.value, "", 0))
+        known.tally.add_rulings(rulings)
+        found = find(result_of(known.tally, "gold_error").estimates, of="all items")
+        counts = View(known.tally, Options()).counts()
+        most = counts.max(axis=1)
+        has_label = (counts == most[:, None]).sum(axis=1) == 1
+        truth = float((counts.argmax(axis=1) + 1 != known.truth)[has_label].mean())
+        assert found.value is not None
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= truth <= found.high
+        errors.append(found.value - truth)
+    assert 0.93 <= covered / studies <= 0.975, covered / studies
+    assert abs(np.mean(errors)) < 3 * np.std(errors) / studies**0.5
+
+
+def test_two_leads_are_compared_on_what_both_ruled_blind() -> None:
+    tally = study()
+    one = [M1, M1, M2, TIE, 5, M1, M1, M2, TIE, 5, M1, M2]
+    two = [M1, M2, M2, TIE, 5, M1, M1, M2, TIE, 5, M1, 6]
+    rulings = [row(n, n, choice) for n, choice in enumerate(one, 1)]
+    rulings += [row(50 + n, n, choice, lead=99) for n, choice in enumerate(two, 1)]
+    rulings.append(row(90, 2, M1, lead=99, stage=1, gone=52))  # revised: what was blind counts
+    tally.add_rulings(rulings)
+    result = result_of(tally, "leads")
+    agreement = find(result.estimates, what="agreement")
+    assert (agreement.k, agreement.n) == (10, 11)
+    kappa = find(result.estimates, what="kappa")
+    expected = (5 * 4 + 2 * 3 + 2 * 2 + 2 * 2) / 121
+    assert kappa.value == pytest.approx((10 / 11 - expected) / (1 - expected))
+    assert kappa.low is not None
+    assert kappa.low <= kappa.value
