@@ -43,6 +43,11 @@ from tui.actions import (
     JUDGES,
     LEAD,
     MODAL,
+    QUEUE,
+    READ,
+    RULING,
+    TEACH,
+    UNMASKED,
     VERDICTS,
     Action,
     key_name,
@@ -143,6 +148,10 @@ def test_every_command_and_option_is_described(name: str) -> None:
     assert described - elsewhere <= options, "an option is described that does not exist"
 
 
+RULES = [action for action in (*RULING, *UNMASKED) if action.group != READ]
+"""What leads do with a case; they read it with the annotators' keys."""
+
+
 def rows_for(actions: Sequence[Action]) -> set[frozenset[str]]:
     """The keys of each action as people write them."""
     return {frozenset(map(key_name, action.keys)) for action in actions}
@@ -152,7 +161,7 @@ def rows_for(actions: Sequence[Action]) -> set[frozenset[str]]:
     ("document", "actions"),
     [
         ("annotators.md", [*ANNOTATE, *MODAL, *HISTORY]),
-        ("leads.md", [*LEAD, *FLOOR, *JUDGES, *VERDICTS, *CONFIRM]),
+        ("leads.md", [*LEAD, *FLOOR, *JUDGES, *VERDICTS, *CONFIRM, *QUEUE, *RULES, *TEACH]),
     ],
     ids=["annotators", "leads"],
 )

@@ -607,7 +607,8 @@ RULING: Sequence[Action] = (
 )
 
 UNMASKED: Sequence[Action] = (
-    *_OUTCOMES,
+    # What more votes bring is to be ruled on blind, so nobody sends for them from here.
+    *(action for action in _OUTCOMES if action.id != "rule.more_votes"),
     *_reading(),
     *_ON_A_CASE,
     Action("pair.skip", "skip", ("s",), "leave it", "Let the ruling stand, and go on.", CASE),

@@ -84,12 +84,15 @@ class RulingScreen(ReadingScreen, ModalScreen[None]):
             yield Opinions(id="opinions")
         yield Static(id="finished", markup=False)
         yield from self.compose_said()
-        yield KeyBar([a for a in self._table if a.group == RULE], gap="   ", id="outcomes")
+        yield KeyBar(self._outcomes(), gap="   ", id="outcomes")
         yield KeyBar(*self._footers(), id="keys")
 
     @property
     def _actions(self) -> Sequence[Action]:
         return RULING if self.desk.unmasked is None else UNMASKED
+
+    def _outcomes(self) -> list[Action]:
+        return [action for action in self._table if action.group == RULE]
 
     def _footers(self) -> Iterator[list[Action]]:
         """What else the keys do, the fullest line first; reading goes before what is done."""
@@ -148,6 +151,7 @@ class RulingScreen(ReadingScreen, ModalScreen[None]):
         if table != self._table:
             self._table = table
             self.query_one("#keys", KeyBar).offer(*self._footers())
+            self.query_one("#outcomes", KeyBar).offer(self._outcomes())
 
     def _show_opinions(self, case: Case) -> None:
         unmasked = self.desk.unmasked
@@ -183,6 +187,8 @@ class RulingScreen(ReadingScreen, ModalScreen[None]):
                 parts.append("NAMES SHOWN")
             elif case.ruling:
                 parts.append("you have ruled on it")
+            elif case.is_unmasked:
+                parts.append("you saw its names: not blind")
             parts += [SHORT_REASON[reason] for reason in case.reasons]
             if desk.reason.strip():
                 parts.append("✎ reason")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from core.adjudication.case import State
+from core.adjudication.case import RulingSeen, State
 from core.records import Annotator, LessonUse, Role, RulingChoice, RulingStage
 from db.ruling_queue import RulingQueue
 from db.store import Store
 from tests.adjudicating import Lead, disputed_study, disputes, lead
 from tests.studies import located, rows
+from tests.terminal import ROOT
 from tui.adjudicate_screen import AdjudicateScreen
+from tui.app import TiebreakApp, Who
 from tui.ruling_screen import RulingScreen
 from tui.teaching import Teaching
 from tui.widgets.note import NoteModal
@@ -297,6 +302,8 @@ async def test_nobody_to_ask_for_a_second_opinion_is_said(tmp_path: Path) -> Non
 async def test_a_ruling_teaches_from_the_case_and_from_the_list(study: Path) -> None:
     async with lead(study) as one:
         await one.press("enter")
+        first = one.list.desk.case
+        assert first is not None
         await one.rule("3", "Equally good.")
         await one.press("7", "8")
         assert isinstance(one.app.screen, Teaching)
@@ -311,8 +318,10 @@ async def test_a_ruling_teaches_from_the_case_and_from_the_list(study: Path) -> 
         one.cases.ends(-1)
         while one.cases.chosen is None or one.cases.chosen.state is not State.RULED:
             await one.press("j")
+        case = one.cases.chosen
         await one.press("p", "c")
-        assert "already" in one.said or "outcome" in one.said or "lesson" in one.said
+        refused = "names no outcome" if case.key != first.key else "practice lesson already"
+        assert refused in one.said.replace("_", " ")
     with Store(study) as store:
         (kept,) = store.lessons.all()
         assert (kept.lesson.use, kept.lesson.why) == (LessonUse.PRACTICE, "Equally good.")
@@ -352,13 +361,49 @@ async def test_no_lead_is_told_so(tmp_path: Path) -> None:
     study = disputed_study(tmp_path / "study.db")
     with Store(study) as store:
         store.ingest.take(located([Annotator("max")]))
-    from tui.app import TiebreakApp, Who
-
     app = TiebreakApp(study, Who("max", "local:max", is_lead=True), first="adjudicate")
     async with app.run_test(size=(120, 40)) as pilot:
         await Lead(app, pilot).until("is no lead of this study")
         await pilot.press("enter", "p")
     app.store.close()
+
+
+async def test_hostile_names_and_remarks_are_shown_inert(tmp_path: Path) -> None:
+    hostile = "\x1b]52;c;aGk=\x07[red]\u202e[/INST][@click=app.quit]"
+    records = disputes(
+        2,
+        models=("mm[red]\u202e", "nn[@click=app.quit]"),
+        people=("pp[red]\u202e", "qq"),
+        judges=("jj[red]\u202e", "kk"),
+        note=hostile,
+        why=hostile,
+    )
+    study = disputed_study(tmp_path / "study.db", records)
+    async with lead(study) as one:
+        await one.press("enter", "tab", "tab", "tab", "tab", "z")
+        assert one.painted().count("␛]52;c;aGk=␇[red]⟨202E⟩[/INST][@click=app.quit]") == 4
+        await one.rule("3", "[red]")
+        await one.press("7", "tab", "tab", "tab", "tab", "z")
+        for shown in (
+            "mm[red]⟨202E⟩",
+            "nn[@click=app.quit]",
+            "person pp[red]⟨202E⟩",
+            "judge jj[red]⟨202E⟩",
+        ):
+            assert shown in one.painted()
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", one.painted())
+
+
+async def test_the_voting_process_loads_nothing_of_it() -> None:
+    code = (
+        "import sys, tui.app, tui.screens; tui.screens.screens(); "
+        "print([m for m in sys.modules if m.startswith("
+        "('tui.ruling', 'tui.adjudicate', 'tui.teaching', 'core.adjudication', 'db.ruling'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
 
 
 async def test_the_list_moves_by_itself_and_keeps_what_is_chosen(study: Path) -> None:
@@ -369,8 +414,6 @@ async def test_the_list_moves_by_itself_and_keeps_what_is_chosen(study: Path) ->
         with Store(study) as store:
             queue = RulingQueue(store, "leo")
             queue.take(first.key)
-            from core.adjudication.case import RulingSeen
-
             queue.rule(first.key, RulingSeen.TIE, "so", id="x1")
         await one.until("1 ruled, 5 left")
         assert one.cases.chosen is not None
