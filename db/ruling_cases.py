@@ -131,6 +131,7 @@ def _vote(place: Place, lead_id: int, *row: Any) -> Told:
         is_turned=bool(note or flag) and left is not None and left != place.left,
         is_own=who == lead_id,
         kind="person",
+        is_unsided=bool(note or flag) and left is None,
     )
     return Told(Named(opinion, name, "person", group), event)
 
@@ -166,6 +167,7 @@ def _verdict(place: Place, *row: Any) -> Told:
         text=text,
         is_turned=bool(text) and left is not None and left != place.left,
         kind="judge",
+        is_unsided=bool(text) and left is None,
     )
     detail = " ".join(part for part in (model, prompt) if part)
     return Told(Named(opinion, name, "judge", detail), event)

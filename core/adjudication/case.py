@@ -141,6 +141,7 @@ class Opinion:
         hidden: how many names were hidden in it.
         is_turned: the text was written with the two answers on the other sides: its left, or its
             A, is what stands right now.
+        is_unsided: nobody recorded on which sides they stood for who wrote the text.
         is_own: this lead's own earlier vote.
         kind: ``person`` or ``judge`` where the study shows it to leads who rule; empty otherwise.
     """
@@ -157,6 +158,7 @@ class Opinion:
     is_turned: bool = False
     is_own: bool = False
     kind: str = ""
+    is_unsided: bool = False
 
     @property
     def label(self) -> str:

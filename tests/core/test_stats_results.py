@@ -41,6 +41,9 @@ IDS = [
     "audits",
     "rater_bias",
     "drift",
+    "gold_error",
+    "deference",
+    "leads",
 ]
 
 

@@ -194,6 +194,20 @@ def test_a_lead_sees_their_own_earlier_vote_marked(store: Store) -> None:
     assert not any(each.is_own for each in other.take(case_of(other, "q1")).opinions)
 
 
+def test_a_text_says_on_which_sides_it_was_written(store: Store, lea: RulingQueue) -> None:
+    unsided = Vote("un", Pair("q2", *MODELS), 1, "zoe", Choice.TIE, note="A is odd")
+    store.ingest.take(located([unsided]))
+    case = lea.take(case_of(lea, "q2"))
+    stands = 1 if "antfarm" in case.left[0] else 2
+    told = {each.named.opinion.number: each.event for each in lea._desk.told(
+        store.connection, lea.lead.place(store.connection, case.key)
+    )}  # fmt: skip
+    for opinion in case.opinions:
+        left = {"q2-0": 1, "q2-1": 2, "un": None}[told[opinion.number]]
+        assert opinion.is_unsided == (left is None)
+        assert opinion.is_turned == (left == 3 - stands)
+
+
 def test_the_order_of_opinions_says_nothing_of_who_gave_them(tmp_path: Path) -> None:
     first: Counter[str] = Counter()
     path = make_study(tmp_path / "many.db", questions=60, models=MODELS)

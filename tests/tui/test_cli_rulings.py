@@ -121,6 +121,22 @@ def test_what_cannot_be_is_refused_in_words(study: Path, words: list[str], probl
     assert len(output.splitlines()) == 2  # the reason, and how to mend it
 
 
+def test_a_turn_is_shown_without_what_came_after_it(tmp_path: Path) -> None:
+    path = make_study(tmp_path / "turns.db", questions=1, models=MODELS, turns=2)
+    votes = [
+        Vote(f"{turn}{who}", Pair("q1", *MODELS), turn, who, choice)
+        for turn in (1, 2)
+        for who, choice in (("walter", Choice.MODEL_1), ("xenia", Choice.TIE))
+    ]
+    with Store(path) as store:
+        store.ingest.take(located(votes))
+        store.people.add(Annotator("lea", Role.LEAD), [])
+    for row in as_json(path, "queue")["cases"]:
+        shown = rulings(path, "take", row["case"])[1]
+        assert "q1, turn 1" in shown
+        assert ("q1, turn 2" in shown) == (row["turn"] == 2)
+
+
 def test_nothing_left_is_said(study: Path) -> None:
     for number in range(3):
         key = as_json(study, "next")["case"]

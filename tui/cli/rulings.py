@@ -198,7 +198,8 @@ def _show_case(case: Case, as_json: bool) -> None:
     click.echo(f"case {case.key}, turn {case.turn}, open until {case.lease_until}")
     if case.asked:
         click.echo(displayable(f"a second opinion was asked for: {case.asked}"))
-    for turn, question in enumerate(case.question):
+    # What came after the turn that is ruled on has no part in it.
+    for turn, question in enumerate(case.question[: case.turn or None]):
         click.echo(f"\n── question, turn {turn + 1}\n{displayable(question)}")
         for side, answer in (("left", case.left), ("right", case.right)):
             if turn < len(answer):
@@ -222,6 +223,7 @@ def _opinion_line(opinion: Opinion) -> str:
         f"flag: {opinion.flag}" if opinion.flag else "",
         "your own earlier vote" if opinion.is_own else "",
         "written with the sides exchanged" if opinion.is_turned else "",
+        "written with the answers on unknown sides" if opinion.is_unsided else "",
     ]
     return displayable(" · ".join(part for part in parts if part))
 
@@ -256,6 +258,7 @@ def _opinion_json(opinion: Opinion) -> dict[str, Any]:
         "flag": opinion.flag,
         "names_hidden": opinion.hidden,
         "sides_exchanged": opinion.is_turned,
+        "sides_unknown": opinion.is_unsided,
         "own": opinion.is_own,
         "kind": opinion.kind,
     }
