@@ -245,4 +245,6 @@ def _opinion(one: Opinion, who: str) -> Iterator[str]:
     if one.text:
         if one.is_turned:
             yield "   (written with A and B the other way round: its A is your B)"
+        elif one.is_unsided:
+            yield "   (which answer it calls A or B was not recorded)"
         yield from (f"   {line}" for line in one.text.splitlines())

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from textual import events
 from textual.app import ComposeResult
-from textual.css.scalar import Unit
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -19,10 +17,10 @@ from core.adjudication.case import Case, RulingSeen
 from core.errors import TiebreakError
 from core.text import many, one_line
 from tui.actions import READ, RULE, RULING, UNMASKED, Action
+from tui.opinion_screen import OpinionScreen
 from tui.ruling_desk import Desk, Ruled
 from tui.ruling_lines import SAID_RULING, SHORT_REASON, models, opinions_text, tally, unmasked_text
 from tui.screens import take_keys
-from tui.screens.reading import ReadingScreen
 from tui.teaching import teach
 from tui.widgets.blank import BlankContainer
 from tui.widgets.conversation import Bookmark, Conversation
@@ -46,7 +44,7 @@ _NOTHING_ASKED: Mapping[str, Sequence[str]] = {"criteria": [], "confidence": [],
 """What the help tells annotators of, and leads are not asked."""
 
 
-class RulingScreen(ReadingScreen, ModalScreen[None]):
+class RulingScreen(OpinionScreen, ModalScreen[None]):
     """Shows what is on a :class:`Desk`, which has a case on it; closes to the list of cases."""
 
     DEFAULT_CSS = """
@@ -108,18 +106,13 @@ class RulingScreen(ReadingScreen, ModalScreen[None]):
         app: TiebreakApp = self.app  # type: ignore[assignment]
         return app.preferences.keymap.first(action)
 
-    @property
-    def opinions(self) -> Opinions:
-        """What others said."""
-        return self.query_one(Opinions)
-
     # ── showing ─────────────────────────────────────────────────────────────
 
     def on_resize(self) -> None:
         self.query_one("#case").set_class(self.size.width >= BESIDE_FROM, "-beside")
         if self._begun:
             self._show_status()
-            self.call_after_refresh(self._fit_opinions)
+            self.call_after_refresh(self.fit_opinions)
         else:
             self._begun = True
             self.show(self._opening)
@@ -130,7 +123,7 @@ class RulingScreen(ReadingScreen, ModalScreen[None]):
         case = self.desk.case
         self.query_one("#case").display = self.panes.display = case is not None
         self.query_one("#finished").display = case is None
-        self._aim_at_opinions(False)
+        self.aim_at_opinions(False)
         self._offer()
         if case is None:
             self._show_finished()
@@ -156,22 +149,12 @@ class RulingScreen(ReadingScreen, ModalScreen[None]):
     def _show_opinions(self, case: Case) -> None:
         unmasked = self.desk.unmasked
         if unmasked is None:
+            self.share = 5
             self.opinions.show(tally(case.opinions), opinions_text(case))
         else:
+            self.share = 3
             self.opinions.show(models(unmasked), unmasked_text(unmasked))
-        self.call_after_refresh(self._fit_opinions)
-
-    def _fit_opinions(self) -> None:
-        """Below the answers, give the opinions the rows that they need, up to a share of all."""
-        case, opinions = self.query_one("#case"), self.opinions
-        is_column = case.has_class("-beside") or case.has_class("-opinions")
-        share = 5 if self.desk.unmasked is None else 3
-        rows = None if is_column else opinions.rows(max(3, self.size.height // share))
-        height = opinions.view.styles.height
-        if rows is None:
-            opinions.view.styles.height = "1fr"
-        elif height is None or height.value != rows or height.unit is not Unit.CELLS:
-            opinions.view.styles.height = rows
+        self.call_after_refresh(self.fit_opinions)
 
     def _show_status(self) -> None:
         desk, case = self.desk, self.desk.case
@@ -212,69 +195,6 @@ class RulingScreen(ReadingScreen, ModalScreen[None]):
         self.query_one("#finished", Static).update("\n\n".join(lines))
 
     # ── reading ─────────────────────────────────────────────────────────────
-
-    def action_aim(self) -> None:
-        """Aim the scrolling at the next pane; the opinions come after the question."""
-        if not self.is_reading:
-            return
-        if self.opinions.aimed:
-            self._aim_at_opinions(False)
-            self.panes.aim()
-        elif self.panes.aims_at_question:
-            self._aim_at_opinions(True)
-            self.say("Scrolling: the opinions.")
-        else:
-            self.panes.aim()
-
-    def _aim_at_opinions(self, aimed: bool) -> None:
-        self.opinions.aim(aimed)
-        self.panes.aim_elsewhere(aimed)
-        if not aimed:
-            self._enlarge(False)
-
-    def action_zoom(self) -> None:
-        """Show one answer at full width, the other, or both; the opinions where they are aimed."""
-        if self.opinions.aimed:
-            self._enlarge(not self.query_one("#case").has_class("-opinions"))
-        else:
-            super().action_zoom()
-
-    def _enlarge(self, is_large: bool) -> None:
-        """Give the opinions the place of the answers, or no longer."""
-        if self.query_one("#case").has_class("-opinions") != is_large:
-            self.query_one("#case").set_class(is_large, "-opinions")
-            self.call_after_refresh(self._fit_opinions)
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll what is aimed at."""
-        if self.opinions.aimed:
-            self.opinions.view.scroll_by(lines)
-        else:
-            super().action_scroll(lines)
-
-    def action_page(self, direction: int) -> None:
-        """Page what is aimed at."""
-        if self.opinions.aimed:
-            self.opinions.view.page(direction)
-        else:
-            super().action_page(direction)
-
-    def action_ends(self, direction: int) -> None:
-        """Go to the start or the end of what is aimed at."""
-        if not self.opinions.aimed:
-            super().action_ends(direction)
-        elif direction < 0:
-            self.opinions.view.to_start()
-        else:
-            self.opinions.view.to_end()
-
-    def on_click(self, event: events.Click) -> None:
-        """Aim at the opinions where they were clicked."""
-        clicked = event.widget.id if event.widget is not None else None
-        if clicked in ("opinions-text", "opinions-title"):
-            self._aim_at_opinions(not self.opinions.aimed)
-        elif self.opinions.aimed:
-            self._aim_at_opinions(False)
 
     def action_reference(self) -> None:
         """Show the reference answer, if there is one; a lead sees it in any study."""

@@ -398,7 +398,8 @@ async def test_the_voting_process_loads_nothing_of_it() -> None:
     code = (
         "import sys, tui.app, tui.screens; tui.screens.screens(); "
         "print([m for m in sys.modules if m.startswith("
-        "('tui.ruling', 'tui.adjudicate', 'tui.teaching', 'core.adjudication', 'db.ruling'))])"
+        "('tui.ruling', 'tui.opinion', 'tui.adjudicate', 'tui.teaching', "
+        "'core.adjudication', 'db.ruling'))])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
