@@ -20,6 +20,9 @@ _VOTE_CODE = f"{_CHOICE} WHEN v.cannot_judge IS NOT NULL THEN 5 ELSE 0 END"
 _VERDICT_CODE = f"{_CHOICE} ELSE 0 END"
 """What the tally calls an outcome."""
 
+_BY_THEN = "(? IS NULL OR v.at = '' OR datetime(v.at) <= datetime(?))"
+"""Whether something was said by a moment, if there is one."""
+
 _RULING_CODE = (
     f"{_CHOICE} WHEN v.choice = 'not_decidable' THEN 5 WHEN v.choice = 'more_votes' THEN 6 "
     "ELSE 0 END"
@@ -31,11 +34,14 @@ class Feed:
 
     Args:
         tally: an empty one, which nothing else feeds.
+        until: leave out what was said after this moment (ISO 8601), as if it were not yet; what
+            came without its time was there before.
     """
 
-    def __init__(self, store: Store, tally: Tally) -> None:
+    def __init__(self, store: Store, tally: Tally, until: str | None = None) -> None:
         self.store = store
         self.tally = tally
+        self._until = until
         self._background = BackgroundFeed(store, tally.background)
         self._known = {"pair": 0, "judge": 0}
         self._people: set[tuple[int, str, str]] = set()
@@ -71,8 +77,8 @@ class Feed:
                     f"{_VOTE_CODE} + {REPEAT} * v.repeat, "
                     "coalesce(v.left, 0), coalesce(s.seq, 0) "
                     "FROM vote v LEFT JOIN vote s ON s.id = v.supersedes "
-                    "WHERE v.seq > ? ORDER BY v.seq",
-                    (self.tally.last_vote_seq,),
+                    f"WHERE v.seq > ? AND {_BY_THEN} ORDER BY v.seq",
+                    (self.tally.last_vote_seq, self._until, self._until),
                 )
             )
             self.tally.add_verdicts(
@@ -80,8 +86,8 @@ class Feed:
                     f"SELECT v.seq, v.pair_id, v.turn, v.judge_id, {_VERDICT_CODE}, "
                     "coalesce(v.left, 0), v.repeat, coalesce(s.seq, 0) "
                     "FROM verdict v LEFT JOIN verdict s ON s.id = v.supersedes "
-                    "WHERE v.seq > ? ORDER BY v.seq",
-                    (self.tally.last_verdict_seq,),
+                    f"WHERE v.seq > ? AND {_BY_THEN} ORDER BY v.seq",
+                    (self.tally.last_verdict_seq, self._until, self._until),
                 )
             )
             self._new_rulings(connection)
@@ -95,17 +101,17 @@ class Feed:
     def _watermarks(self) -> tuple[Any, ...]:
         tally = self.tally
         logs = tally.last_vote_seq, tally.last_verdict_seq, tally.rulings.last_seq
-        return *logs, tally.panels, *self._known.values()
+        return *logs, tally.panels, tally.scores, *self._known.values()
 
     def _new_rulings(self, connection: sqlite3.Connection) -> None:
         self.tally.add_rulings(
             connection.execute(
                 "SELECT v.seq, v.pair_id, v.turn, v.lead_id, v.stage = 'unmasked', "
                 f"{_RULING_CODE}, coalesce(v.left, 0), v.queue_probability, "
-                "v.queue_reason, v.at, coalesce(s.seq, 0) "
+                "v.queue_reason, v.at, coalesce(s.seq, 0), v.final "
                 "FROM ruling v LEFT JOIN ruling s ON s.id = v.supersedes "
-                "WHERE v.seq > ? ORDER BY v.seq",
-                (self.tally.rulings.last_seq,),
+                f"WHERE v.seq > ? AND {_BY_THEN} ORDER BY v.seq",
+                (self.tally.rulings.last_seq, self._until, self._until),
             )
         )
 
@@ -115,9 +121,9 @@ class Feed:
         times = self.tally.times
         times.add(
             connection.execute(
-                "SELECT seq, coalesce(CAST(strftime('%s', at) AS INTEGER), 0) FROM vote "
-                "WHERE seq > ? ORDER BY seq",
-                (times.last_seq,),
+                "SELECT seq, coalesce(CAST(strftime('%s', at) AS INTEGER), 0) FROM vote v "
+                f"WHERE seq > ? AND {_BY_THEN} ORDER BY seq",
+                (times.last_seq, self._until, self._until),
             )
         )
 
@@ -128,13 +134,15 @@ class Feed:
             judged_until: the watermark of the verdicts that were read before.
         """
         from db.panels import panels_of
+        from db.scores import scores_of
 
         self.tally.panels = panels_of(connection)
+        self.tally.scores = tuple(scores_of(connection))
         self.tally.failures.add(
             connection.execute(
-                "SELECT seq, coalesce(failure, status) FROM verdict "
-                "WHERE seq > ? AND status != 'ok' ORDER BY seq",
-                (judged_until,),
+                "SELECT seq, coalesce(failure, status) FROM verdict v "
+                f"WHERE seq > ? AND status != 'ok' AND {_BY_THEN} ORDER BY seq",
+                (judged_until, self._until, self._until),
             )
         )
         self._answers.tell(connection, self.tally, judged_until)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from core.errors import Conflict
+from core.items import Item as Item
+from core.items import Served as Served
 from core.records import (
     Annotator,
     Answer,
@@ -26,41 +28,15 @@ from core.records import (
     Verdict,
     VerdictStatus,
     Vote,
+    Wording,
 )
 from db.details import criteria_of, tags_of
-from db.texts import answer_turns, question_of
+from db.panels import panels_of
+from db.scores import scores_of
+from db.texts import Shown, answer_turns, question_of, shown
 
 if TYPE_CHECKING:
     from db.store import Store
-
-
-@dataclass(slots=True)
-class Served:
-    """How a vote's pair came to its annotator; empty for imported votes."""
-
-    policy: str = ""
-    probability: float | None = None
-
-
-@dataclass(slots=True)
-class Item:
-    """Everything that was said about one pair at one turn, as it stands.
-
-    Attributes:
-        votes: each with how its pair was served; withdrawn and superseded ones left out, and
-            marked repeats, which say something about the annotator and not about the pair.
-        verdicts: of every judge, order and repeat; superseded ones left out.
-        rulings: those that stand, oldest first.
-        cannot_judge: the word of those who gave no outcome; it counts as no vote.
-    """
-
-    pair: Pair
-    turn: int
-    category: str | None
-    votes: list[tuple[Vote, Served]] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
-    rulings: list[Ruling] = field(default_factory=list)
-    cannot_judge: list[Vote] = field(default_factory=list)
 
 
 class Reading:
@@ -99,6 +75,7 @@ class Reading:
             "AND v.status != 'ok'",
             "rulings": f"SELECT count(*) FROM ruling v {current.format('ruling')} "
             "AND v.choice IS NOT NULL",
+            "scores": "SELECT count(*) FROM score",
             "open_assignments": "SELECT count(*) FROM assignment WHERE state = 'open'",
         }
         with self.store.read() as connection:
@@ -106,33 +83,29 @@ class Reading:
                 name: connection.execute(query).fetchone()[0] for name, query in queries.items()
             }
 
+    def pair_texts(self, pair_id: int, left: int) -> Shown:
+        """A pair's texts; no turns where they are not known.
+
+        Args:
+            left: 1 or 2, which of the pair's models stands left.
+
+        Raises:
+            Conflict: if there is no such pair.
+        """
+        with self.store.read() as connection:
+            row = connection.execute(
+                "SELECT question_id, answer_1, answer_2 FROM pair WHERE id = ?", (pair_id,)
+            ).fetchone()
+            if row is None:
+                raise Conflict("this pair is not in the study any more", "look at the numbers anew")
+            return shown(connection, row[0], (row[1], row[2]), left)
+
     def items(self) -> Iterator[Item]:
         """Every pair and turn that somebody said something about, in a stable order."""
+        from db.said import items_in
+
         with self.store.read() as connection:
-            found: dict[tuple[str, int], Item] = {}
-            categories: dict[str, str | None] = dict(
-                connection.execute("SELECT key, category FROM question").fetchall()
-            )
-
-            def item(pair: Pair, turn: int) -> Item:
-                key = (pair.key, turn)
-                if key not in found:
-                    found[key] = Item(pair, turn, categories[pair.question])
-                return found[key]
-
-            for vote, served in _votes(connection, standing=True):
-                if vote.repeat:
-                    continue
-                one = item(vote.pair, vote.turn)
-                if vote.choice is None:
-                    one.cannot_judge.append(vote)
-                else:
-                    one.votes.append((vote, served))
-            for verdict in _verdicts(connection, standing=True):
-                item(verdict.pair, verdict.turn).verdicts.append(verdict)
-            for ruling in _rulings(connection, standing=True):
-                item(ruling.pair, ruling.turn).rulings.append(ruling)
-        yield from sorted(found.values(), key=lambda one: (one.pair, one.turn))
+            yield from (item for item, _ in items_in(connection))
 
     def groups(self) -> dict[str, str]:
         """Each annotator's group."""
@@ -167,12 +140,12 @@ class Reading:
     def said(self) -> Iterator[tuple[Vote, Served]]:
         """The votes that stand, and between them the word of those who cannot judge."""
         with self.store.read() as connection:
-            yield from _votes(connection, standing=True)
+            yield from votes_in(connection, _STANDING)
 
     def verdicts_of(self, judge: str) -> Iterator[Verdict]:
         """A judge's standing verdicts, with their raw replies, in the order of the log."""
         with self.store.read() as connection:
-            yield from _verdicts(connection, standing=True, judge=judge)
+            yield from verdicts_in(connection, _STANDING, judge=judge)
 
     def verdict(self, key: str) -> Verdict:
         """One verdict with all its texts, whether it stands or not.
@@ -195,7 +168,7 @@ class Reading:
                     f"{'no' if not found else 'more than one'} verdict's id begins with {key!r}",
                     "`tiebreak judge failures` lists the ids of what failed",
                 )
-            (verdict,) = _verdicts(connection, standing=False, only=found[0][0])
+            (verdict,) = verdicts_in(connection, _ALL, only=found[0][0])
         return verdict
 
     def records(self, *, logs: bool = True) -> Generator[Record, None, None]:
@@ -205,56 +178,74 @@ class Reading:
             logs: with votes, verdicts and rulings; without them it is what these are about.
         """
         with self.store.read() as connection:
-            for key, value in connection.execute("SELECT key, value FROM study ORDER BY key"):
-                if key != "seed":
-                    yield Setting(key, json.loads(value))
-            for (question_id,) in connection.execute("SELECT id FROM question ORDER BY id"):
-                question = question_of(connection, question_id)
-                # What has no text follows from the pairs that name it.
-                if question.turns or question.references:
-                    yield question
-            yield from _answers(connection)
-            for row in connection.execute(
-                "SELECT q.key, p.model_1, p.model_2 FROM pair p "
-                "JOIN question q ON q.id = p.question_id ORDER BY p.id"
-            ):
-                yield Pair(*row)
-            for question, model_1, model_2, turn, choice, why, use, source in connection.execute(
-                "SELECT q.key, p.model_1, p.model_2, l.turn, l.choice, l.why, l.use, s.name "
-                "FROM lesson l JOIN pair p ON p.id = l.pair_id "
-                "JOIN question q ON q.id = p.question_id "
-                "LEFT JOIN source s ON s.id = l.source_id ORDER BY l.id"
-            ):
-                pair = Pair(question, model_1, model_2)
-                yield Lesson(pair, turn, Choice(choice), why, LessonUse(use), source)
-            for name, role, group, simulated, attributes, is_retired in connection.execute(
-                'SELECT name, role, "group", simulated, attributes, retired_at IS NOT NULL '
-                "FROM annotator ORDER BY id"
-            ):
-                known = json.loads(attributes)
-                yield Annotator(name, Role(role), group, bool(simulated), known, bool(is_retired))
-            for (
-                name,
-                kind,
-                model,
-                endpoint,
-                prompt,
-                digest,
-                parameters,
-                revision,
-            ) in connection.execute(
-                "SELECT name, kind, model, endpoint, prompt, prompt_hash, parameters, "
-                "revision FROM judge ORDER BY id"
-            ):
-                yield Judge(
-                    name, kind, model, endpoint, prompt, digest, json.loads(parameters), revision
-                )
-            if not logs:
-                return
-            for vote, _ in _votes(connection, standing=False):
-                yield vote
-            yield from _verdicts(connection, standing=False)
-            yield from _rulings(connection, standing=False)
+            yield from records_in(connection, logs=logs)
+
+
+def records_in(
+    connection: sqlite3.Connection, *, logs: bool = True, last: Mapping[str, int] | None = None
+) -> Iterator[Record]:
+    """The whole study as records, histories included, within the caller's transaction.
+
+    Args:
+        logs: with votes, verdicts and rulings; without them it is what these are about.
+        last: log → the number of its last row that counts.
+    """
+    for key, value in connection.execute("SELECT key, value FROM study ORDER BY key"):
+        if key != "seed":
+            yield Setting(key, json.loads(value))
+    for (question_id,) in connection.execute("SELECT id FROM question ORDER BY id"):
+        question = question_of(connection, question_id)
+        # What has no text follows from the pairs that name it.
+        if question.turns or question.references:
+            yield question
+    yield from _answers(connection)
+    for row in connection.execute(
+        "SELECT q.key, p.model_1, p.model_2 FROM pair p "
+        "JOIN question q ON q.id = p.question_id ORDER BY p.id"
+    ):
+        yield Pair(*row)
+    for question, model_1, model_2, turn, choice, why, use, source in connection.execute(
+        "SELECT q.key, p.model_1, p.model_2, l.turn, l.choice, l.why, l.use, s.name "
+        "FROM lesson l JOIN pair p ON p.id = l.pair_id "
+        "JOIN question q ON q.id = p.question_id "
+        "LEFT JOIN source s ON s.id = l.source_id ORDER BY l.id"
+    ):
+        pair = Pair(question, model_1, model_2)
+        yield Lesson(pair, turn, Choice(choice), why, LessonUse(use), source)
+    for name, role, group, simulated, attributes, is_retired in connection.execute(
+        'SELECT name, role, "group", simulated, attributes, retired_at IS NOT NULL '
+        "FROM annotator ORDER BY id"
+    ):
+        known = json.loads(attributes)
+        yield Annotator(name, Role(role), group, bool(simulated), known, bool(is_retired))
+    for (
+        name,
+        kind,
+        model,
+        endpoint,
+        prompt,
+        digest,
+        parameters,
+        revision,
+    ) in connection.execute(
+        "SELECT name, kind, model, endpoint, prompt, prompt_hash, parameters, "
+        "revision FROM judge ORDER BY id"
+    ):
+        yield Judge(name, kind, model, endpoint, prompt, digest, json.loads(parameters), revision)
+    for name, text in connection.execute(
+        "SELECT j.name, t.body FROM judge_prompt p JOIN judge j ON j.id = p.judge_id "
+        "JOIN text t ON t.hash = p.text_hash ORDER BY j.id"
+    ):
+        yield Wording(name, text)
+    yield from panels_of(connection)
+    yield from scores_of(connection)
+    if not logs:
+        return
+    whole = Part(standing=False, last=last)
+    for vote, _ in votes_in(connection, whole):
+        yield vote
+    yield from verdicts_in(connection, whole)
+    yield from rulings_in(connection, whole)
 
 
 def _answers(connection: sqlite3.Connection) -> Iterator[Answer]:
@@ -269,15 +260,54 @@ def _answers(connection: sqlite3.Connection) -> Iterator[Answer]:
             yield Answer(question, model, turns, prompt, json.loads(settings), source)
 
 
-def _standing(log: str, standing: bool) -> str:
-    if not standing:
-        return "WHERE 1"
-    return f"WHERE NOT EXISTS (SELECT 1 FROM {log} w WHERE w.supersedes = v.id)"
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of the logs is read.
+
+    Attributes:
+        standing: only what is neither withdrawn nor superseded.
+        last: log → the number of the last row that counts, as if none had come since.
+        pairs: only of these rows of pairs.
+        texts: verdicts with their raw replies and reasoning.
+    """
+
+    standing: bool = True
+    last: Mapping[str, int] | None = None
+    pairs: Sequence[int] | None = None
+    texts: bool = True
+
+    def where(self, log: str) -> str:
+        """SQL: the condition on ``log v``; its values are in :meth:`values`."""
+        found = ["1"]
+        if self.standing:
+            seen = " AND w.seq <= :last" if self.last is not None else ""
+            found.append(f"NOT EXISTS (SELECT 1 FROM {log} w WHERE w.supersedes = v.id{seen})")
+        if self.last is not None:
+            found.append("v.seq <= :last")
+        if self.pairs is not None:
+            if log == "verdict":  # whose only index over pairs begins with the judge
+                found.append("v.judge_id IN (SELECT id FROM judge)")
+            found.append("v.pair_id IN (SELECT value FROM json_each(:pairs))")
+        return "WHERE " + " AND ".join(found)
+
+    def values(self, log: str) -> dict[str, Any]:
+        """What the condition names."""
+        found: dict[str, Any] = {}
+        if self.last is not None:
+            found["last"] = self.last[log]
+        if self.pairs is not None:
+            found["pairs"] = json.dumps(list(self.pairs))
+        return found
 
 
-def _votes(connection: sqlite3.Connection, *, standing: bool) -> Iterator[tuple[Vote, Served]]:
-    only = _standing("vote", standing)
-    if standing:
+_ALL = Part(standing=False)
+_STANDING = Part()
+
+
+def votes_in(connection: sqlite3.Connection, part: Part) -> Iterator[tuple[Vote, Served]]:
+    """Votes in the order of the log, each with how its pair was served."""
+    only = part.where("vote")
+    if part.standing:
         only += " AND (v.choice IS NOT NULL OR v.cannot_judge IS NOT NULL)"
     rows = connection.execute(
         "SELECT q.key, p.model_1, p.model_2, v.id, v.turn, a.name, v.choice, v.identity, v.left, "
@@ -286,7 +316,8 @@ def _votes(connection: sqlite3.Connection, *, standing: bool) -> Iterator[tuple[
         "g.policy || '/' || g.policy_version, g.probability "
         "FROM vote v JOIN pair p ON p.id = v.pair_id JOIN question q ON q.id = p.question_id "
         "JOIN annotator a ON a.id = v.annotator_id LEFT JOIN source s ON s.id = v.source_id "
-        f"LEFT JOIN assignment g ON g.id = v.assignment_id {only} ORDER BY v.seq"
+        f"LEFT JOIN assignment g ON g.id = v.assignment_id {only} ORDER BY v.seq",
+        part.values("vote"),
     )
     for question, model_1, model_2, key, turn, name, choice, *rest in rows:
         *rest, tags, criteria, policy, probability = rest
@@ -304,25 +335,30 @@ def _votes(connection: sqlite3.Connection, *, standing: bool) -> Iterator[tuple[
         )
 
 
-def _verdicts(
-    connection: sqlite3.Connection, *, standing: bool, only: str | None = None, judge: str = ""
+def verdicts_in(
+    connection: sqlite3.Connection, part: Part, *, only: str | None = None, judge: str = ""
 ) -> Iterator[Verdict]:
-    """The verdicts in the order of the log, or the one whose id is ``only``, or a judge's."""
+    """Verdicts in the order of the log, or the one whose id is ``only``, or a judge's."""
     chosen = "" if only is None else "AND v.id = :only "
     if judge:
         chosen += "AND j.name = :judge "
+    bodies, joins = "NULL, NULL", ""
+    if part.texts:
+        bodies = "raw.body, why.body"
+        joins = (
+            "LEFT JOIN text raw ON raw.hash = v.raw_hash "
+            "LEFT JOIN text why ON why.hash = v.reasoning_hash "
+        )
     rows = connection.execute(
         "SELECT q.key, p.model_1, p.model_2, v.id, v.turn, j.name, v.status, v.choice, v.left, "
         "v.repeat, v.score_left, v.score_right, v.preference, v.prompt, v.prompt_hash, v.label, "
-        "raw.body, why.body, v.error, v.tokens_in, v.tokens_out, v.latency, v.cost, v.attempts, "
+        f"{bodies}, v.error, v.tokens_in, v.tokens_out, v.latency, v.cost, v.attempts, "
         "v.supersedes, v.at, s.name, v.failure, v.sent_hash, v.probabilities, v.endpoint, "
         "v.served_model FROM verdict v JOIN pair p ON p.id = v.pair_id "
         "JOIN question q ON q.id = p.question_id "
         "JOIN judge j ON j.id = v.judge_id LEFT JOIN source s ON s.id = v.source_id "
-        "LEFT JOIN text raw ON raw.hash = v.raw_hash "
-        f"LEFT JOIN text why ON why.hash = v.reasoning_hash {_standing('verdict', standing)} "
-        f"{chosen}ORDER BY v.seq",
-        {"only": only, "judge": judge},
+        f"{joins}{part.where('verdict')} {chosen}ORDER BY v.seq",
+        {"only": only, "judge": judge, **part.values("verdict")},
     )
     for question, model_1, model_2, key, turn, judge, status, choice, left, repeat, *rest in rows:
         score_left, score_right, *rest = rest
@@ -340,20 +376,22 @@ def _verdicts(
             *rest,  # type: ignore[misc]  # the columns, in the record's own order
             failure=failure or "",
             sent_hash=sent_hash or "",
-            probabilities=json.loads(shares or "{}"),
+            probabilities=json.loads(shares) if shares else {},
             endpoint=endpoint or "",
             served_model=served_model or "",
         )
 
 
-def _rulings(connection: sqlite3.Connection, *, standing: bool) -> Iterator[Ruling]:
+def rulings_in(connection: sqlite3.Connection, part: Part) -> Iterator[Ruling]:
+    """Rulings in the order of the log."""
     rows = connection.execute(
         "SELECT q.key, p.model_1, p.model_2, v.id, v.turn, a.name, v.stage, v.choice, v.reason, "
         "v.left, v.shown, v.queue_reason, v.queue_probability, v.supersedes, v.identity, v.at, "
         "s.name, v.final FROM ruling v JOIN pair p ON p.id = v.pair_id "
         "JOIN question q ON q.id = p.question_id JOIN annotator a ON a.id = v.lead_id "
-        f"LEFT JOIN source s ON s.id = v.source_id {_standing('ruling', standing)} "
-        f"{'AND v.choice IS NOT NULL ' if standing else ''}ORDER BY v.seq"
+        f"LEFT JOIN source s ON s.id = v.source_id {part.where('ruling')} "
+        f"{'AND v.choice IS NOT NULL ' if part.standing else ''}ORDER BY v.seq",
+        part.values("ruling"),
     )
     for question, model_1, model_2, key, turn, lead, stage, choice, reason, left, *more in rows:
         shown, why, probability, supersedes, identity, at, source, final = more

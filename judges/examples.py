@@ -11,7 +11,7 @@ from typing import Any
 
 from core.errors import BadInput, TiebreakError, Where
 from core.records import Question, Seen
-from judges.prompting import Prompt
+from judges.prompting import NAMES, Prompt
 from judges.tasks import Shown
 from judges.templates import Message, Template
 
@@ -152,6 +152,13 @@ def _verdict(prompt: Prompt, example: Example, names: tuple[str, ...]) -> str | 
     slightly = prompt.parser == "five_level" and example.degree == "slightly" and len(fitting) > 1
     label = fitting[1 if slightly and example.choice in (Seen.LEFT, Seen.RIGHT) else 0]
     return label if prompt.parser in ("json", "choice") else f"[[{label}]]"
+
+
+def verdict_alone(prompt: Prompt, choice: Seen) -> str | None:
+    """The reply that says an outcome of two answers and nothing else; None if there is none."""
+    example = Example(Question("", ()), (), choice, "much", (0.0, 0.0), "", ("", ""))
+    verdict = _verdict(prompt, example, NAMES)
+    return None if verdict is None else _told(prompt, verdict, "")
 
 
 def _told(prompt: Prompt, verdict: str, why: str) -> str:

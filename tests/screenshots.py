@@ -79,6 +79,8 @@ PICTURES = (
     Picture("cannot-judge", ("c",)),
     Picture("help", ("question_mark", "space")),
     Picture("lead", screen="lead"),
+    Picture("lead-agreement", ("tab",), screen="lead"),
+    Picture("lead-number", ("tab", "j", "enter"), screen="lead"),
     Picture("floor", ("j",), screen="floor"),
     Picture("judges", ("j", "tab"), screen="judges"),
     Picture("judges-failures", ("j", "tab", "enter"), screen="judges"),

@@ -18,6 +18,7 @@ from core.formats import formats
 from core.formats.csv_table import _KNOWN
 from core.formats.lines import Row
 from core.formats.native import _READERS
+from core.formats.scores import KNOWN as SCORE_COLUMNS
 from core.settings import KNOWN
 from core.stats import registered
 from tests.docs import (
@@ -38,11 +39,14 @@ from tests.docs import (
 from tui.actions import (
     ANNOTATE,
     CONFIRM,
+    FILTERS,
     FLOOR,
     HISTORY,
     JUDGES,
     LEAD,
     MODAL,
+    NUMBER,
+    PICK,
     QUEUE,
     READ,
     RULING,
@@ -161,7 +165,13 @@ def rows_for(actions: Sequence[Action]) -> set[frozenset[str]]:
     ("document", "actions"),
     [
         ("annotators.md", [*ANNOTATE, *MODAL, *HISTORY]),
-        ("leads.md", [*LEAD, *FLOOR, *JUDGES, *VERDICTS, *CONFIRM, *QUEUE, *RULES, *TEACH]),
+        (
+            "leads.md",
+            [
+                *(*LEAD, *NUMBER, *FILTERS, *PICK, *FLOOR, *JUDGES, *VERDICTS, *CONFIRM),
+                *(*QUEUE, *RULES, *TEACH),
+            ],
+        ),
     ],
     ids=["annotators", "leads"],
 )
@@ -196,9 +206,12 @@ SMALLEST: dict[str, dict[str, object]] = {
     "pair": PAIR,
     "annotator": {"name": "ann"},
     "judge": {"name": "judge"},
+    "prompt": {"judge": "judge", "wording": {"family": "f", "variants": [{}]}},
+    "panel": {"name": "both", "rule": "majority", "members": {"judge": 1}},
     "vote": {**PAIR, "annotator": "ann", "choice": "tie"},
     "verdict": {**PAIR, "judge": "judge", "choice": "tie"},
     "ruling": {**PAIR, "lead": "lea", "stage": "blind", "choice": "tie", "reason": "so"},
+    "score": {"benchmark": "exam", "model": "m1", "score": 1},
 }
 """A line of each kind that says no more than it must."""
 
@@ -239,6 +252,10 @@ def test_every_field_of_a_record_is_described(kind: str) -> None:
 
 def test_every_csv_column_is_described() -> None:
     assert first_cells(part(DOCS / "formats.md", "CSV")) == _KNOWN
+
+
+def test_every_column_of_a_table_of_scores_is_described() -> None:
+    assert first_cells(part(DOCS / "formats.md", "Benchmark scores")) == set(SCORE_COLUMNS)
 
 
 def test_every_field_of_a_gold_row_is_described(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 ROOMS = ("core", "db", "judges", "tui")
 
 MAY_IMPORT = {
-    "core": {"core", "numpy", "scipy"},
+    "core": {"core", "numpy", "scipy", "pyarrow"},
     "db": {"db", "core", "sqlite_utils"},
     "judges": {"judges", "core", "openai", "httpx", "aiohttp"},
     "tui": {
@@ -25,6 +25,7 @@ MAY_IMPORT = {
         "markdown_it",
         "pygments",
         "platformdirs",
+        "plotext",
     },
 }
 NOT_IN_CORE = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _NAMES = {
     "space": "Space",
@@ -261,19 +261,56 @@ ANNOTATE: Sequence[Action] = (
     Action("quit", "app.quit", ("ctrl+q",), "quit", "Leave; you return to the same pair.", REST),
 )
 
+_TO_OPEN = Action(
+    "lead.open",
+    "open",
+    ("enter",),
+    "what is behind it",
+    "Show what the chosen number rests on.",
+    READ,
+)
+
 LEAD: Sequence[Action] = (
-    Action("read.line_down", "scroll(1)", ("j", "down"), "", "Scroll one line down.", READ),
-    Action("read.line_up", "scroll(-1)", ("k", "up"), "", "Scroll one line up.", READ),
+    _TO_OPEN,
+    Action("lead.filter", "filter", ("f",), "filter", "Choose what the numbers are about.", READ),
+    Action("read.line_down", "scroll(1)", ("j", "down"), "", "Go to the number below.", READ),
+    Action("read.line_up", "scroll(-1)", ("k", "up"), "", "Go to the number above.", READ),
+    Action("lead.right", "across(1)", ("l", "right"), "", "Go to the next number.", READ),
+    Action("lead.left", "across(-1)", ("h", "left"), "", "Go to the number before.", READ),
     Action(
         "read.page_down", "page(1)", ("space", "pagedown"), "page", "Scroll one page down.", READ
     ),
     Action("read.page_up", "page(-1)", ("w", "pageup"), "", "Scroll one page up.", READ),
-    Action("lead.next", "next(1)", ("tab",), "next", "Show the next statistic.", READ),
-    Action("lead.before", "next(-1)", ("shift+tab",), "", "Show the statistic before.", READ),
+    Action("lead.next", "next(1)", ("tab",), "next", "Show the next page.", READ),
+    Action("lead.before", "next(-1)", ("shift+tab",), "", "Show the page before.", READ),
+    Action("lead.cancel", "cancel", ("x",), "", "Leave out the statistics not computed yet.", READ),
     Action("theme", "app.next_theme", ("comma",), "", "Take the next theme.", REST),
     Action("help", "help", ("question_mark", "f1"), "help", "Show this help.", REST),
     Action("quit", "app.quit", ("ctrl+q",), "quit", "Leave.", REST),
 )
+
+NUMBER: Sequence[Action] = (
+    Action("back", "close", ("escape", "q"), "back", "Go back to the numbers.", REST),
+    replace(_TO_OPEN, label="read", help="Read the chosen pair."),
+    Action("read.line_down", "scroll(1)", ("j", "down"), "", "Go to the next pair.", READ),
+    Action("read.line_up", "scroll(-1)", ("k", "up"), "", "Go to the pair before.", READ),
+    Action("read.page_down", "page(1)", ("space", "pagedown"), "page", "Go one page down.", READ),
+    Action("read.page_up", "page(-1)", ("w", "pageup"), "", "Go one page up.", READ),
+)
+
+FILTERS: Sequence[Action] = (
+    replace(_TO_OPEN, label="choose", help="Choose a value for what is marked."),
+    Action("filter.clear", "clear", ("c",), "clear all", "Look at everything again.", READ),
+    Action("back", "close", ("escape", "q"), "done", "Go back with what is chosen.", REST),
+    Action("read.line_down", "scroll(1)", ("j", "down"), "", "Go one line down.", READ),
+    Action("read.line_up", "scroll(-1)", ("k", "up"), "", "Go one line up.", READ),
+)
+
+PICK: Sequence[Action] = (
+    Action("pick.take", "take", ("enter",), "take", "Take the marked value.", READ),
+    Action("pick.back", "close", ("escape",), "leave it", "Leave it as it was.", REST),
+)
+"""Keys beside a line that is typed in, so that no letter may be one; arrows go up and down."""
 
 MODAL: Sequence[Action] = (
     Action("back", "close", ("escape", "q"), "back", "Go back.", REST),
@@ -646,6 +683,9 @@ TEACH: Sequence[Action] = (
 TABLES: Mapping[str, Sequence[Action]] = {
     "annotate": ANNOTATE,
     "lead": LEAD,
+    "number": NUMBER,
+    "filters": FILTERS,
+    "pick": PICK,
     "reader": MODAL,
     "history": HISTORY,
     "floor": FLOOR,

@@ -15,6 +15,7 @@ from random import Random
 
 import sample_data
 from core.errors import TiebreakError
+from core.layouts.rows import Options
 from core.records import Seen
 from db.pairs import make
 from db.serving import Served
@@ -22,7 +23,7 @@ from db.store import Store
 from judges.models import new_judge
 from tui.app import TiebreakApp, Who
 from tui.background import Background
-from tui.exporting import Options, gold_rows
+from tui.exporting import gold_rows
 from tui.importing import import_path
 from tui.judging import work
 from tui.live import Numbers, numbers, options_of

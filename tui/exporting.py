@@ -2,242 +2,232 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import IO, Any
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from core.blinding import pseudonym
-from core.errors import UsageError
+from core.errors import TiebreakError, UsageError
 from core.formats import named
-from core.formats.lines import csv_writer, safe_cell
-from core.gold import Gold, GoldRule, decide
-from core.records import Annotator, Choice, Record, Verdict, Vote
-from db.reading import Item, Served
+from core.layouts import layout, layouts
+from core.layouts.rows import Files, Layout, Options
+from core.layouts.trail import trail
+from core.records import Annotator, Record
+from db.reading import records_in
+from db.schema import LATEST
 from db.store import Store
+from tui.export_files import Stream, Written, writing
+from tui.export_rows import Export
+from tui.manifests import Manifest, Moment, Order
+
+if TYPE_CHECKING:
+    from judges.training import Training
+
+_RECORDS = {"votes": ("jsonl", "csv"), "study": ("jsonl",)}
+"""What is written as records rather than as rows of gold, and in which formats."""
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What may leave, and when votes decide.
+class Told:
+    """What an export came to.
 
     Attributes:
-        names: annotators' names instead of pseudonyms.
-        notes: annotators' notes and flags' texts; otherwise a flag says no more than that it is.
+        rows: by file, its name empty where there is one.
+        left_out: rows that are in no file, by reason.
     """
 
-    names: bool = False
-    notes: bool = False
-    rule: GoldRule = field(default_factory=GoldRule)
+    rows: Mapping[str, int]
+    left_out: Mapping[str, int]
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    moment: Moment | None = None
+
+    @property
+    def count(self) -> int:
+        """Rows in all files."""
+        return sum(self.rows.values())
 
 
-def write(store: Store, what: str, format_name: str, options: Options, stream: IO[str]) -> int:
-    """Write ``gold``, ``votes`` or the whole ``study``.
-
-    Returns:
-        How many rows or records were written.
+def shape(order: Order) -> Layout | None:
+    """The layout of an order; None where it is written as records.
 
     Raises:
-        UsageError: for a whole study as a flat table.
+        UsageError: for an order that cannot be.
     """
-    if what == "study":
-        if format_name != "jsonl":
-            raise UsageError("a whole study is no flat table", "leave --format csv out")
-        with closing(store.reading.records()) as records:
-            return _counted(named("native").write, records, stream)
-    if what == "votes":
-        chosen = named("native" if format_name == "jsonl" else "csv")
-        assert chosen.write is not None
-        with closing(_votes(store, options, is_table=format_name == "csv")) as votes:
-            return _counted(chosen.write, votes, stream)
-    rows = gold_rows(store, options)
-    return _write_flat(rows, stream) if format_name == "csv" else _write_lines(rows, stream)
+    if order.format in _RECORDS.get(order.what, ()):
+        return None
+    if order.what == "study":
+        raise UsageError("a whole study is no flat table", "leave --format out")
+    found = layout(order.format)
+    if order.what not in found.what:
+        known = [*_RECORDS.get(order.what, ()), *(x.id for x in layouts() if order.what in x.what)]
+        raise UsageError(
+            f"{order.what} are not written as {order.format}", f"choose one of: {', '.join(known)}"
+        )
+    found.check(order.options)
+    if found.needs and find_spec(found.needs) is None:
+        raise TiebreakError(
+            f"the layout {found.id} needs {found.needs}, which is not installed",
+            f"pip install 'tiebreak[{found.id}]'",
+        )
+    return found
 
 
-def _counted(
-    write: Callable[[Iterable[Record], IO[str]], None] | None,
-    records: Iterable[Record],
-    stream: IO[str],
-) -> int:
-    assert write is not None
-    count = 0
+def write(store: Store, what: str, format_name: str, options: Options, stream: IO[str]) -> Told:
+    """Write ``gold``, ``votes`` or the whole ``study`` to a stream, in a layout of one file.
+
+    Raises:
+        UsageError: for an order that cannot be, or cannot be in one file.
+    """
+    order = Order(what, format_name, options)
+    found = shape(order)
+    if found is not None and (found.folder or found.binary):
+        kind = "a folder" if found.folder else "no text"
+        raise UsageError(f"the layout {found.id} is {kind}", "give --output")
+    return fill(store, order, Stream(stream))
+
+
+def write_files(store: Store, order: Order, output: Path) -> Told:
+    """Write an export to a file or folder, with its manifest beside it: all of it or nothing.
+
+    Raises:
+        UsageError: for an order that cannot be.
+        TiebreakError: if the disk refuses, or the folder holds something.
+    """
+    found = shape(order)
+    is_folder = found is not None and found.folder
+    with writing(output, is_folder=is_folder) as files:
+        told = fill(store, order, files)
+        manifest = _manifest(store, order, told, files.close(), output, is_folder=is_folder)
+        files.keep(manifest.dump())
+    return told
+
+
+def fill(store: Store, order: Order, files: Files, then: Moment | None = None) -> Told:
+    """Write an export into files, as of now or as of a manifest's moment."""
+    found = shape(order)
+    with store.read() as connection:
+        export = Export(store, connection, order, then)
+        told = _records(export, files) if found is None else _rows(export, found, files)
+        return replace(told, moment=export.moment())
+
+
+def _rows(export: Export, found: Layout, files: Files) -> Told:
+    if found.is_asked:
+        export.training = _training(export.options.prompt)
+    found.refuse_unchosen(export.rows(found, texts=False), export.options)
+    telling = export.telling()
+    found.write(export.rows(found), telling, files)
+    written = {name: telling.written[name] for name in sorted(telling.written)}
+    left_out = {reason: telling.left_out[reason] for reason in sorted(telling.left_out)}
+    return Told(written, left_out, dict(sorted(telling.prompts.items())))
+
+
+def _training(prompt: str) -> Training:
+    from judges.prompt_files import load_prompts
+    from judges.training import Training, check
+
+    family = load_prompts().family(prompt)
+    check(family)
+    return Training(family)
+
+
+def _manifest(
+    store: Store,
+    order: Order,
+    told: Told,
+    written: Iterable[Written],
+    output: Path,
+    *,
+    is_folder: bool,
+) -> Manifest:
+    assert told.moment is not None
+    annotator = order.options.annotator
+    if annotator is not None and annotator not in (told.moment.annotators or {}):
+        # A manifest names nobody; who counts is in it by pseudonym.
+        hidden = pseudonym(store.seed, annotator)
+        order = replace(order, options=replace(order.options, annotator=hidden))
+    return Manifest(
+        order,
+        told.moment,
+        version("tiebreak"),
+        LATEST,
+        {"id": study_id(store), "name": told.moment.title},
+        store.now(),
+        output.name,
+        is_folder,
+        [
+            {"name": one.name, "rows": told.rows.get(one.name, 0)}
+            | {"bytes": one.bytes, "sha256": one.sha256}
+            for one in written
+        ],
+        told.left_out,
+        told.prompts,
+        needed(order),
+    )
+
+
+def needed(order: Order) -> dict[str, str]:
+    """The modules that an order's bytes depend on, with their versions."""
+    found = shape(order)
+    return {found.needs: version(found.needs)} if found is not None and found.needs else {}
+
+
+def study_id(store: Store) -> str:
+    """A name of the study that is the same wherever it lies, and gives nothing away."""
+    return pseudonym(store.seed, "\x1fthe study").removeprefix("annotator-")
+
+
+# ── records ─────────────────────────────────────────────────────────────────
+
+
+def _records(export: Export, files: Files) -> Told:
+    rows: Counter[str] = Counter()
+    order, stream = export.order, files.text()
+    if order.what == "study":
+        records: Iterable[Record] = records_in(export.connection, last=export.last)
+        chosen = named("native")
+    else:
+        is_table = order.format == "csv"
+        records = _votes(export, is_table=is_table)
+        chosen = named("csv" if is_table else "native")
+    assert chosen.write is not None
 
     def counting() -> Iterator[Record]:
-        nonlocal count
         for record in records:
-            count += 1
+            rows[""] += 1
             yield record
 
-    write(counting(), stream)
-    return count
+    chosen.write(counting(), stream)
+    return Told({"": rows[""]}, {})
 
 
-def _named(store: Store, options: Options) -> Callable[[str], str]:
-    return (lambda name: name) if options.names else lambda name: pseudonym(store.seed, name)
-
-
-def _votes(store: Store, options: Options, *, is_table: bool) -> Generator[Record, None, None]:
-    name = _named(store, options)
-    simulated, retired = store.reading.simulated(), store.reading.retired()
-    for one in sorted(simulated | retired):
-        yield Annotator(name(one), simulated=one in simulated, retired=one in retired)
-    # A table of comparisons has no place for who made none.
-    for vote, _ in store.reading.votes() if is_table else store.reading.said():
+def _votes(export: Export, *, is_table: bool) -> Iterator[Record]:
+    options = export.options
+    for one in sorted((export.simulated | export.retired) & export.counted):
+        simulated, retired = one in export.simulated, one in export.retired
+        yield Annotator(export.name(one), simulated=simulated, retired=retired)
+    for vote, _ in export.votes():
+        if is_table and vote.choice is None:
+            continue  # a table of comparisons has no place for who made none
         yield replace(
             vote,
-            annotator=name(vote.annotator),
+            annotator=export.name(vote.annotator),
             identity=vote.identity if options.names else "",
-            note=vote.note if options.notes else "",
-            flag=vote.flag if options.notes else "flagged" if vote.flag else "",
+            note=export.scrubbed(vote.note) if options.notes else "",
+            flag=export.scrubbed(vote.flag) if options.notes else "flagged" if vote.flag else "",
+            cannot_judge=export.scrubbed(vote.cannot_judge),
             supersedes=None,
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Marks:
-    """What is said of an annotator beside each of their votes."""
-
-    simulated: frozenset[str]
-    retired: frozenset[str]
-
-
 def gold_rows(store: Store, options: Options) -> Iterator[dict[str, Any]]:
     """One row for each pair and turn, in a stable order: label, what decided it, its trail."""
-    excluded = frozenset(store.settings()["exclude_groups"])
-    groups = store.reading.groups()
-    marks = _Marks(store.reading.simulated(), store.reading.retired())
-    name = _named(store, options)
-    for item in store.reading.items():
-        votes = [(v, s) for v, s in item.votes if groups[v.annotator] not in excluded]
-        if not votes and not item.rulings:
-            continue  # neither judges nor those who cannot judge make gold
-        gold = decide([vote for vote, _ in votes], item.rulings, options.rule)
-        declined = [v for v in item.cannot_judge if groups[v.annotator] not in excluded]
-        yield _gold_row(item, votes, declined, gold, marks, name, options)
-
-
-def _gold_row(
-    item: Item,
-    votes: Sequence[tuple[Vote, Served]],
-    declined: Sequence[Vote],
-    gold: Gold,
-    marks: _Marks,
-    name: Callable[[str], str],
-    options: Options,
-) -> dict[str, Any]:
-    return {
-        "question": item.pair.question,
-        "category": item.category,
-        "model_1": item.pair.model_1,
-        "model_2": item.pair.model_2,
-        "turn": item.turn,
-        "label": gold.label,
-        "decided_by": gold.decided_by,
-        "why": gold.why,
-        "counts": {choice.value: gold.counts[choice] for choice in Choice},
-        "simulated_votes": sum(vote.annotator in marks.simulated for vote, _ in votes),
-        "votes": [_vote_trail(vote, served, marks, name, options) for vote, served in votes],
-        "cannot_judge": [
-            {"id": vote.id, "annotator": name(vote.annotator)}
-            | {"simulated": vote.annotator in marks.simulated, "reason": vote.cannot_judge}
-            | _about(vote, options)
-            for vote in declined
-        ],
-        "verdicts": [_verdict_trail(verdict) for verdict in item.verdicts],
-        "rulings": [
-            {
-                "id": ruling.id,
-                "lead": name(ruling.lead),
-                "stage": ruling.stage,
-                "choice": ruling.choice,
-                "reason": ruling.reason,
-                "at": ruling.at,
-            }
-            for ruling in item.rulings
-        ],
-    }
-
-
-def _vote_trail(
-    vote: Vote,
-    served: Served,
-    marks: _Marks,
-    name: Callable[[str], str],
-    options: Options,
-) -> dict[str, Any]:
-    trail: dict[str, Any] = {
-        "id": vote.id,
-        "annotator": name(vote.annotator),
-        "simulated": vote.annotator in marks.simulated,
-        "retired": vote.annotator in marks.retired,
-        "choice": vote.choice,
-        "left": None if vote.left is None else f"model_{vote.left}",
-        "policy": served.policy or None,
-        "probability": served.probability,
-        "confidence": vote.confidence,
-        "tags": list(vote.tags),
-        "criteria": dict(vote.criteria),
-    }
-    return trail | _about(vote, options)
-
-
-def _about(vote: Vote, options: Options) -> dict[str, Any]:
-    """What a trail says of any row of the vote log."""
-    about: dict[str, Any] = {
-        "flagged": bool(vote.flag),
-        "active_seconds": vote.active_seconds,
-        "at": vote.at or None,
-    }
-    if options.notes:
-        about |= {"note": vote.note, "flag": vote.flag}
-    return about
-
-
-def _verdict_trail(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "id": verdict.id,
-        "judge": verdict.judge,
-        "prompt": verdict.prompt,
-        "prompt_hash": verdict.prompt_hash,
-        "left": None if verdict.left is None else f"model_{verdict.left}",
-        "repeat": verdict.repeat,
-        "status": verdict.status,
-        "choice": verdict.choice,
-        "label": verdict.label,
-        "scores": verdict.scores,
-        "error": verdict.error or None,
-        "at": verdict.at or None,
-    }
-
-
-_FLAT = (
-    "question",
-    "category",
-    "model_1",
-    "model_2",
-    "turn",
-    "label",
-    "decided_by",
-    "why",
-    "simulated_votes",
-)
-
-
-def _write_flat(rows: Iterable[dict[str, Any]], stream: IO[str]) -> int:
-    table = csv_writer(stream)
-    table.writerow((*_FLAT, *(f"votes_{choice}" for choice in Choice)))
-    count = 0
-    for row in rows:
-        flat = ["" if row[name] is None else safe_cell(str(row[name])) for name in _FLAT]
-        table.writerow((*flat, *(row["counts"][choice] for choice in Choice)))
-        count += 1
-    return count
-
-
-def _write_lines(rows: Iterable[dict[str, Any]], stream: IO[str]) -> int:
-    count = 0
-    for row in rows:
-        stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-        count += 1
-    return count
+    with store.read() as connection:
+        export = Export(store, connection, Order("gold", "jsonl", options))
+        telling = export.telling()
+        for row in export.rows(layout("jsonl")):
+            yield trail(row, telling)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from core.numbers import span, value_text
 from core.text import cell_width, one_line
 
 if TYPE_CHECKING:
@@ -36,18 +37,21 @@ def result_lines(result: Result, width: int = 100, *, notes: bool = True) -> lis
         notes: whether notes and assumptions follow.
     """
     lines = [result.title, result.description, ""]
-    if result.estimates:
-        lines += _table(result, width)
-    else:
-        lines.append("nothing to show yet")
+    lines += [line for line, _ in table_lines(result, width)]
     if notes:
         said = [*result.notes, *result.assumptions]
         lines += ["", *(f"· {one_line(note, 2000)}" for note in said)] if said else []
     return lines
 
 
-def _table(result: Result, width: int) -> list[str]:
-    """Header and rows, no wider than ``width`` where shortening labels can bring that about."""
+def table_lines(result: Result, width: int) -> list[tuple[str, int | None]]:
+    """Header and rows, no wider than ``width`` where shortening labels can bring that about.
+
+    Returns:
+        Each line with the place of the estimate that it is the row of; None for other lines.
+    """
+    if not result.estimates:
+        return [("nothing to show yet", None)]
     rows = [_row(result.columns, estimate) for estimate in result.estimates]
     labels = len(result.columns)
     header = [*result.columns, "", "95% interval" if _levels(result) else "", _ALLOW, "k / n"]
@@ -60,13 +64,14 @@ def _table(result: Result, width: int) -> list[str]:
     widths = _widths([header, *(row.cells for row in rows)], labels, width)
     total = sum(widths) + len(_GAP) * (len(widths) - 1)
     fits = total + len(_GAP) + _BAR <= width
-    lines = [_aligned(header, widths, labels)]
-    for row in rows:
+    lines: list[tuple[str, int | None]] = [(_aligned(header, widths, labels), None)]
+    for place, row in enumerate(rows):
         line = _aligned(row.cells, widths, labels)
-        lines.append(f"{line}{_GAP}{row.bar}" if row.bar and fits else line)
+        lines.append((f"{line}{_GAP}{row.bar}" if row.bar and fits else line, place))
         # A reason is a sentence: it gets lines of its own, under the row that it explains.
-        lines += wrap(row.reason, width, initial_indent="    ↳ ", subsequent_indent="      ")
-    return [line.rstrip() for line in lines]
+        why = wrap(row.reason, width, initial_indent="    ↳ ", subsequent_indent="      ")
+        lines += [(line, None) for line in why]
+    return [(line.rstrip(), place) for line, place in lines]
 
 
 def _has_room(lines: Sequence[Sequence[str]], labels: int, width: int) -> bool:
@@ -102,36 +107,18 @@ def _row(columns: Sequence[str], estimate: Estimate) -> _Row:
         return _Row([*labels, "—", "", "", str(estimate.n)], "", one_line(estimate.reason, 300))
     interval, reason = "", ""
     if estimate.low is not None and estimate.high is not None:
-        interval = _range(estimate.low, estimate.high, estimate.unit)
+        interval = span(estimate.low, estimate.high, estimate.unit)
     elif estimate.unit not in _PLAIN:
         reason = one_line(estimate.method, 300)  # which says why there is no interval
     worst = ""
     if estimate.lowest is not None and estimate.highest is not None:
-        worst = _range(estimate.lowest, estimate.highest, estimate.unit)
+        worst = span(estimate.lowest, estimate.highest, estimate.unit)
     counted = ""
     if estimate.unit != "count":
         counted = f"{estimate.n:,}" if estimate.k is None else f"{estimate.k:,} / {estimate.n:,}"
     bar = _bar(estimate) if estimate.unit == "share" else ""
-    value = _number(estimate.value, estimate.unit)
-    if estimate.unit == "difference":
-        value += " pts"
+    value = value_text(estimate.value, estimate.unit)
     return _Row([*labels, value, interval, worst, counted], bar, reason)
-
-
-def _range(low: float, high: float, unit: str) -> str:
-    return f"{_number(low, unit)} – {_number(high, unit)}"
-
-
-def _number(value: float, unit: str) -> str:
-    if unit == "points":
-        return f"{value:,.1f}"
-    if unit == "share":
-        return f"{value:.1%}"
-    if unit == "difference":
-        return f"{100 * value:+.1f}"
-    if unit == "count":
-        return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
-    return f"{value:.3f}"
 
 
 def _bar(estimate: Estimate) -> str:

@@ -111,9 +111,9 @@ class Row:
             return None
         value = self.fields[field]
         try:
-            number = float(value) if not isinstance(value, bool) else low - 1
+            number = float(value) if not isinstance(value, bool) else math.nan
         except (TypeError, ValueError, OverflowError):
-            number = low - 1
+            number = math.nan  # within no bounds
         if not low <= number <= high or (whole and number != int(number)):
             kind = "a whole number" if whole else "a number"
             raise self.bad(
@@ -179,32 +179,41 @@ def json_lines(path: Path) -> Iterator[Row]:
                 continue
             where = Where(str(path), number)
             try:
-                fields = _object(raw.decode("utf-8-sig" if number == 1 else "utf-8"))
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 raise BadInput(
                     where, "", f"byte {error.start + 1} is not UTF-8", "save the file as UTF-8"
                 ) from error
-            except json.JSONDecodeError as error:
-                raise BadInput(
-                    where,
-                    "",
-                    f"is not JSON: {error.msg} at column {error.colno}",
-                    "each line holds one JSON object; look for a missing quote or comma",
-                ) from error
-            except RecursionError as error:
-                raise BadInput(where, "", "is nested too deeply", "flatten it") from error
-            except ValueError as error:
-                raise BadInput(
-                    where,
-                    "",
-                    "holds a number that cannot be stored, such as NaN or one beyond 1e308",
-                    "leave it out, or write it as text, in quotes",
-                ) from error
-            if not isinstance(fields, dict):
-                raise BadInput(
-                    where, "", f"is {_kind(fields)}, not an object", "each line is one {…}"
-                )
-            yield Row(where, fields)
+            yield decoded(line, where)
+
+
+def decoded(line: str, where: Where) -> Row:
+    """One JSON object as a row.
+
+    Raises:
+        BadInput: if it is none, or cannot be stored.
+    """
+    try:
+        fields = _object(line)
+    except json.JSONDecodeError as error:
+        raise BadInput(
+            where,
+            "",
+            f"is not JSON: {error.msg} at column {error.colno}",
+            "each line holds one JSON object; look for a missing quote or comma",
+        ) from error
+    except RecursionError as error:
+        raise BadInput(where, "", "is nested too deeply", "flatten it") from error
+    except ValueError as error:
+        raise BadInput(
+            where,
+            "",
+            "holds a number that cannot be stored, such as NaN or one beyond 1e308",
+            "leave it out, or write it as text, in quotes",
+        ) from error
+    if not isinstance(fields, dict):
+        raise BadInput(where, "", f"is {_kind(fields)}, not an object", "each line is one {…}")
+    return Row(where, fields)
 
 
 def _object(line: str) -> Any:
@@ -298,8 +307,18 @@ def first_object(path: Path) -> Mapping[str, Any]:
 
 
 def is_json_lines(path: Path) -> bool:
-    """Whether a file is called like a JSON Lines file."""
-    return path.is_file() and path.suffix in (".jsonl", ".ndjson", ".json")
+    """Whether a file is called like a JSON Lines file, and does not begin as an array does."""
+    named = path.is_file() and path.suffix in (".jsonl", ".ndjson", ".json")
+    return named and not is_json_array(path)
+
+
+def is_json_array(path: Path) -> bool:
+    """Whether a file is called ``.json`` and begins as an array does."""
+    if path.suffix != ".json" or not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        begin = stream.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+    return begin.startswith(b"[")
 
 
 def is_csv(path: Path) -> bool:

@@ -1,24 +1,28 @@
 """MT-bench as FastChat lays it out: questions, answers, references, votes and verdicts.
 
 A folder is read whole: ``question.jsonl``, ``reference_answer/``, ``model_answer/``, then every
-other ``.jsonl`` at the top and in ``model_judgment/``. Each file may be imported alone as well.
+other ``.jsonl`` at the top and in ``model_judgment/``, and ``*_judgments.json``, which are arrays.
+Each file may be imported alone as well.
 
 Human votes and reported verdicts share one layout (``judge, model_a, model_b, winner``): a judge
-called ``expert_…`` or ``author_…`` is a person, one called ``gpt…`` or given as ``[model, prompt]``
-is a judge. A judge's raw file (``g1_winner, g2_winner``) holds both orders: game 1 shows model_1
-first, game 2 shows model_2 first, and both winners are in model space already.
+called ``expert_…`` or ``author_…`` is a person, ``simulated_…`` a simulated one, one called
+``gpt…`` or given as ``[model, prompt]`` is a judge. A judge's raw file (``g1_winner, g2_winner``)
+holds both orders: game 1 shows model_1 first, game 2 shows model_2 first, and both winners are in
+model space already.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from core.errors import BadInput, Where
 from core.formats import Format, Located
-from core.formats.lines import Row, content_id, first_object, is_json_lines, json_lines
+from core.formats.arrays import json_array
+from core.formats.lines import Row, content_id, is_json_array, is_json_lines, json_lines
 from core.records import (
     Annotator,
     Answer,
@@ -47,7 +51,8 @@ _GAME_WINNER: dict[str, Choice | None] = {
     "tie": Choice.TIE,
     "error": None,
 }
-_PEOPLE = ("expert", "author")
+_SIMULATED = "simulated"
+_PEOPLE = ("expert", "author", _SIMULATED)
 _MAX_TURN = 64
 
 
@@ -81,6 +86,11 @@ def _answers(path: Path) -> Iterator[Located]:
             yield row.where, Answer(question, row.name("model_id"), turns)
 
 
+def _rows(path: Path) -> Iterator[Row]:
+    """The objects of a file: one a line, or in an array, as FastChat's votes are."""
+    return json_array(path) if is_json_array(path) else json_lines(path)
+
+
 def _pair(row: Row, first: str, second: str) -> tuple[Pair, bool]:
     model_a, model_b = row.name(first), row.name(second)
     if model_a == model_b:
@@ -96,7 +106,7 @@ def _votes(path: Path) -> Iterator[Located]:
     """Human votes, and verdicts that were reported without their orders."""
     told: set[str] = set()
     times: Counter[tuple[object, ...]] = Counter()
-    for row in json_lines(path):
+    for row in _rows(path):
         name, prompt, is_judge = _who(row)
         pair, swapped = _pair(row, "model_a", "model_b")
         label = row.text("winner")
@@ -116,7 +126,9 @@ def _votes(path: Path) -> Iterator[Located]:
                     # "Human" means the experts alone in the paper's tables.
                     told.add(group)
                     yield row.where, Setting("exclude_groups", [group])
-                yield row.where, Annotator(name, group=group)
+                is_simulated = group == _SIMULATED
+                group = "" if is_simulated else group
+                yield row.where, Annotator(name, group=group, simulated=is_simulated)
         at = _at(row)
         if is_judge:
             yield (
@@ -218,7 +230,7 @@ def read(path: Path) -> Iterator[Located]:
     Raises:
         BadInput: if its first line is of no known kind, or a line cannot be taken.
     """
-    first = first_object(path)
+    first = _first(path)
     if not first:
         return
     for fields, reader in _READERS:
@@ -233,6 +245,11 @@ def read(path: Path) -> Iterator[Located]:
     )
 
 
+def _first(path: Path) -> Mapping[str, Any]:
+    """The first object of a file; empty where it has none."""
+    return next((row.fields for row in _rows(path)), {})
+
+
 def files(path: Path) -> Sequence[Path]:
     """What to read of a file or folder, questions first."""
     if path.is_file():
@@ -241,6 +258,7 @@ def files(path: Path) -> Sequence[Path]:
     ordered += sorted(path.glob("reference_answer/*.jsonl"))
     ordered += sorted(path.glob("model_answer/*.jsonl"))
     ordered += sorted(path.glob("*.jsonl"))
+    ordered += sorted(path.glob("*_judgments.json"))
     ordered += sorted(path.glob("model_judgment/*.jsonl"))
     return list(dict.fromkeys(file for file in ordered if file.is_file()))
 
@@ -249,9 +267,9 @@ def sniff(path: Path) -> bool:
     """A folder with a question file, or a file whose first line is of a known kind."""
     if path.is_dir():
         return (path / "question.jsonl").is_file()
-    if not is_json_lines(path):
+    if not is_json_lines(path) and not is_json_array(path):
         return False
-    first = set(first_object(path))
+    first = set(_first(path))
     return "type" not in first and any(fields <= first for fields, _ in _READERS)
 
 

@@ -214,7 +214,16 @@ def _why_not(judge: Rater, human: Rater, baseline: Rater) -> str:
     return "wherever all three have a word, one of them prefers neither model"
 
 
-@statistic("added", "What judges add over baselines", order=22)
+@statistic(
+    "added",
+    "What judges add over baselines",
+    order=22,
+    limits=(
+        "A judge that beats every baseline may still like something shallow that no baseline "
+        "looks at. The best baseline is picked on the same items, so the difference to it is "
+        "rather too small."
+    ),
+)
 def added(view: View) -> Result:
     """Each judge's agreement with people less that of baselines on the same votes."""
     estimates: list[Estimate] = []

@@ -33,12 +33,12 @@ from core.stats.intervals import clustered_share
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import BOTH_BAD
-from core.stats.view import View
+from core.stats.view import Bools, View
+from core.stats.weighted import weighted_share
 
 
-def _raters(view: View, turn: int) -> list[Rater]:
-    """Who has a word on some item of a turn: people, judges, panels, baselines beside these."""
-    here = view.turn == turn
+def raters_on(view: View, here: Bools) -> list[Rater]:
+    """Who has a word on some of these items: people, judges, panels, baselines beside these."""
     judges = judges_on(view, here)
     models = [judge.rated for judge in judges if is_model(view, judge.name)]
     beside = []
@@ -51,7 +51,7 @@ def _raters(view: View, turn: int) -> list[Rater]:
 
 
 def _comparisons(people_are: str, raters: list[Rater]) -> list[tuple[str, Rater, Rater]]:
-    """Judge–human, human–human within one population, judge–judge."""
+    """Judge–human, human–human within a population and between groups, judge–judge."""
     people = [each for each in raters if each.sort == HUMAN]
     judges = [each for each in raters if each.sort not in (HUMAN, BASELINE)]
     beside = [each for each in raters if each.sort == BASELINE]
@@ -59,6 +59,8 @@ def _comparisons(people_are: str, raters: list[Rater]) -> list[tuple[str, Rater,
         (f"{each.sort}-{people_are}", each, human) for each in judges + beside for human in people
     ]
     within = [(f"{people_are}-{people_are}", human, human) for human in people]
+    # Everybody comes first; the groups after that share nobody.
+    within += [(f"{people_are}-{people_are}", *both) for both in combinations(people[1:], 2)]
     between = [
         # A judge first, so that the kinds are judge-judge, judge-panel and panel-panel.
         (f"{one.sort}-{two.sort}", one, two)
@@ -89,10 +91,17 @@ def _estimate(view: View, turn: int, setup: str, kind: str, one: Rater, two: Rat
     first, second = one.classes[CLASSES[setup]], two.classes[CLASSES[setup]]
     agreeing, compared = agreeing_and_compared(first, None if one is two else second)
     options = view.options
-    rng = view.rng("agreement", *labels.values())
-    found = clustered_share(agreeing, compared, options.level, options.replicates, rng)
     shared = one.rated & two.rated
     worst = worst_cases(setup, one, two, (agreeing, compared))
+    weights = view.design.on(view.pair[view.turn == turn]) if two.sort == HUMAN else None
+    if weights is None:
+        rng = view.rng("agreement", *labels.values())
+        found = clustered_share(agreeing, compared, options.level, options.replicates, rng)
+    else:
+        n = int(compared.sum()) // one.words
+        found = weighted_share(agreeing, compared, weights, options.level, "items", n)
+        # What failures could make of it is worked out for votes that weigh alike only.
+        worst = replace(worst, lowest=None, highest=None)
     if found is None:
         reason = _missing(one is two, setup, bool(shared.any()))
         return Estimate(labels, None, reason=reason, failed=worst.failed, pending=worst.pending)
@@ -117,13 +126,22 @@ def _estimate(view: View, turn: int, setup: str, kind: str, one: Rater, two: Rat
     )
 
 
-@statistic("agreement", "Judge–human and human–human agreement", order=20)
+@statistic(
+    "agreement",
+    "Judge–human and human–human agreement",
+    order=20,
+    limits=(
+        "Agreement is not validity: two raters who share a bias agree. S2 is conditional on "
+        "both preferring a model and cannot be set against S1, and chance here assumes that all"
+        " classes are equally likely."
+    ),
+)
 def agreement(view: View) -> Result:
     """Raw agreement per turn and setup, for every pair of raters."""
     estimates = []
     panels = False
     for turn in view.turns:
-        raters = _raters(view, turn)
+        raters = raters_on(view, view.turn == turn)
         panels = panels or any(rater.sort == PANEL for rater in raters)
         comparisons = _comparisons(view.people, raters)
         estimates += [

@@ -320,7 +320,16 @@ def _slices(view: View, judge: str, fought: Duels) -> list[_Slice]:
     return parts
 
 
-@statistic("alt_test", "May a judge stand in for annotators? (alt-test)", order=25)
+@statistic(
+    "alt_test",
+    "May a judge stand in for annotators? (alt-test)",
+    order=25,
+    limits=(
+        "A judge that passes says what the other annotators say about as often as one of them "
+        "does; that is easy where they agree poorly. Failing is not being worse: with few items"
+        " nothing can be shown."
+    ),
+)
 def alt_test(view: View) -> Result:
     """ω, ρ and the items still needed, per judge and category."""
     item, annotator, choice = last_votes(view, next(iter(view.populations)))

@@ -190,7 +190,15 @@ def mcnemar(moved: tuple[int, int]) -> float:
     return min(1.0, 2 * float(bdtr(min(moved), total, 0.5))) if total else 1.0
 
 
-@statistic("audits", "What names and a reference change", order=66)
+@statistic(
+    "audits",
+    "What names and a reference change",
+    order=66,
+    limits=(
+        "A change of verdicts is not a change for the worse; only a comparison with rulings or "
+        "votes says which is right."
+    ),
+)
 def audits_of_judges(view: View) -> Result:
     """Share of verdicts that change, and which way, between judges that differ in one thing."""
     numbers = present_judges(view)

@@ -193,7 +193,12 @@ def kappa_estimate(
     )
 
 
-@statistic("annotator_kappa", "Cohen's κ between annotators", order=35)
+@statistic(
+    "annotator_kappa",
+    "Cohen's κ between annotators",
+    order=35,
+    limits="A low κ names a couple, not a culprit; with few shared items it says little.",
+)
 def annotator_kappa(view: View) -> Result:
     """Cohen's κ of each pair of annotators that shares enough items."""
     population = next(iter(view.populations))

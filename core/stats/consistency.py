@@ -195,7 +195,15 @@ def _rows(view: View, about: dict[str, Label], data: Repeated) -> list[Estimate]
     return rows
 
 
-@statistic("consistency", "Annotators' consistency with themselves", order=38)
+@statistic(
+    "consistency",
+    "Annotators' consistency with themselves",
+    order=38,
+    limits=(
+        "Being steady is not being right: a constant bias is perfectly consistent. A change of "
+        "side is not a lean by itself."
+    ),
+)
 def consistency(view: View) -> Result:
     """How often a marked repeat says what its annotator's first vote said, and what if not."""
     everything = repeated(view)

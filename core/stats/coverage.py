@@ -94,7 +94,12 @@ def _items(name: str, outcomes: Outcomes) -> list[Estimate]:
     ]
 
 
-@statistic("coverage", "Votes and verdicts so far", order=10)
+@statistic(
+    "coverage",
+    "Votes and verdicts so far",
+    order=10,
+    limits="Not a sign of quality: many votes on few items narrow no interval by much.",
+)
 def coverage(view: View) -> Result:
     """Votes, items, annotators, the both-bad share, and what came of each judge's calls."""
     estimates = [row for population in view.populations for row in _people(view, population)]

@@ -19,6 +19,7 @@ Items with a ruling are clamped to it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Final
 
 import numpy as np
@@ -28,7 +29,7 @@ Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-PRIOR_VOTES: Final = 2.0
+PRIOR_VOTES: Final = 4.0
 """Made-up votes of every annotator for each true class: half of them right, the rest on any."""
 
 STEPS: Final = 2000
@@ -130,14 +131,16 @@ class _Problem:
     A cell is a rater, what stood left, and what was said.
     """
 
-    def __init__(self, ballots: Ballots) -> None:
+    def __init__(self, ballots: Ballots, given: Floats | None) -> None:
         from scipy.sparse import csr_array
 
         self.ballots = ballots
+        self.given = given
         classes = ballots.classes
         cell = (ballots.rater * _SIDES + ballots.left) * classes + ballots.said
         self.cells = ballots.raters * _SIDES * classes
-        pattern, self.place = self._alike(cell)
+        every = np.arange(ballots.items)
+        pattern, self.place = self._alike(cell) if given is None else (every, every)
         self.times = np.bincount(self.place, minlength=len(pattern)).astype(np.float64)
         self.truth = ballots.truth[pattern]
         row = np.full(ballots.items, -1, np.int64)
@@ -168,16 +171,18 @@ class _Problem:
     def posterior(self, confusion: Floats, prior: Floats) -> tuple[Floats, float]:
         """Probabilities of each pattern's classes, and the log-likelihood of all ballots."""
         classes = self.ballots.classes
-        seen = np.log(np.maximum(as_seen(confusion), _LEAST))
+        seen = np.log(as_seen(confusion))
         by_cell = seen.transpose(0, 1, 3, 2).reshape(self.cells, classes)
-        joint = self.table @ by_cell + np.log(np.maximum(prior, _LEAST))
+        before = prior if self.given is None else self.given
+        joint = self.table @ by_cell + np.log(np.maximum(before, _LEAST))
         clamped = np.flatnonzero(self.truth >= 0)
         kept = joint[clamped, self.truth[clamped]]
         joint[clamped] = -np.inf
         joint[clamped, self.truth[clamped]] = kept
-        top = joint.max(axis=1, keepdims=True)
+        # Column by column: numpy is slow to reduce rows of four.
+        top = reduce(np.maximum, joint.T)[:, None]
         likelihood = np.exp(joint - top)
-        total = likelihood.sum(axis=1, keepdims=True)
+        total = reduce(np.add, likelihood.T)[:, None]
         return likelihood / total, float(self.times @ (np.log(total) + top)[:, 0])
 
     def counts(self, posterior: Floats) -> Floats:
@@ -188,6 +193,8 @@ class _Problem:
 
     def start(self) -> Floats:
         """Each pattern's shares of votes: what a majority would go by."""
+        if self.given is not None:
+            return self.given
         classes = self.ballots.classes
         said = np.tile(np.arange(classes), self.cells // classes)
         votes = self.table @ np.eye(classes)[said]
@@ -220,16 +227,25 @@ def _normalised(counts: Floats) -> Floats:
     return np.asarray(floored / floored.sum(axis=-1, keepdims=True))
 
 
-def fit(ballots: Ballots, rules: Rules | None = None) -> Fit:
+def fit(
+    ballots: Ballots,
+    rules: Rules | None = None,
+    *,
+    given: Floats | None = None,
+) -> Fit:
     """Fit by EM from each item's shares of votes.
 
     The likelihood does not change if the classes change names throughout, so that it alone does
     not say which is which. The start does: a class is what those who voted for it called it. EM
     climbs from there and exchanges nothing; the made-up votes and the clamped items make every
     other naming worse, too.
+
+    Args:
+        given: what each item is taken for before these ballots, shape (items, classes), in
+            place of one prior for all: so raters can be measured by what others say.
     """
     rules = rules or Rules()
-    problem = _Problem(ballots)
+    problem = _Problem(ballots, given)
     classes = ballots.classes
     extra = made_up(classes, rules.prior_votes)
     posterior = problem.start()
@@ -251,3 +267,44 @@ def fit(ballots: Ballots, rules: Rules | None = None) -> Fit:
         steps += 1
         converged = steps > 1 and climbed[-1] - climbed[-2] < rules.close * size
     return Fit(posterior[problem.place], confusion, prior, steps, converged, tuple(climbed))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What raters said of what is true, as they saw it.
+
+    Attributes:
+        votes: expected votes by rater, true and said class, shape (raters, classes, classes).
+        certain: by rater and true class, how sure the truth of these votes is: Σ q² / Σ q with q
+            the probability that the class is true; 1 where all is certain, 0 where nothing is.
+    """
+
+    votes: Floats
+    certain: Floats
+
+
+def shown(ballots: Ballots, posterior: Floats) -> Shown:
+    """Expected votes as shown, without any that were made up.
+
+    A vote without a side counts half for either.
+    """
+    classes = ballots.classes
+    upright = posterior[ballots.item]
+    order = [1, 0, *range(2, classes)]
+    votes = np.zeros((ballots.raters, classes, classes))
+    squares = np.zeros((ballots.raters, classes))
+    said = ballots.said
+    turned = np.where(said < 2, 1 - said, said)
+    for share, each, label in (
+        (np.array([0.5, 1.0, 0.0])[ballots.left], upright, said),
+        (np.array([0.5, 0.0, 1.0])[ballots.left], upright[:, order], turned),
+    ):
+        cell = ballots.rater * classes + label
+        size = ballots.raters * classes
+        for true in range(classes):
+            weight = share * each[:, true]
+            votes[:, true] += np.bincount(cell, weight, size).reshape(-1, classes)
+            squares[:, true] += np.bincount(ballots.rater, weight * each[:, true], ballots.raters)
+    total = votes.sum(axis=2)
+    certain = np.divide(squares, total, out=np.zeros_like(total), where=total > 0)
+    return Shown(votes, certain)

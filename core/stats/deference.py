@@ -71,7 +71,15 @@ def share(
     return Estimate(labels, k / n, *ends, n=n, k=k, method=interval.method)
 
 
-@statistic("deference", "Do leads defer to the majority or to judges?", order=72)
+@statistic(
+    "deference",
+    "Do leads defer to the majority or to judges?",
+    order=72,
+    limits=(
+        "Changing one's mind after the names were seen may be deference or a reason that one "
+        "had overlooked; the reasons given tell more than the share."
+    ),
+)
 def deference(view: View) -> Result:
     """Blind rulings beside the votes and judges, and their revisions after unmasking."""
     rows, first, stands, seen = blind_rulings(view)

@@ -138,7 +138,12 @@ def _estimate(view: View, found: _Found, word: str) -> Estimate:
     )
 
 
-@statistic("drift", "Change over time", order=68)
+@statistic(
+    "drift",
+    "Change over time",
+    order=68,
+    limits="A change over time may be the pairs that came later and not the rater.",
+)
 def drift(view: View) -> Result:
     """Second half less first half of each rater's work: agreement, left, longer, both bad."""
     tests = _all_tests(view)

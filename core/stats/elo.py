@@ -56,7 +56,12 @@ def _population_rows(view: View, population: str) -> list[Estimate]:
     return rows
 
 
-@statistic("elo", "Online Elo", order=44)
+@statistic(
+    "elo",
+    "Online Elo",
+    order=44,
+    limits="Not an estimate of strength: the same votes in another order give other numbers.",
+)
 def elo(view: View) -> Result:
     """Elo ratings of people's votes as they came."""
     estimates = [row for each in view.populations for row in _population_rows(view, each)]

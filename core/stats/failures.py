@@ -35,7 +35,12 @@ def _share(view: View, name: str, failure: str, pair: Longs, failed: Bools) -> E
     )
 
 
-@statistic("failures", "Failures by class", order=64)
+@statistic(
+    "failures",
+    "Failures by class",
+    order=64,
+    limits="Not an error rate of the judge's verdicts: it counts words that could not be had.",
+)
 def failures(view: View) -> Result:
     """How many of each judge's calls failed, in all and by what went wrong."""
     tally = view.tally

@@ -74,7 +74,15 @@ def _sample(view: View) -> tuple[Longs, Floats, Bools]:
     return row[item][kept], probability[kept], undisputed[kept]
 
 
-@statistic("gold_error", "How often is the majority wrong?", order=70)
+@statistic(
+    "gold_error",
+    "How often is the majority wrong?",
+    order=70,
+    limits=(
+        "It is an error against what the leads ruled, who can be wrong as well, and it wants "
+        "rulings on a random sample of the items that nobody disputes."
+    ),
+)
 def gold_error(view: View) -> Result:
     """Labels by majority that rulings overturn, estimated for all items from the random sample."""
     rows, probability, undisputed = _sample(view)

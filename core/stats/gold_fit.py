@@ -39,6 +39,7 @@ class GoldFit:
     rater: Longs
     ruled: Longs
     voted: Bools
+    ballots: Ballots
     fitted: Fit
 
 
@@ -47,24 +48,34 @@ def classes_of(view: View) -> int:
     return CHOICES - view.options.merge_both_bad
 
 
-def ruled_classes(view: View, *, blind_only: bool = False) -> Longs:
-    """What leads ruled on each item of the view, as a class; :data:`OPEN` where nothing stands.
+def ruled_classes(view: View) -> Longs:
+    """What leads ruled on each item of the view, as a class; :data:`OPEN` where nothing is fixed.
 
-    Rulings that no outcome can be given, or that more votes are wanted, decide nothing; nor do
-    leads who disagree with each other.
-
-    Args:
-        blind_only: take what was ruled blind, also where the lead revised it after unmasking.
+    Rulings that no outcome can be given, or that more votes are wanted, fix nothing; nor do leads
+    who disagree, unless one of them made theirs final (see :func:`core.gold.decide`).
     """
     rulings = view.tally.rulings
-    choice = rulings.first_choice if blind_only else rulings.choice
+    return agreed_on(view, rulings.choice, rulings.final > 0)
+
+
+def agreed_on(view: View, choice: Longs, final: Bools) -> Longs:
+    """What standing rulings come to on each item of the view; see :func:`ruled_classes`.
+
+    Args:
+        choice: of each standing ruling; 0 for one that is to be left out.
+        final: which of them settle what leads disagree about.
+    """
+    rulings = view.tally.rulings
     if view.options.merge_both_bad:
         choice = np.where(choice == BOTH_BAD, TIE, choice)
-    held = _last_by_lead(rulings.item, rulings.lead) & (choice > 0)
     size = len(view.tally.item_turn)
+    held = _last_by_lead(rulings.item, rulings.lead) & (choice > 0)
     lowest, highest = np.full(size, CHOICES + 9), np.zeros(size, np.int64)
     np.minimum.at(lowest, rulings.item[held], choice[held])
     np.maximum.at(highest, rulings.item[held], choice[held])
+    # Of several assignments to one place numpy keeps the last.
+    settling = final & (choice > 0)
+    lowest[rulings.item[settling]] = highest[rulings.item[settling]] = choice[settling]
     is_fixed = (lowest == highest) & (highest <= CHOICES)
     return np.where(is_fixed, highest - 1, OPEN)[view.items]
 
@@ -78,14 +89,13 @@ def _last_by_lead(item: Longs, lead: Longs) -> Bools:
     return is_last
 
 
-def fit_view(view: View, truth: Longs | None = None) -> GoldFit:
-    """Fit the votes of everybody who counts.
+def fit_view(view: View) -> GoldFit:
+    """Fit the votes of everybody who counts, with what leads ruled clamped."""
+    return view.once(("gold fit",), lambda: _fit_view(view))
 
-    Args:
-        truth: items to clamp, as a class by item of the view; the standing rulings if left out.
-    """
-    if truth is None:
-        return view.once(("gold fit",), lambda: fit_view(view, ruled_classes(view)))
+
+def _fit_view(view: View) -> GoldFit:
+    truth = ruled_classes(view)
     votes = votes_of(view, next(iter(view.populations)))
     raters, rater = np.unique(votes.rater, return_inverse=True)
     items = len(view.items)
@@ -101,7 +111,7 @@ def fit_view(view: View, truth: Longs | None = None) -> GoldFit:
     )
     voted = np.zeros(items, np.bool_)
     voted[votes.item] = True
-    return GoldFit(votes, raters, ballots.rater, truth, voted, fit(ballots))
+    return GoldFit(votes, raters, ballots.rater, truth, voted, ballots, fit(ballots))
 
 
 def posteriors(

@@ -61,7 +61,15 @@ def _kappa_row(view: View, labels: dict[str, Label], one: Longs, two: Longs) -> 
     return Estimate(labels, value, *ends, n=n, unit="coefficient", method=method)
 
 
-@statistic("leads", "Do leads agree with each other?", order=74)
+@statistic(
+    "leads",
+    "Do leads agree with each other?",
+    order=74,
+    limits=(
+        "Two leads who agree may share a bias, and second opinions are asked where the first "
+        "lead was unsure."
+    ),
+)
 def leads(view: View) -> Result:
     """Agreement and κ of every two leads on the items that both ruled on."""
     said, names = _first_words(view), view.tally.annotators

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from core.errors import UsageError
-from core.settings import REPEATS
+from core.settings import ACCEPTABLE, BY_VOTES, REPEATS
 from core.times import epoch
 
 FIRST, MAJORITY = REPEATS
+
+AUTO, NO_WEIGHTS = WEIGHTS = ("auto", "none")
 
 EPSILON: Mapping[str, float] = MappingProxyType({"expert": 0.2, "skilled": 0.15, "crowd": 0.1})
 """How much worse than an annotator of each kind a judge may be in the alt-test (Calderon et al.
@@ -57,11 +59,14 @@ class Options:
         models: use only pairs of these two models, in either order; None for all.
         annotator: use only this annotator's votes, whatever their group; None for all.
         judge: use only this judge's verdicts, or this panel's; None for all.
+        weights: ``auto``: where pairs came into the queue with unequal probability, votes weigh
+            1 / probability; ``none``: all votes weigh alike.
         since: use only votes cast at this time or later, as ISO 8601; UTC where it names no
             offset, and to the second. Votes without a time are left out then. None for all.
         until: use only votes cast before this time; the same.
         repeats: ``first``: a judge's word in an order is its first verdict; ``majority``: what
             most of its repeats say.
+        acceptable_by: what makes an answer acceptable in quadrants, see :mod:`core.settings`.
         min_shared: items two annotators must share before their κ is given.
         annotator_kind: a key of :data:`EPSILON`, the head start that the alt-test gives a judge.
         elo: of the online Elo ratings.
@@ -94,6 +99,8 @@ class Options:
     judge: str | None = None
     since: str | None = None
     until: str | None = None
+    acceptable_by: str = BY_VOTES
+    weights: str = AUTO
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
@@ -108,6 +115,10 @@ class Options:
             raise ValueError(f"annotator_kind is {self.annotator_kind!r}, none of {set(EPSILON)}")
         if self.repeats not in REPEATS:
             raise ValueError(f"repeats is {self.repeats!r}, not {FIRST} or {MAJORITY}")
+        if self.acceptable_by not in ACCEPTABLE:
+            raise ValueError(f"acceptable_by is {self.acceptable_by!r}, none of {ACCEPTABLE}")
+        if self.weights not in WEIGHTS:
+            raise ValueError(f"weights is {self.weights!r}, not {AUTO} or {NO_WEIGHTS}")
         if self.is_timed and self.window[0] >= self.window[1]:
             raise UsageError(
                 f"no vote is cast from {self.since} on and before {self.until}",

@@ -58,7 +58,15 @@ def _rows(view: View, name: str, outcomes: Outcomes) -> list[Estimate]:
     return rows
 
 
-@statistic("panels", "Panels of judges", order=24)
+@statistic(
+    "panels",
+    "Panels of judges",
+    order=24,
+    limits=(
+        "A panel is not better than its best member by necessity, and members that share their "
+        "errors are counted twice."
+    ),
+)
 def panels(view: View) -> Result:
     """What panels decided, where their votes have no winner, and their members' weights."""
     every = view.panels()

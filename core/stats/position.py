@@ -151,7 +151,15 @@ def _human_row(view: View, population: str) -> Estimate:
     )
 
 
-@statistic("position", "Position bias", order=60)
+@statistic(
+    "position",
+    "Position bias",
+    order=60,
+    limits=(
+        "Consistency is not freedom from bias: a coin is inconsistent and leans nowhere. The "
+        "share of left votes is bias only if sides were assigned at random."
+    ),
+)
 def position(view: View) -> Result:
     """Consistent, first, second and error per judge; the left answer's share for people."""
     estimates = [_human_row(view, population) for population in view.populations]

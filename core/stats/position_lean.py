@@ -124,7 +124,15 @@ def _signed(view: View, name: str, first: Longs, second: Longs) -> Estimate:
     )
 
 
-@statistic("position_lean", "First or second: people beside judges", order=61)
+@statistic(
+    "position_lean",
+    "First or second: people beside judges",
+    order=61,
+    limits=(
+        "A lean is of these raters on these pairs; where pairs differ far beyond their models "
+        "it is shrunk towards none."
+    ),
+)
 def position_lean(view: View) -> Result:
     """How far people and each judge lean to a side, by the same measures, and the difference."""
     fitted = fits(view)

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.intervals import student_quantile
+from core.stats.options import AUTO
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.view import Codes, View
+from core.stats.weighted import weights_of
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -136,33 +138,14 @@ def _by_model(view: View, choice: Codes) -> dict[int, _Model]:
     }
 
 
-def weights_of(probability: Floats) -> tuple[Floats | None, str]:
-    """Weights for voted pairs, or why there can be none.
-
-    Args:
-        probability: of each, with which it came into the queue; 0 where none is on record.
-
-    Returns:
-        Weights, None where all weigh alike; and the reason, empty where there is none.
-    """
-    known = probability[probability > 0]
-    if not known.size or float(known.max()) == float(known.min()):
-        return None, ""
-    if known.size < probability.size:
-        return None, (
-            f"{probability.size - known.size} of the voted pairs came in with no probability on "
-            "record while the others were sampled unequally, so that nothing can weigh them"
-        )
-    return 1 / probability, ""
-
-
 def _rows(view: View, judge: str, name: str, model: _Model) -> list[Estimate]:
     def labels(measure: str) -> dict[str, Label]:
         return {"judge": judge, "model": name, "measure": measure}
 
     n, more = int(model.voted.sum()), int((~model.voted).sum())
     outcomes = model.outcomes[model.voted]
-    weights, reason = weights_of(model.probability[model.voted])
+    wanted = view.options.weights == AUTO
+    weights, reason = weights_of(model.probability[model.voted]) if wanted else (None, "")
     if n < FEWEST:
         reason = f"{n} of its pairs have votes and a verdict; {FEWEST} are needed"
     elif not reason and float(outcomes.var()) < _NO_SPREAD:
@@ -194,7 +177,15 @@ def _rows(view: View, judge: str, name: str, model: _Model) -> list[Estimate]:
     return [*rows, worth]
 
 
-@statistic("ppi", "Win rates by votes and verdicts together (PPI++)", order=52)
+@statistic(
+    "ppi",
+    "Win rates by votes and verdicts together (PPI++)",
+    order=52,
+    limits=(
+        "Not valid where the pairs that people voted on were picked by hand; the verdicts then "
+        "stand for pairs that the votes do not."
+    ),
+)
 def ppi(view: View) -> Result:
     """Each model's win rate from the votes, and from votes and each judge's verdicts."""
     models = view.tally.models

@@ -19,12 +19,18 @@ Bools = NDArray[np.bool_]
 _UNIT = "log-odds"
 
 
-def games_of(view: View, counts: NDArray[np.int32]) -> Games:
-    """One rater's points per pair of answers; a tie is half a point each, both bad is none."""
+def games_of(view: View, counts: NDArray[np.int32], weights: Floats | None = None) -> Games:
+    """One rater's points per pair of answers; a tie is half a point each, both bad is none.
+
+    Args:
+        weights: what the games on each pair weigh; alike if left out.
+    """
     pairs = view.tally.pair_table.astype(np.int64)
     whole = view.pair_sums(counts[:, : BOTH_BAD - 1].sum(axis=1)).astype(np.float64)
     points = view.pair_sums(2 * counts[:, 0] + counts[:, TIE - 1]) / 2
     seen = whole > 0
+    if weights is not None:
+        points, whole = points * weights, whole * weights
     return Games(pairs[seen, 0], pairs[seen, 1], points[seen], whole[seen], len(view.tally.models))
 
 
@@ -109,12 +115,17 @@ def tiers(low: Sequence[float], high: Sequence[float]) -> list[int]:
     return placed
 
 
-def _rows(view: View, rater: str, games: Games) -> list[Estimate]:
-    table = games.table()
+def _rows(view: View, rater: str, games: Games, plain: Games) -> list[Estimate]:
+    """One rater's ratings.
+
+    Args:
+        plain: the games as they were counted, where ``games`` are weighed.
+    """
+    table = plain.table()
     names = view.tally.models
     seen = np.flatnonzero((table + table.T).any(axis=1))
     inside = games.among(seen)
-    small = inside.table()
+    small = plain.among(seen).table()
     local = [names[model] for model in seen]
     scale = rated(reach(small))
     members = None if scale is None else in_several_pairs(inside, scale)
@@ -174,17 +185,27 @@ def _rated_rows(
     ]
 
 
-@statistic("ranking", "Ranking", order=40)
+@statistic(
+    "ranking",
+    "Ranking",
+    order=40,
+    limits=(
+        "Not a scale of quality: it says who is preferred on these questions by these raters. "
+        "Overlapping intervals do not mean that two models are equal."
+    ),
+)
 def ranking(view: View) -> Result:
     """Bradley–Terry ratings with clustered intervals and tiers."""
     estimates: list[Estimate] = []
     notes = []
     for rater, counts in view.raters().items():
-        games = games_of(view, counts)
+        plain = games_of(view, counts)
+        weights = view.design.weights if rater in view.populations else None
+        games = plain if weights is None else games_of(view, counts, weights)
         if not games.total.size:
             notes.append(f"{rater}: every comparison says both bad, which ranks nobody")
             continue
-        rows = _rows(view, rater, games)
+        rows = _rows(view, rater, games, plain)
         estimates += rows
         missing = [str(row.labels["model"]) for row in rows if row.value is None]
         if missing and len(missing) < len(rows):

@@ -209,7 +209,15 @@ def left_out(number: int) -> tuple[str, ...]:
     return (f"{many(number, 'annotator')} not listed: {why}",)
 
 
-@statistic("rater_bias", "Leanings of each annotator and judge", order=67)
+@statistic(
+    "rater_bias",
+    "Leanings of each annotator and judge",
+    order=67,
+    limits=(
+        "Standing out from the others is not being wrong, and nobody stands out where there are"
+        " too few votes to tell."
+    ),
+)
 def rater_bias(view: View) -> Result:
     """Left, longer and both bad of each rater, with what stands out among all of them."""
     tests = _all_tests(view)

@@ -28,18 +28,26 @@ Compute = Callable[["View"], "Result"]
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """A registered statistic. ``order`` sorts it among the others; then its id does."""
+    """A registered statistic.
+
+    Attributes:
+        order: sorts it among the others; then its id does.
+        limits: what its numbers do not mean, in a sentence or two.
+    """
 
     id: str
     title: str
     order: int
     run: Compute
+    limits: str
 
 
 _found: dict[str, Statistic] = {}
 
 
-def statistic(id: str, title: str, order: int = 100) -> Callable[[Compute], Compute]:
+def statistic(
+    id: str, title: str, order: int = 100, *, limits: str = ""
+) -> Callable[[Compute], Compute]:
     """Register a function from a view to a result.
 
     Raises:
@@ -50,7 +58,7 @@ def statistic(id: str, title: str, order: int = 100) -> Callable[[Compute], Comp
         known = _found.get(id)
         if known and known.run.__module__ != run.__module__:
             raise ValueError(f"two statistics are called {id!r}")
-        _found[id] = Statistic(id, title, order, run)
+        _found[id] = Statistic(id, title, order, run, limits)
         return run
 
     return register

@@ -136,7 +136,15 @@ def _kappa_estimate(view: View, population: str, pairs: KappaPairs) -> Estimate:
     return Estimate(labels, value, low, high, options.level, n=n, unit="coefficient", method=method)
 
 
-@statistic("reliability", "Reliability of the votes", order=30)
+@statistic(
+    "reliability",
+    "Reliability of the votes",
+    order=30,
+    limits=(
+        "Reliable is not right. The coefficients depend on how frequent the classes are, so "
+        "they cannot be compared between three and four classes or between studies."
+    ),
+)
 def reliability(view: View) -> Result:
     """Krippendorff's α and mean pairwise Cohen's κ, per population of annotators."""
     estimates = []

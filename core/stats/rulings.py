@@ -19,11 +19,11 @@ NOT_DECIDABLE: Final = 5
 MORE_VOTES: Final = 6
 """Choice codes after the four outcomes; 0 takes back the ruling it supersedes."""
 
-Row = tuple[int, int, int, int, int, int, float | None, str, str, int]
-"""seq, item, lead, stage, choice, left, probability (None: not drawn), reason, at, and the seq that
-it supersedes (0: none)."""
+Row = tuple[int, int, int, int, int, int, float | None, str, str, int, int]
+"""seq, item, lead, stage, choice, left, probability (None: not drawn), reason, at, the seq that it
+supersedes (0: none), and whether it is final (0 or 1)."""
 
-_WHOLE = ("seq", "item", "lead", "stage", "choice", "left", "reason", "blind_choice")
+_WHOLE = ("seq", "item", "lead", "stage", "choice", "left", "reason", "blind_choice", "final")
 _REAL = ("probability", "at")
 
 
@@ -80,6 +80,11 @@ class Rulings:
         return self._standing("blind_choice")
 
     @property
+    def final(self) -> NDArray[np.int64]:
+        """1 where the ruling settles what leads disagree about, otherwise 0."""
+        return self._standing("final")
+
+    @property
     def reason(self) -> NDArray[np.int64]:
         """Why the item was in the queue, as an index into :attr:`reasons`."""
         return self._standing("reason")
@@ -122,7 +127,7 @@ class Rulings:
         Raises:
             ValueError: if it comes out of order, or supersedes what is no earlier row.
         """
-        seq, item, lead, stage, choice, left, probability, reason, at, superseded = row
+        seq, item, lead, stage, choice, left, probability, reason, at, superseded, final = row
         if seq <= self.last_seq:
             raise ValueError(f"rulings must come in rising order of seq, after {self.last_seq}")
         blind_choice = 0
@@ -143,6 +148,7 @@ class Rulings:
             "left": left,
             "reason": self._reasons.number(reason),
             "blind_choice": blind_choice,
+            "final": final,
             "probability": np.nan if probability is None else probability,
             "at": _epoch(at),
         }

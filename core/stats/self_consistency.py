@@ -153,7 +153,15 @@ def _difference(
     )
 
 
-@statistic("self_consistency", "Judges' consistency with themselves", order=62)
+@statistic(
+    "self_consistency",
+    "Judges' consistency with themselves",
+    order=62,
+    limits=(
+        "A judge that repeats itself is not right more often; at temperature 0 it says little "
+        "at all."
+    ),
+)
 def self_consistency(view: View) -> Result:
     """Agreement of a judge's repeats, in the same order and over both, and what a vote changes."""
     selected = np.zeros(len(view.tally.item_turn), np.bool_)

@@ -78,7 +78,15 @@ def _row(view: View, labels: dict[str, Label], found: tuple[Clusters, Clusters])
     return Estimate(labels, data.mean, low, high, level, n=data.n, unit="difference", method=method)
 
 
-@statistic("self_enhancement", "Do judges favour their own family?", order=65)
+@statistic(
+    "self_enhancement",
+    "Do judges favour their own family?",
+    order=65,
+    limits=(
+        "Not proof of favour: a judge may share its family's strengths with the people's blind "
+        "spots. Families are told by names."
+    ),
+)
 def self_enhancement(view: View) -> Result:
     """Judge − people in what each family wins against others, per judge; its own is marked."""
     people_name = next(iter(view.populations))

@@ -136,7 +136,14 @@ def _row(
     )
 
 
-@statistic("stopping", "When to stop: win rates that survive peeking", order=56)
+@statistic(
+    "stopping",
+    "When to stop: win rates that survive peeking",
+    order=56,
+    limits=(
+        "Not a reason to stop looking at other numbers, whose intervals hold at one look only."
+    ),
+)
 def stopping(view: View) -> Result:
     """A confidence sequence of each two models' win rate, and whether it settles who is better."""
     pair, points = _first_votes(view)

@@ -212,7 +212,15 @@ def _sums(cluster: Longs, found: Longs) -> tuple[Longs, Longs]:
     return np.bincount(place), np.bincount(place, weights=found).astype(np.int64)
 
 
-@statistic("style", "Length and format", order=64)
+@statistic(
+    "style",
+    "Length and format",
+    order=64,
+    limits=(
+        "Not what length causes: longer answers may also be better. It is what goes with being "
+        "chosen once models are held equal."
+    ),
+)
 def style(view: View) -> Result:
     """What length, headers, lists and bold are worth, to people, to judges, and the difference."""
     said, fitted = observed(view), fits(view)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from core.baselines import Counts
 from core.panels import Panel
+from core.records import Score
 from core.stats.background import Background
 from core.stats.beside import BaselineWords, FailureNames
 from core.stats.cells import Cells
@@ -54,6 +55,7 @@ class Tally:
 
     Attributes:
         panels: the study's panels; whoever feeds the tally replaces them.
+        scores: what models have on automatic benchmarks; the same.
         failures: why calls failed.
         baselines: what judges that need no model say.
         background: what is known of answers and judges besides; fed apart.
@@ -79,6 +81,7 @@ class Tally:
         self._group_counts: dict[str, Growing] = {}
         self._cells = Cells(self._verdicts)
         self.panels: tuple[Panel, ...] = ()
+        self.scores: tuple[Score, ...] = ()
         self.failures = FailureNames()
         self.baselines = BaselineWords()
         self.rulings = Rulings()
@@ -395,12 +398,13 @@ class Tally:
         self.unmasked = frozenset((item, leads[row[2]]) for item, row in known if item >= 0)
 
     def add_rulings(
-        self, rows: Iterable[tuple[int, int, int, int, int, int, int, float | None, str, str, int]]
+        self,
+        rows: Iterable[tuple[int, int, int, int, int, int, int, float | None, str, str, int, int]],
     ) -> None:
         """Take rulings: one row of :meth:`Rulings.add` each, with pair_id and turn for the item.
 
         (seq, pair_id, turn, lead's annotator_id, stage, choice, left, probability, reason, at,
-        superseded_seq). Few are made, and each by hand: they are taken one by one.
+        superseded_seq, final). Few are made, and each by hand: they are taken one by one.
 
         Raises:
             ValueError: if rows come out of order or name something unknown.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.panels import Panel
 from core.records import Combined
+from core.stats.design import Design, design_of
 from core.stats.filters import (
     check_judge,
     check_names,
@@ -24,7 +25,7 @@ from core.stats.filters import (
     selected_votes,
     selects_votes,
 )
-from core.stats.options import FIRST, MAJORITY, Options
+from core.stats.options import AUTO, FIRST, MAJORITY, Options
 from core.stats.outcomes import NO_VERDICT, Outcomes, combined
 from core.stats.repeats import Repeats, repeats_of
 from core.stats.tally import (
@@ -338,14 +339,16 @@ class View:
             said.append("a judge's word in an order is what most of its repeats say")
         if chosen.merge_both_bad:
             said.append("both bad is counted as a tie (three classes)")
-        if self.once(("unequal",), self._sampled_unequally):
-            said.append("pairs came into the queue with unequal probability: only ppi weighs them")
+        if self.design.said:
+            said.append(self.design.said)
         return (*said, *more)
 
-    def _sampled_unequally(self) -> bool:
-        known = self.tally.pair_probability
-        known = known[known > 0]
-        return bool(known.size) and float(known.min()) != float(known.max())
+    @cached_property
+    def design(self) -> Design:
+        """What people's votes weigh, by how their pairs came into the queue."""
+        voted = self.pair_sums(self.counts().sum(axis=1)) > 0
+        wanted = self.options.weights == AUTO
+        return design_of(self.tally.pair_probability, voted, is_wanted=wanted)
 
     def judge_notes(self) -> tuple[str, ...]:
         """What of each judge's work is not in the numbers, and how its words came about."""

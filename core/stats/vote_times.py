@@ -55,3 +55,9 @@ class VoteTimes:
             )
         at: NDArray[np.int64] = self._at.rows[places]
         return at
+
+    def days(self) -> list[tuple[int, int]]:
+        """Days since the epoch (UTC) with how many rows of the log are of that day, in order."""
+        known = self._at.rows[self._at.rows != UNKNOWN]
+        days, counts = np.unique(known // 86_400, return_counts=True)
+        return list(zip(days.tolist(), counts.tolist(), strict=True))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from core.stats.view import View
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
+Counts = NDArray[Any]
 
 ALL = "all"
 NO_CATEGORY = "no category"
@@ -51,15 +53,15 @@ class MeanShare:
         return low, high, f"delta method over {self.clusters} pairs"
 
 
-def mean_share(wins: Longs, total: Longs, stratum: Longs) -> MeanShare | None:
+def mean_share(wins: Counts, total: Counts, stratum: Longs) -> MeanShare | None:
     """Mean over strata of Σ wins / Σ total, its variance from clusters within strata.
 
     A ratio's linearised residuals wins − share × total give the variance of each stratum's
     share; a stratum with one cluster shows no spread and is given that of a single draw.
 
     Args:
-        wins: per cluster.
-        total: per cluster; those with 0 are left out.
+        wins: per cluster, times the cluster's weight where it has one.
+        total: per cluster, the same; those with 0 are left out.
         stratum: per cluster, whole numbers.
 
     Returns:
@@ -86,7 +88,8 @@ def mean_share(wins: Longs, total: Longs, stratum: Longs) -> MeanShare | None:
 class _Clusters:
     """One rater's counts per pair of answers: the models, the category, wins and comparisons.
 
-    ``failed`` and ``pending`` count items. ``extremes`` are what failures could make of it, shape
+    ``weight`` is what the pair's comparisons weigh. ``failed`` and ``pending`` count items.
+    ``extremes`` are what failures could make of it, shape
     (pairs, 8): for either model wins and comparisons at worst, then at best.
     """
 
@@ -99,6 +102,7 @@ class _Clusters:
     failed: Longs
     pending: Longs
     extremes: Longs
+    weight: Floats
 
 
 def _clusters(view: View, counts: NDArray[np.int32], outcomes: Outcomes | None) -> _Clusters:
@@ -120,8 +124,12 @@ def _clusters(view: View, counts: NDArray[np.int32], outcomes: Outcomes | None) 
                     target += np.bincount(pairs, end - now, len(target)).astype(np.int64)
     seen = (total > 0) | (failed > 0) | (pending > 0)
     model_1, model_2, category, _ = view.tally.pair_table[seen].astype(np.int64).T
-    columns = (each[seen] for each in (wins_1, wins_2, total, failed, pending, extremes))
-    return _Clusters(model_1, model_2, category, *columns)
+    weight = view.design.weights if outcomes is None else None
+    weight = np.ones(len(total)) if weight is None else weight
+    counted = (wins_1, wins_2, total, failed, pending, extremes)
+    one, two, whole, lost, waiting, open_ended = (each[seen] for each in counted)
+    of = model_1, model_2, category
+    return _Clusters(*of, one, two, whole, lost, waiting, open_ended, weight[seen])
 
 
 def _extremes(options: Bools, model: int) -> list[tuple[Longs, Longs]]:
@@ -151,6 +159,7 @@ class _Games:
     total: Longs
     opponent: Longs
     extremes: Longs
+    weight: Floats
     failed: int
     pending: int
 
@@ -163,13 +172,15 @@ def _of_model(clusters: _Clusters, model: int) -> _Games:
         np.concatenate([clusters.total[first], clusters.total[second]]),
         np.concatenate([clusters.model_2[first], clusters.model_1[second]]),
         np.concatenate([clusters.extremes[first, :4], clusters.extremes[second, 4:]]),
+        np.concatenate([clusters.weight[first], clusters.weight[second]]),
         int(clusters.failed[either].sum()),
         int(clusters.pending[either].sum()),
     )
 
 
 def _estimate(labels: dict[str, Label], level: float, games: _Games) -> Estimate | None:
-    share = mean_share(games.wins, games.total, games.opponent)
+    weight = games.weight
+    share = mean_share(games.wins * weight, games.total * weight, games.opponent)
     if share is None:
         return None
     low, high, method = share.interval(level)
@@ -177,7 +188,7 @@ def _estimate(labels: dict[str, Label], level: float, games: _Games) -> Estimate
     if games.failed:
         for number in range(2):
             wins, total = games.extremes[:, 2 * number : 2 * number + 2].T
-            end = mean_share(wins, total, games.opponent)
+            end = mean_share(wins * weight, total * weight, games.opponent)
             ends[number] = None if end is None else end.value
     bounded = None not in ends
     return Estimate(
@@ -196,7 +207,15 @@ def _estimate(labels: dict[str, Label], level: float, games: _Games) -> Estimate
     )
 
 
-@statistic("win_rate", "Win rates by category", order=50)
+@statistic(
+    "win_rate",
+    "Win rates by category",
+    order=50,
+    limits=(
+        "Not comparable between models that met different opponents. A judge's rate is lower "
+        "where it flips often, because flips are ties."
+    ),
+)
 def win_rate(view: View) -> Result:
     """Win rate per model, overall and by category, for people and each judge."""
     models, categories = view.tally.models, view.tally.categories

@@ -17,6 +17,7 @@ def migrations() -> Migrations:
     from db.migrations.m003_people import m003_people
     from db.migrations.m004_assignment import m004_assignment
     from db.migrations.m005_judging import m005_judging
+    from db.migrations.m006_scores import m006_scores
     from db.migrations.m007_adjudication import m007_adjudication
 
     ordered = Migrations("tiebreak")
@@ -26,6 +27,7 @@ def migrations() -> Migrations:
         m003_people,
         m004_assignment,
         m005_judging,
+        m006_scores,
         m007_adjudication,
     ):
         ordered()(migration)

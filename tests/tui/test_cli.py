@@ -267,6 +267,26 @@ def test_stats_as_text_and_as_json(tiebreak: Any, study: Path) -> None:
     assert tiebreak("stats", "--group", "nobody").code == 2
 
 
+def test_stats_of_a_span_of_time_and_of_one_annotator(tiebreak: Any, study: Path) -> None:
+    vote(study, "ann", 3)
+    vote(study, "bob", 2)
+
+    def votes(*filters: str) -> object:
+        found = tiebreak("stats", "coverage", "--json", *filters).json["statistics"][0]
+        return next(
+            one["value"] for one in found["estimates"] if one["labels"]["measure"] == "votes"
+        )
+
+    assert votes() == 5
+    assert votes("--annotator", "bob") == 2
+    assert votes("--since", "2000-01-01") == 5
+    assert votes("--until", "2000-01-01T00:00Z") == 0
+    refused = tiebreak("stats", "--since", "soon")
+    assert refused.code == 2
+    assert "'soon' is no time" in refused.err
+    assert tiebreak("stats", "--annotator", "zoe").code == 2
+
+
 def test_stats_of_an_empty_study_explain_themselves(tiebreak: Any, study: Path) -> None:
     done = tiebreak("stats")
     assert done.code == 0

@@ -13,6 +13,7 @@ import pytest
 
 from core.errors import UsageError
 from core.gold import GoldRule
+from core.layouts.rows import Options
 from core.records import (
     Annotator,
     Choice,
@@ -32,7 +33,7 @@ from db.pairs import make
 from db.store import Store
 from db.voting import Declined
 from tests.studies import FakeClock, full_study, located, make_study, serve, vote
-from tui.exporting import Options, gold_rows, write
+from tui.exporting import gold_rows, write
 from tui.importing import import_path
 
 SECRET = "the annotator's private note"
@@ -59,7 +60,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def exported(store: Store, what: str, format_name: str = "jsonl", **options: Any) -> str:
     stream = io.StringIO(newline="")
-    count = write(store, what, format_name, Options(**options), stream)
+    count = write(store, what, format_name, Options(**options), stream).count
     text = stream.getvalue()
     if format_name == "jsonl":
         assert text.count("\n") == count

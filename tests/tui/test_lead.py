@@ -1,26 +1,43 @@
-"""The lead's view: it follows the study, and keeps the place that is being read."""
+"""The lead's dashboard: it follows the study, opens every number, and never waits for one."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
 from core.records import Seen
+from core.stats import registry
+from core.stats.results import Result, count
 from db.store import Store
 from db.voting import Cast
-from tests.tui.test_annotate import make_study
+from tests.studies import make_study
 from tui.app import TiebreakApp, Who
+from tui.cli import run
+from tui.dashboard.pages import PAGES
+from tui.filter_screen import FilterScreen, ValueScreen
+from tui.number_screen import NumberScreen
 from tui.screens.lead import LeadScreen
 from tui.widgets.answer_view import AnswerView
 from tui.widgets.reader import Reader
+from tui.widgets.spot_list import SpotList
+
+SIZES = [(80, 24), (120, 40), (200, 50)]
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    return make_study(tmp_path / "study.db")
+    models = ("ant-canary", "bee-canary")
+    return make_study(tmp_path / "study.db", questions=6, models=models, overlap=2, dwell_ms=0)
+
+
+def lead(study: Path) -> TiebreakApp:
+    return TiebreakApp(study, Who("lead", "local:lead", is_lead=True), first="lead")
 
 
 def vote(study: Path, name: str, count: int) -> None:
@@ -40,54 +57,108 @@ def vote(study: Path, name: str, count: int) -> None:
 
 
 async def until(pilot: Pilot[None], wanted: str, what: str = "status") -> LeadScreen:
-    for _ in range(400):
+    seen = ""
+    for _ in range(600):
         await pilot.pause(0.02)
         screen = pilot.app.screen
-        if isinstance(screen, LeadScreen) and wanted in read(screen, what):
-            return screen
-    raise AssertionError(f"{wanted!r} never came to {what}")
+        if isinstance(screen, LeadScreen) and screen.query("#said"):
+            seen = read(screen, what)
+            if wanted in seen:
+                return screen
+    raise AssertionError(f"{wanted!r} never came to {what}: {seen}")
+
+
+async def live(pilot: Pilot[None]) -> LeadScreen:
+    return await until(pilot, "Live: moves", "said")
 
 
 def read(screen: LeadScreen, what: str) -> str:
     if what == "numbers":
-        return screen.query_one("#numbers", AnswerView).text
+        return screen.query_one("#numbers", SpotList).text
     return str(screen.query_one(f"#{what}", Static).content)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+def painted(pilot: Pilot[None]) -> list[str]:
+    return [strip.text for strip in pilot.app.screen._compositor.render_strips()]
+
+
+async def opened(pilot: Pilot[None], wanted: str) -> str:
+    """All rows of the number screen, once they hold this."""
+    text = ""
+    for _ in range(400):
+        await pilot.pause(0.02)
+        if isinstance(pilot.app.screen, NumberScreen):
+            text = pilot.app.screen.query_one(SpotList).text
+            if wanted in text:
+                return text
+    raise AssertionError(f"{wanted!r} never came: {text}")
+
+
+@pytest.mark.parametrize("size", SIZES)
 async def test_a_vote_from_another_process_is_in_the_numbers_by_itself(
     study: Path, size: tuple[int, int]
 ) -> None:
-    app = TiebreakApp(study, Who("lead", "local:lead", is_lead=True), first="lead")
+    app = lead(study)
     async with app.run_test(size=size) as pilot:
         await until(pilot, "0 votes")
         vote(study, "ann", 3)
         screen = await until(pilot, "3 votes")
-        assert "[agreement]" in read(screen, "statistics")
-        assert "human-human" in read(screen, "numbers")
+        assert "[Overview]" in read(screen, "pages")
+        await until(pilot, "human", "numbers")
+    app.store.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_every_page_fits_and_opens_its_first_number(
+    study: Path, size: tuple[int, int]
+) -> None:
+    vote(study, "ann", 4)
+    vote(study, "bob", 4)
+    with Store(study) as store:
+        store.annotator("robot", simulated=True)
+    app = lead(study)
+    async with app.run_test(size=size) as pilot:
+        screen = await live(pilot)
+        assert "SIMULATED" in read(screen, "status")
+        shown = set()
+        for page in PAGES:
+            assert f"[{page.title}]" in read(screen, "pages")
+            rows = screen.numbers.text
+            assert rows.strip(), page.id
+            shown.add(rows)
+            assert max(map(len, rows.splitlines())) <= size[0] - 2, page.id
+            if screen.numbers.chosen is not None:
+                await pilot.press("enter")
+                await opened(pilot, "behind it")
+                await pilot.press("escape")
+            await pilot.press("tab")
+        assert len(shown) == len(PAGES)
+        await pilot.press("shift+tab")
+        assert f"[{PAGES[-1].title}]" in read(screen, "pages")
     app.store.close()
 
 
 async def test_every_key(study: Path) -> None:
     vote(study, "ann", 4)
-    app = TiebreakApp(study, Who("lead", "local:lead", is_lead=True), first="lead")
+    app = lead(study)
     async with app.run_test(size=(80, 24)) as pilot:
-        screen = await until(pilot, "4 votes")
-        first = read(screen, "numbers")
-        await pilot.press("tab")
-        second = read(screen, "numbers")
-        assert second != first
-        await pilot.press("shift+tab")
-        assert read(screen, "numbers") == first
-        view = screen.query_one("#numbers", AnswerView)
-        view.show("\n".join(str(n) for n in range(100)))
+        screen = await live(pilot)
+        for _ in range(len(PAGES) - 1):
+            await pilot.press("tab")
+        numbers = screen.numbers
+        first = numbers.chosen
         await pilot.press("j", "down")
-        assert view.top == 2
-        await pilot.press("k", "up", "space")
-        paged = view.top
-        assert paged > 2
+        third = numbers.chosen
+        assert third != first
+        await pilot.press("k", "up")
+        assert numbers.chosen == first
+        await pilot.press("l", "right", "h", "left")
+        assert numbers.chosen == first
+        top = painted(pilot)
+        await pilot.press("space")
+        assert painted(pilot) != top
+        assert numbers.chosen != first
         await pilot.press("w", "pagedown", "pageup")
-        assert view.top == 0
         await pilot.press("question_mark")
         assert isinstance(app.screen, Reader)
         await pilot.press("q", "f1")
@@ -100,23 +171,148 @@ async def test_every_key(study: Path) -> None:
     app.store.close()
 
 
-async def test_new_numbers_keep_the_place_that_is_read(study: Path) -> None:
-    app = TiebreakApp(study, Who("lead", "local:lead", is_lead=True), first="lead")
-    async with app.run_test(size=(80, 12)) as pilot:
-        screen = await until(pilot, "0 votes")
-        view = screen.query_one("#numbers", AnswerView)
-        await pilot.press("j", "j", "j")
-        assert view.top == 3
-        vote(study, "ann", 2)
-        await until(pilot, "2 votes")
-        assert view.top == 3
+async def test_new_numbers_keep_the_number_that_is_chosen(study: Path) -> None:
+    vote(study, "ann", 2)
+    app = lead(study)
+    async with app.run_test(size=(80, 16)) as pilot:
+        screen = await live(pilot)
+        await pilot.press("shift+tab", "space", "j", "j")
+        chosen = screen.numbers.chosen
+        assert chosen is not None
+        vote(study, "bob", 2)  # more rows come to stand above it
+        await until(pilot, "4 votes")
+        await live(pilot)
+        assert screen.numbers.chosen == chosen
+        marked = [row for row in painted(pilot) if row.strip()]
+        assert any(dict(chosen[1]).get("rater", "") in row for row in marked)
     app.store.close()
 
 
-async def test_simulated_annotators_are_called_so(study: Path) -> None:
-    with Store(study) as store:
-        store.annotator("robot", simulated=True)
-    app = TiebreakApp(study, Who("lead", "local:lead", is_lead=True), first="lead")
+async def test_a_number_opens_to_its_method_its_limits_and_its_pairs_unnamed(study: Path) -> None:
+    vote(study, "zzcanary", 6)
+    vote(study, "bob", 6)
+    app = lead(study)
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, "SIMULATED")
+        screen = await live(pilot)
+        await pilot.press("tab")
+        await until(pilot, "Agreement, ", "numbers")
+        await pilot.press("enter")
+        text = await opened(pilot, "items behind it")
+        for heading in ("How it came about", "Rests on", "What it does not mean"):
+            assert heading in text
+        items = text.partition("behind it")[2]
+        assert "wins" in items
+        assert "zzcanary" not in items
+        assert "-canary" not in items
+        for _ in range(3):
+            await pilot.press("j")
+        await pilot.press("enter")
+        for _ in range(100):
+            await pilot.pause(0.02)
+            if isinstance(app.screen, Reader):
+                break
+        shown = app.screen.query_one(AnswerView).text
+        assert "One answer" in shown
+        assert "The other answer" in shown
+        assert "zzcanary" not in shown
+        await pilot.press("escape", "escape")
+        assert app.screen is screen
+    app.store.close()
+
+
+async def test_filters_apply_to_every_number_are_shown_and_go_again(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vote(study, "ann", 4)
+    vote(study, "bob", 3)
+    run(["--db", str(study), "stats", "coverage", "--annotator", "bob"])
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    wanted = [line for line in said if line[1:2] in (["votes"], ["both"])]
+    assert len(wanted) >= 2
+    app = lead(study)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await live(pilot)
+        await pilot.press("f", *"jjjj", "enter")
+        assert isinstance(app.screen, ValueScreen)
+        await pilot.press(*"bo")
+        await pilot.press("enter")
+        assert isinstance(app.screen, FilterScreen)
+        await pilot.press("escape")
+        await until(pilot, "annotator bob", "filters")
+        await live(pilot)
+        await pilot.press("shift+tab")
+        rows = [line.split() for line in screen.numbers.text.splitlines()]
+        assert all(line in rows for line in wanted)
+        await pilot.press("f", "c", "escape")
+        await until(pilot, "All votes and verdicts", "filters")
+    app.store.close()
+
+
+async def test_filters_that_cannot_be_are_refused_where_they_are_chosen(study: Path) -> None:
+    app = lead(study)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await live(pilot)
+        await pilot.press("f", *("j",) * 7, "enter", *"soon", "enter")
+        assert isinstance(app.screen, FilterScreen)
+        said = str(app.screen.query_one("#filter-said", Static).content)
+        assert "2026-11-22" in said
+        await pilot.press("k", "k", "k", "k", "enter", "down", "enter")
+        assert "another model first" in str(app.screen.query_one("#filter-said", Static).content)
+        await pilot.press("escape")
+        assert isinstance(app.screen, LeadScreen)
+    app.store.close()
+
+
+class Slow:
+    """A statistic that takes its time."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.runs = 0
+
+    def __call__(self, view: Any) -> Result:
+        self.runs += 1
+        time.sleep(self.seconds)
+        return Result("drag", "Slow", "It takes a while.", ("rater",), (count({"rater": "x"}, 1),))
+
+
+def with_slow(monkeypatch: pytest.MonkeyPatch, seconds: float) -> Slow:
+    slow = Slow(seconds)
+    known = registry.registered()
+    one = replace(known[0], id="drag", title="Slow", order=0, run=slow)
+    two = replace(one, id="later")
+    monkeypatch.setattr(registry, "registered", lambda: (*known, one, two))
+    return slow
+
+
+async def test_what_is_slow_is_named_and_can_be_cancelled(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = with_slow(monkeypatch, 0.8)
+    app = lead(study)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, "Computing drag", "said")
+        await pilot.press("x")
+        screen = await until(pilot, "Left out: 1 statistic", "said")
+        assert slow.runs == 1
+        vote(study, "ann", 1)
+        await until(pilot, "1 vote ", "status")
+        await live(pilot)
+        assert slow.runs == 3
+        assert screen.numbers.chosen is not None
+    app.store.close()
+
+
+async def test_no_key_waits_for_a_statistic(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_slow(monkeypatch, 1.5)
+    vote(study, "ann", 2)
+    app = lead(study)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await until(pilot, "Computing drag", "said")
+        before = time.monotonic()
+        await pilot.press("tab", "tab", "shift+tab", "j", "enter", "escape")
+        # Half of what the statistic takes: the keys were done while it was at work.
+        assert time.monotonic() - before < 0.75
+        assert "[Agreement]" in read(screen, "pages")
+        assert "Computing drag" in read(screen, "said")
     app.store.close()

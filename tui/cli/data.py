@@ -1,19 +1,16 @@
-"""Commands about what a study holds: import, pairs, export, status, study, verify."""
+"""Commands about what a study holds: import, pairs, status, study, verify."""
 
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import click
 
 from core.errors import TiebreakError
-from core.text import displayable, inert_json, many, one_line
+from core.text import inert_json, many, one_line
 from tui.cli import Settings, example, say
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -128,103 +125,6 @@ def pairs_make(
     say(f"  {many(made.overlap, 'vote')} wanted per pair; next: tiebreak annotate")
 
 
-# ── export ──────────────────────────────────────────────────────────────────
-
-
-@click.command(
-    "export",
-    epilog=example(
-        "tiebreak --db study.db export gold > gold.jsonl",
-        "tiebreak --db study.db export votes --format csv -o votes.csv",
-    ),
-)
-@click.argument("what", type=click.Choice(["gold", "votes", "study"]))
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(["jsonl", "csv"]),
-    default="jsonl",
-    show_default=True,
-    help="JSON Lines with the whole trail, or a flat table.",
-)
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file; else stdout."
-)
-@click.option("--names", is_flag=True, help="Annotators' names instead of pseudonyms.")
-@click.option("--notes", is_flag=True, help="Annotators' notes too.")
-@click.option(
-    "--majority",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=0.5,
-    show_default=True,
-    help="Gold: the label needs more than this share of the votes.",
-)
-@click.option(
-    "--min-votes", type=click.IntRange(1), default=1, show_default=True, help="Gold: votes needed."
-)
-@click.pass_obj
-def export_command(
-    settings: Settings,
-    what: str,
-    format_name: str,
-    output: Path | None,
-    names: bool,
-    notes: bool,
-    majority: float,
-    min_votes: int,
-) -> None:
-    """Write gold labels, votes, or the whole study.
-
-    Gold holds one row for each pair and turn: the label that counts, what decided it, and the
-    trail it rests on. Annotators are pseudonyms and their notes stay, unless asked for. A whole
-    study is written as it is, names and notes included: it is what `import` reads back.
-    """
-    from core.gold import GoldRule
-    from db.store import Store
-    from tui import exporting
-
-    shown = _opened(output, format_name == "jsonl")
-    with Store(settings.study(), reading=True) as store, shown as stream:
-        options = exporting.Options(names, notes, GoldRule(majority, min_votes))
-        count = exporting.write(store, what, format_name, options, stream)
-    where = one_line(str(output or "stdout"), 600)
-    say(f"{count:,} {'records' if what == 'study' else 'rows'} written to {where}")
-
-
-class _Shown:
-    """A terminal that exported lines are shown on: nothing in them reaches it as a command.
-
-    Args:
-        is_json: JSON stays the same data, with escapes; other text shows its stand-ins.
-    """
-
-    def __init__(self, terminal: IO[str], is_json: bool) -> None:
-        self._terminal = terminal
-        self._inert = inert_json if is_json else displayable
-
-    def write(self, text: str) -> int:
-        """Show some text."""
-        self._terminal.write(self._inert(text))
-        return len(text)
-
-
-@contextmanager
-def _opened(output: Path | None, is_json: bool) -> Iterator[IO[str]]:
-    """Standard output, or a file that takes its name only when it is complete."""
-    if output is None:
-        yield cast(IO[str], _Shown(sys.stdout, is_json)) if sys.stdout.isatty() else sys.stdout
-        return
-    unfinished = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(output)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
 # ── status, study, verify ───────────────────────────────────────────────────
 
 
@@ -291,19 +191,33 @@ def study_set(settings: Settings, key: str, value: str) -> None:
 
 @click.command(
     "verify",
-    epilog=example("tiebreak --db study.db verify --head vote=9f2c…  (from an earlier run)"),
+    epilog=example(
+        "tiebreak --db study.db verify --head vote=9f2c…  (from an earlier run)",
+        "tiebreak --db study.db verify gold.jsonl",
+    ),
 )
+@click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--head", "heads", multiple=True, metavar="LOG=HASH", help="A log must contain this hash."
 )
 @as_json
 @click.pass_obj
-def verify_command(settings: Settings, heads: tuple[str, ...], as_json: bool) -> None:
+def verify_command(
+    settings: Settings, file: Path | None, heads: tuple[str, ...], as_json: bool
+) -> None:
     """Look for votes, verdicts, rulings and texts that were changed outside Tiebreak.
 
     Prints each log's last hash. Write them down elsewhere: whoever can rewrite a whole log can
     rewrite its chain too, but not what you wrote down.
+
+    With a FILE that was exported, checks it against its manifest and the study, and says which
+    rows are not as they were.
     """
+    if file is not None:
+        if heads:
+            raise click.UsageError("--head is about the study, not about a FILE")
+        _verify_file(settings, file, as_json)
+        return
     from db.chain import LOGS
     from db.store import Store
 
@@ -331,5 +245,24 @@ def verify_command(settings: Settings, heads: tuple[str, ...], as_json: bool) ->
         raise TiebreakError(
             f"{many(len(findings), 'finding')}: the study is not as Tiebreak wrote it",
             "compare with the last backup; a row after a changed one cannot be trusted either",
+        )
+    say("intact")
+
+
+def _verify_file(settings: Settings, file: Path, as_json: bool) -> None:
+    from db.store import Store
+    from tui.replaying import verify_file
+
+    with Store(settings.study(), reading=True) as store:
+        findings = verify_file(store, file)
+    if as_json:
+        show_json({"intact": not findings, "findings": findings})
+    else:
+        for finding in findings:
+            click.echo(one_line(finding, 600))
+    if findings:
+        raise TiebreakError(
+            f"{many(len(findings), 'finding')}: the file is not what the study says",
+            "`tiebreak replay MANIFEST --to FILE` writes it again as it was",
         )
     say("intact")

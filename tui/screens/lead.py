@@ -1,9 +1,9 @@
-"""The lead's view: what the votes and verdicts say, as they come in."""
+"""The lead's dashboard: what the votes and verdicts say, as they come in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.message import Message
@@ -12,122 +12,225 @@ from textual.widgets import Static
 
 from core.errors import TiebreakError
 from core.text import many, one_line
-from tui.actions import LEAD, Action
-from tui.live import LiveNumbers, Numbers
+from tui.actions import LEAD, Action, key_name
+from tui.live_board import Board, LiveBoard
 from tui.screens import ScreenSpec, take_keys
-from tui.tables import result_lines
-from tui.widgets.answer_view import AnswerView
 from tui.widgets.key_bar import KeyBar
+from tui.widgets.lines import put
 from tui.widgets.reader import Reader
+from tui.widgets.spot_list import SpotList
 
 if TYPE_CHECKING:
-    from core.stats.results import Result
     from tui.app import TiebreakApp
+    from tui.dashboard.pages import Page
+
+_ELSEWHERE = {"read.page_down", "quit"}
+"""Keys that help names and a narrow footer does not."""
 
 
 class LeadScreen(Screen[None]):
-    """Shows one statistic at a time; each refreshes by itself within a second of a commit."""
+    """Shows one page at a time; each refreshes by itself within a second of a commit."""
 
-    class NumbersChanged(Message):
-        """New numbers, or the refusal that ended them, came from the thread."""
+    DEFAULT_CSS = """
+    LeadScreen {
+        #filters { height: 1; padding: 0 1; color: $text-muted; background: $panel; }
+        #filters.-chosen { color: $text-warning; text-style: bold; }
+    }
+    """
 
-        def __init__(self, numbers: Numbers | TiebreakError) -> None:
+    class BoardChanged(Message):
+        """New numbers, or why there are none, came from the thread."""
+
+        def __init__(self, board: Board | Exception) -> None:
             super().__init__()
-            self.numbers = numbers
+            self.board = board
 
     def __init__(self, banner: str) -> None:
         super().__init__()
         self._banner = banner
-        self._live: LiveNumbers | None = None
-        self._numbers: Numbers | None = None
-        self._chosen = "agreement"
+        self._live: LiveBoard | None = None
+        self._board: Board | None = None
+        self._page = 0
+        self._chosen: dict[str, Any] = {}
+        self._was_away = True
         self._table: tuple[Action, ...] = ()
 
     def compose(self) -> ComposeResult:
         self._table = take_keys(self, LEAD)
         yield Static(classes="status", id="status", markup=False)
-        yield Static(classes="keys", id="statistics", markup=False)
-        yield AnswerView(id="numbers")
+        yield Static(classes="keys", id="pages", markup=False)
+        yield Static(id="filters", markup=False)
+        yield SpotList(id="numbers")
         yield Static(classes="said", id="said", markup=False)
-        yield KeyBar(self._table)
+        yield KeyBar(self._table, [one for one in self._table if one.id not in _ELSEWHERE])
+
+    @property
+    def page(self) -> Page:
+        """The page that is shown."""
+        from tui.dashboard.pages import PAGES
+
+        return PAGES[self._page]
+
+    @property
+    def numbers(self) -> SpotList:
+        """The rows of the page."""
+        return self.query_one("#numbers", SpotList)
 
     def on_mount(self) -> None:
-        self._view().raw = True
         self._say("Counting …")
+        self._show_filters()
         app: TiebreakApp = self.app  # type: ignore[assignment]
-        self._live = LiveNumbers(app.study, self._tell)
+        self._live = LiveBoard(app.study, self._tell, app.store.clock)
+        self._live.look_at(self.page.ids)
         self._live.start()
 
     def on_unmount(self) -> None:
         if self._live is not None:
             self._live.end()
 
-    def _tell(self, numbers: Numbers | TiebreakError) -> None:
-        self.post_message(self.NumbersChanged(numbers))
+    def _tell(self, board: Board | Exception) -> None:
+        self.post_message(self.BoardChanged(board))
 
-    def on_lead_screen_numbers_changed(self, message: NumbersChanged) -> None:
-        if isinstance(message.numbers, TiebreakError):
-            error = message.numbers
-            self._say(f"{error.message}. {error.hint}.", warning=True)
+    def on_lead_screen_board_changed(self, message: BoardChanged) -> None:
+        if isinstance(message.board, TiebreakError):
+            self._was_away = True
+            self._say(f"{message.board.message}. {message.board.hint}.", warning=True)
             return
-        self._numbers = message.numbers
-        self._show(keep_place=True)
+        if isinstance(message.board, Exception):
+            raise message.board
+        self._board = message.board
+        self._show(keep=True)
+        self._say_progress(message.board)
 
     def on_resize(self) -> None:
         app: TiebreakApp = self.app  # type: ignore[assignment]
         app.call_later(app.opened)
-        self._show(keep_place=True)
+        self._show(keep=True)
 
-    def _show(self, *, keep_place: bool) -> None:
-        if self._numbers is None:
+    # ── showing ─────────────────────────────────────────────────────────────
+
+    def _show(self, *, keep: bool) -> None:
+        from tui.dashboard.pages import PAGES, Seen
+        from tui.dashboard.rows import Numbers
+
+        names = (f"[{p.title}]" if p is self.page else f" {p.title} " for p in PAGES)
+        put(self.query_one("#pages", Static), one_line("".join(names), self.size.width - 2))
+        board = self._board
+        if board is None:
             return
-        results, counts = self._numbers.results, self._numbers.counts
-        result = results[self._place(results)]
-        view = self._view()
-        top = view.top
-        view.show("\n".join(result_lines(result, self.size.width - 4)))
-        if keep_place:
-            view.scroll_by(top)
-        names = (f"[{r.id}]" if r is result else f" {r.id} " for r in results)
-        self.query_one("#statistics", Static).update(" ".join(names))
-        parts = [many(counts["votes"], "vote"), many(counts["verdicts"], "verdict")]
+        seen = Seen(
+            Numbers(list(board.results.values())),
+            board.people,
+            board.counts,
+            board.days,
+            frozenset(board.waiting),
+        )
+        self.numbers.show(self.page.rows(seen, max(40, self.size.width - 4)), keep=keep)
+        self._show_status(board)
+
+    def _show_status(self, board: Board) -> None:
+        counts = board.counts
+        parts = ["Lead", many(counts["votes"], "vote"), many(counts["verdicts"], "verdict")]
+        if counts["rulings"]:
+            parts.append(many(counts["rulings"], "ruling"))
         if counts["simulated_annotators"]:
             parts.append(f"{many(counts['simulated_annotators'], 'annotator')} SIMULATED")
         if self._banner:
             parts.append(self._banner)
-        self.query_one("#status", Static).update("Lead  │  " + "  │  ".join(parts))
-        app: TiebreakApp = self.app  # type: ignore[assignment]
-        said, is_warning = app.opening("Live: moves within a second of a vote or verdict.")
-        self._say(said, warning=is_warning)
+        put(self.query_one("#status", Static), "  │  ".join(parts))
 
-    def _place(self, results: Sequence[Result]) -> int:
-        """Where the chosen statistic stands among the results."""
-        ids = [result.id for result in results]
-        return ids.index(self._chosen) if self._chosen in ids else 0
+    def _show_filters(self) -> None:
+        from tui.dashboard.filters import in_words
 
-    def _view(self) -> AnswerView:
-        return self.query_one("#numbers", AnswerView)
+        line = self.query_one("#filters", Static)
+        put(line, one_line(in_words(self._chosen), 400))
+        line.set_class(bool(self._chosen), "-chosen")
+
+    def _say_progress(self, board: Board) -> None:
+        if board.is_cancelled:
+            self._say(
+                f"Left out: {many(len(board.waiting), 'statistic')}; the numbers of these are of "
+                "before. The next vote begins anew.",
+                warning=True,
+            )
+            self._was_away = True
+        elif board.waiting:
+            done = len(board.results) - len(set(board.waiting) & board.results.keys())
+            total = done + len(board.waiting)
+            key = key_name(next(one.keys[0] for one in self._table if one.id == "lead.cancel"))
+            self._say(f"Computing {board.at_work}: {done + 1} of {total}. {key} cancels the rest.")
+            self._was_away = True
+        elif self._was_away:
+            self._was_away = False
+            app: TiebreakApp = self.app  # type: ignore[assignment]
+            said, is_warning = app.opening("Live: moves within a second of a vote or verdict.")
+            self._say(said, warning=is_warning)
 
     def _say(self, message: str, *, warning: bool = False) -> None:
         line = self.query_one("#said", Static)
-        line.update(one_line(message, 200))
+        put(line, one_line(message, 200))
         line.set_class(warning, "-warning")
 
+    # ── keys ────────────────────────────────────────────────────────────────
+
     def action_next(self, step: int) -> None:
-        """Show another statistic."""
-        if self._numbers is None:
-            return
-        results = self._numbers.results
-        self._chosen = results[(self._place(results) + step) % len(results)].id
-        self._show(keep_place=False)
+        """Show another page."""
+        from tui.dashboard.pages import PAGES
+
+        self._page = (self._page + step) % len(PAGES)
+        if self._live is not None:
+            self._live.look_at(self.page.ids)
+        self._show(keep=False)
 
     def action_scroll(self, lines: int) -> None:
-        """Scroll the numbers."""
-        self._view().scroll_by(lines)
+        """Choose a number further down or up."""
+        self.numbers.go(lines)
+
+    def action_across(self, steps: int) -> None:
+        """Choose the number after or before."""
+        self.numbers.across(steps)
 
     def action_page(self, direction: int) -> None:
         """Page the numbers."""
-        self._view().page(direction)
+        self.numbers.page(direction)
+
+    def on_spot_list_picked(self, message: SpotList.Picked) -> None:
+        message.stop()
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Show what the chosen number is made of."""
+        from tui.dashboard.rows import Numbers
+        from tui.number_screen import NumberScreen
+
+        key, board = self.numbers.chosen, self._board
+        if key is None or board is None or self._live is None:
+            return
+        found = Numbers(list(board.results.values())).find(key)
+        if found is not None:
+            self.app.push_screen(NumberScreen(*found, self._live))
+
+    def action_filter(self) -> None:
+        """Choose what the numbers are about."""
+        from tui.filter_screen import FilterScreen
+
+        choices = self._board.choices if self._board is not None else {}
+        self.app.push_screen(FilterScreen(self._chosen, choices), self._filtered)
+
+    def _filtered(self, chosen: Mapping[str, Any] | None) -> None:
+        if chosen is None or dict(chosen) == self._chosen or self._live is None:
+            return
+        self._chosen = dict(chosen)
+        self._show_filters()
+        self._say("Counting …")
+        self._was_away = True
+        self._live.choose(self._chosen)
+
+    def action_cancel(self) -> None:
+        """Leave out what is not computed yet."""
+        if self._live is not None and self._board is not None and self._board.waiting:
+            self._live.cancel()
+            self._say("Ending with the statistic at work …")
 
     def action_help(self) -> None:
         """Show the keys."""

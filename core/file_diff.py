@@ -1,0 +1,142 @@
+"""Which rows of a file are not the ones that they should be, said one by one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+_AHEAD = 1000
+"""Rows that are looked ahead for where two files meet again."""
+
+_NAMES = ("question", "question_id", "model_1", "model_a", "model_2", "model_b", "turn", "id")
+
+
+def differences(found: Path, meant: Path, *, most: int) -> list[str]:
+    """How a file differs from what it should be, row by row.
+
+    Args:
+        most: what is listed at most; then it says how it goes on.
+    """
+    rows = _pairs(_rows(found), _rows(meant))
+    listed = [f"{found}, {problem}" for problem in islice(rows, most + 1)]
+    if len(listed) > most:
+        listed[most:] = [f"{found}: and more"]
+    return listed
+
+
+def _rows(path: Path) -> Iterator[str]:
+    """A file's lines; a Parquet file's rows as JSON."""
+    with path.open("rb") as stream:
+        if stream.read(4) == b"PAR1":
+            yield from _parquet(path)
+            return
+    # Whatever bytes a changed file holds, its lines can be told apart.
+    with path.open(encoding="utf-8", errors="backslashreplace", newline="\n") as lines:
+        yield from lines
+
+
+def _parquet(path: Path) -> Iterator[str]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(1000):
+                yield from (json.dumps(row, ensure_ascii=False) for row in batch.to_pylist())
+    except (pyarrow.ArrowException, OSError) as error:
+        yield f"not to be read as Parquet: {error}"
+
+
+def _pairs(found: Iterator[str], meant: Iterator[str]) -> Iterator[str]:
+    """Walk both side by side; after a difference, go on where they meet again."""
+    ours, theirs = _Ahead(found), _Ahead(meant)
+    while True:
+        one, other = ours.peek(), theirs.peek()
+        if one is None and other is None:
+            return
+        if one == other:
+            ours.take()
+            theirs.take()
+            continue
+        extra, missing = ours.until(other), theirs.until(one)
+        if other is not None and missing is not None and (extra is None or missing <= extra):
+            yield f"before line {ours.line}: a row is missing{_named(other)}"
+            theirs.take()
+        elif one is not None and (extra is not None or other is None):
+            yield f"line {ours.line}: is a row too many{_named(one)}"
+            ours.take()
+        elif one is None:
+            yield f"at its end: a row is missing{_named(other)}"
+            theirs.take()
+        else:
+            yield f"line {ours.line}: was changed{_named(other)}{_fields(one, other)}"
+            ours.take()
+            theirs.take()
+
+
+class _Ahead:
+    """Lines that can be looked at before they are taken."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._held: deque[str] = deque()
+        self.line = 1
+
+    def peek(self) -> str | None:
+        """The next line; None at the end."""
+        self._hold(1)
+        return self._held[0] if self._held else None
+
+    def take(self) -> None:
+        """Go on to the next line."""
+        self._held.popleft()
+        self.line += 1
+
+    def until(self, wanted: str | None) -> int | None:
+        """How many lines stand before one; None if it is not near."""
+        if wanted is None:
+            return None
+        self._hold(_AHEAD)
+        try:
+            return self._held.index(wanted)
+        except ValueError:
+            return None
+
+    def _hold(self, count: int) -> None:
+        self._held.extend(islice(self._lines, max(0, count - len(self._held))))
+
+
+def _object(line: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads((line or "").strip().rstrip(","))
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _named(line: str | None) -> str:
+    """What a row is about, in brackets."""
+    fields = _object(line)
+    told = [f"{name} {fields[name]!r}" for name in _NAMES if name in fields]
+    if not fields and line:
+        try:
+            cells = next(csv.reader(io.StringIO(line)), [])
+        except csv.Error:
+            cells = []
+        told = [repr(cell) for cell in cells[:5]]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _fields(found: str | None, meant: str | None) -> str:
+    """Which fields of a row differ."""
+    one, other = _object(found), _object(meant)
+    if not one or not other:
+        return ""
+    names = [name for name in {**other, **one} if one.get(name) != other.get(name)]
+    return f": {', '.join(names[:8])}" if names else ""

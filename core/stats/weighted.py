@@ -1,0 +1,116 @@
+"""Shares and means of pairs that were not all equally likely to be voted on.
+
+A pair that came into the queue with probability p stands for 1/p pairs (Hájek 1971): every count
+on it weighs 1/p, in what is found and in what was looked at alike.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.stats.intervals import Interval, normal_quantile, student_quantile, wilson
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Counts = NDArray[Any]
+
+_NO_SPREAD = 1e-12
+
+_LEAST_CLUSTERS = 2
+
+
+def weights_of(probability: Floats) -> tuple[Floats | None, str]:
+    """Weights for voted pairs, or why there can be none.
+
+    Args:
+        probability: of each, with which it came into the queue; 0 where none is on record.
+
+    Returns:
+        Weights, None where all weigh alike; and the reason, empty where there is none.
+    """
+    known = probability[probability > 0]
+    if not known.size or float(known.max()) == float(known.min()):
+        return None, ""
+    if known.size < probability.size:
+        return None, (
+            f"{probability.size - known.size} of the voted pairs came in with no probability on "
+            "record while the others were sampled unequally, so that nothing can weigh them"
+        )
+    return 1 / probability, ""
+
+
+def effective_size(weights: Floats) -> float:
+    """How many equally likely units would tell as much: (Σw)² / Σw² (Kish 1965)."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def _error(residual: Floats, total: float) -> float:
+    count = len(residual)
+    return math.sqrt(float(residual @ residual) * count / max(count - 1, 1)) / total
+
+
+def weighted_share(
+    part: Counts, whole: Counts, weights: Floats, level: float, clusters_of: str, n: int
+) -> Interval | None:
+    """Σ w part / Σ w whole, by Wilson at the effective size that clusters and weights leave.
+
+    The variance is that of the ratio's linearised residuals w (part − share × whole). Where they
+    show no spread, every cluster counts as one observation, as its weight allows.
+
+    Args:
+        part: what is found in each cluster, 0 ≤ part ≤ whole.
+        whole: what was looked at in each; those with 0 are left out.
+        weights: of each cluster, above 0.
+        clusters_of: what the clusters are called, for the method in words.
+        n: how many observations there are; more than that they are not worth.
+
+    Returns:
+        None if nothing was looked at.
+    """
+    used = whole > 0
+    part, whole, weights = (each[used].astype(np.float64) for each in (part, whole, weights))
+    clusters = len(whole)
+    if not clusters:
+        return None
+    total = float(weights @ whole)
+    share = float(weights @ part) / total
+    error = _error(weights * (part - share * whole), total)
+    size = min(effective_size(weights * whole), n)
+    if clusters >= _LEAST_CLUSTERS and error**2 > _NO_SPREAD:
+        few = normal_quantile(level) / student_quantile(level, clusters - 1)
+        size = max(1.0, min(share * (1 - share) / error**2, n) * few**2)
+    low, high = wilson(share * size, size, level)
+    method = f"Wilson over {clusters} {clusters_of}, worth {size:.1f}"
+    return Interval(share, min(low, share), max(high, share), method)
+
+
+def mean_per_item(
+    total: Floats, size: Floats, level: float, bounds: tuple[float, float], clusters_of: str
+) -> Interval | None:
+    """Σ total / Σ size over clusters, by Student's t over them.
+
+    Args:
+        total: sum of the values in each cluster.
+        size: how many there are in each; clusters with 0 are left out.
+        bounds: what a value can be at least and at most.
+        clusters_of: as above.
+
+    Returns:
+        None if there is none; without ends where one cluster, or all alike, show no spread.
+    """
+    used = size > 0
+    total, size = total[used], size[used]
+    clusters = len(size)
+    if not clusters:
+        return None
+    value = float(total.sum() / size.sum())
+    error = _error(total - value * size, float(size.sum()))
+    if clusters < _LEAST_CLUSTERS or error**2 < _NO_SPREAD:
+        return Interval(value, None, None, f"no interval, {clusters} {clusters_of} show no spread")
+    half = student_quantile(level, clusters - 1) * error
+    low, high = max(bounds[0], value - half), min(bounds[1], value + half)
+    return Interval(value, low, high, f"Student's t over {clusters} {clusters_of}")
