@@ -66,6 +66,10 @@ class CaseList:
         keyed = zip(items, self._keys(items), strict=True)
         return [self._listing.row(item, key) for item, key in keyed]
 
+    def size(self, wanted: Filter) -> int:
+        """How many cases a filter lets through."""
+        return self._listing.size(wanted)
+
     def counts(self) -> dict[Reason, int]:
         """How many cases wait, by reason."""
         return self._listing.counts()

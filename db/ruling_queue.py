@@ -90,6 +90,10 @@ class RulingQueue:
         self.listed.refresh()
         return self.listed.rows(wanted, order, limit, backwards=backwards)
 
+    def size(self, wanted: Filter = Filter()) -> int:  # noqa: B008 - frozen
+        """How many cases a filter lets through, as they were listed last."""
+        return self.listed.size(wanted)
+
     def counts(self) -> dict[Reason, int]:
         """How many cases wait for this lead, by reason; one that has several counts in each."""
         self.listed.refresh()

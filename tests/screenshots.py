@@ -85,6 +85,14 @@ PICTURES = (
     Picture("judges", ("j", "tab"), screen="judges"),
     Picture("judges-failures", ("j", "tab", "enter"), screen="judges"),
     Picture("judges-reply", ("j", "tab", "enter", "enter"), screen="judges"),
+    Picture("adjudicate", ("j", "j"), screen="adjudicate"),
+    Picture("ruling", ("enter",), screen="adjudicate"),
+    Picture("ruling-reason", ("enter", "2", *"A has wrong dates."), screen="adjudicate"),
+    Picture(
+        "unmasked",
+        ("enter", "2", *"A has wrong dates.", "escape", "7"),
+        screen="adjudicate",
+    ),
     Picture("practice", ("escape", "4"), lessons=LessonUse.PRACTICE),
     Picture("not-passed", ("escape", "escape", *"44444"), lessons=LessonUse.QUALIFICATION),
 )
@@ -122,7 +130,7 @@ async def take(study: Path, picture: Picture, size: tuple[int, int]) -> str:
     if picture.asks:
         with Store(study) as store:
             store.set(ASKED)
-    who = Who("ann", "local", is_lead=picture.screen in ("lead", "floor", "judges"))
+    who = Who("ann", "local", is_lead=picture.screen != "annotate")
     if picture.lessons is not None:
         teach(study, picture.lessons)
     onboards = picture.lessons is not None

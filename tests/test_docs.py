@@ -47,6 +47,11 @@ from tui.actions import (
     MODAL,
     NUMBER,
     PICK,
+    QUEUE,
+    READ,
+    RULING,
+    TEACH,
+    UNMASKED,
     VERDICTS,
     Action,
     key_name,
@@ -147,6 +152,10 @@ def test_every_command_and_option_is_described(name: str) -> None:
     assert described - elsewhere <= options, "an option is described that does not exist"
 
 
+RULES = [action for action in (*RULING, *UNMASKED) if action.group != READ]
+"""What leads do with a case; they read it with the annotators' keys."""
+
+
 def rows_for(actions: Sequence[Action]) -> set[frozenset[str]]:
     """The keys of each action as people write them."""
     return {frozenset(map(key_name, action.keys)) for action in actions}
@@ -156,7 +165,13 @@ def rows_for(actions: Sequence[Action]) -> set[frozenset[str]]:
     ("document", "actions"),
     [
         ("annotators.md", [*ANNOTATE, *MODAL, *HISTORY]),
-        ("leads.md", [*LEAD, *NUMBER, *FILTERS, *PICK, *FLOOR, *JUDGES, *VERDICTS, *CONFIRM]),
+        (
+            "leads.md",
+            [
+                *(*LEAD, *NUMBER, *FILTERS, *PICK, *FLOOR, *JUDGES, *VERDICTS, *CONFIRM),
+                *(*QUEUE, *RULES, *TEACH),
+            ],
+        ),
     ],
     ids=["annotators", "leads"],
 )
@@ -340,7 +355,7 @@ def test_the_pictures_load_nothing_and_name_no_model() -> None:
     for path in pictures:
         text = path.read_text("utf-8")
         assert not re.search(r"url\((?!#)|@font-face|<image|href=", text), path
-        if not path.stem.startswith("lead"):
+        if not path.stem.startswith(("lead", "unmasked")):
             assert not [model for model in models if model in text], path
 
 

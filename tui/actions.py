@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 _NAMES = {
@@ -486,6 +486,200 @@ CONFIRM: Sequence[Action] = (
     Action("confirm.no", "answer(False)", ("n", "escape"), "no", "Leave it as it is.", REST),
 )
 
+
+def _reading() -> Iterator[Action]:
+    """What reads two answers, as on the voting screen."""
+    return (action for action in ANNOTATE if action.group == READ)
+
+
+RULE = "Rule"
+CASE = "This case"
+
+QUEUE: Sequence[Action] = (
+    Action(
+        "queue.open",
+        "open",
+        ("enter",),
+        "rule",
+        "Open the chosen case, blind; once it is ruled on, with its names.",
+        CASE,
+    ),
+    Action(
+        "queue.teach",
+        "teach",
+        ("p",),
+        "teach",
+        "Give a ruling of yours to the practice round, or make it a check that lets people in.",
+        CASE,
+    ),
+    Action("queue.order", "order(1)", ("o",), "order", "Order by the next column.", READ),
+    Action("queue.turn_round", "turn_round", ("v",), "", "Turn the order round.", READ),
+    Action(
+        "queue.reason",
+        "sift('reason')",
+        ("r",),
+        "reason",
+        "List the cases of one reason, of the next one, or of all.",
+        READ,
+    ),
+    Action(
+        "queue.category",
+        "sift('category')",
+        ("c",),
+        "category",
+        "List the cases of one category, of the next one, or of all.",
+        READ,
+        "cat.",
+    ),
+    Action(
+        "queue.every",
+        "every",
+        ("tab",),
+        "also ruled",
+        "List the cases that are ruled on, too, or no longer.",
+        READ,
+        "all",
+    ),
+    Action("read.line_down", "scroll(1)", ("j", "down"), "", "Go to the next case.", READ),
+    Action("read.line_up", "scroll(-1)", ("k", "up"), "", "Go to the case before.", READ),
+    Action("read.page_down", "page(1)", ("space", "pagedown"), "page", "Go one page down.", READ),
+    Action("read.page_up", "page(-1)", ("w", "pageup"), "", "Go one page up.", READ),
+    Action("read.start", "ends(-1)", ("g", "home"), "", "Go to the first case.", READ),
+    Action("read.end", "ends(1)", ("G", "end"), "", "Go to the last case.", READ),
+    Action("theme", "app.next_theme", ("comma",), "", "Take the next theme.", REST),
+    Action("help", "help", ("question_mark", "f1"), "help", "Show this help.", REST),
+    Action("quit", "app.quit", ("ctrl+q",), "quit", "Leave.", REST),
+)
+
+_OUTCOMES = (
+    Action(
+        "vote.a", "rule('left')", ("1", "a"), "A is better", "A is the better answer.", RULE, "A"
+    ),
+    Action(
+        "vote.b", "rule('right')", ("2", "b"), "B is better", "B is the better answer.", RULE, "B"
+    ),
+    Action("vote.tie", "rule('tie')", ("3", "t"), "tie", "A and B are equally good.", RULE),
+    Action(
+        "vote.both_bad",
+        "rule('both_bad')",
+        ("4", "x"),
+        "both bad",
+        "Neither is acceptable.",
+        RULE,
+        "bad",
+    ),
+    Action(
+        "rule.not_decidable",
+        "rule('not_decidable')",
+        ("5",),
+        "not decidable",
+        "Nobody can tell: the case is closed without a label.",
+        RULE,
+        "none",
+    ),
+    Action(
+        "rule.more_votes",
+        "rule('more_votes')",
+        ("6",),
+        "more votes",
+        "Send it back for more votes.",
+        RULE,
+        "more",
+    ),
+)
+
+_ON_A_CASE = (
+    Action(
+        "pair.note",
+        "reason",
+        ("n",),
+        "reason",
+        "Write the reason; it is kept as you type, and saved with the ruling.",
+        CASE,
+    ),
+    Action(
+        "pair.flag",
+        "second_opinion",
+        ("f",),
+        "2nd opinion",
+        "Ask another lead to rule on this case too, or say why you should not.",
+        CASE,
+        "2nd",
+    ),
+    Action(
+        "pair.undo",
+        "undo",
+        ("u",),
+        "undo",
+        "Take back the ruling you gave last; both stay in the log.",
+        CASE,
+    ),
+)
+
+_FROM_A_CASE = (
+    Action("history", "close", ("h",), "list", "Go back to the list of cases.", CASE),
+    Action(
+        "help", "help", ("question_mark", "f1"), "help", "Show this help and the guidelines.", REST
+    ),
+    Action("quit", "app.quit", ("ctrl+q",), "quit", "Leave; the reason waits for you.", REST),
+)
+
+RULING: Sequence[Action] = (
+    *_OUTCOMES,
+    *_reading(),
+    *_ON_A_CASE,
+    Action(
+        "pair.skip", "skip", ("s",), "skip", "Leave the case for later, or to another lead.", CASE
+    ),
+    Action(
+        "rule.unmask",
+        "unmask",
+        ("7",),
+        "unmask last",
+        "Show who wrote and who said what on the case you ruled on last; you may revise then.",
+        CASE,
+        "unmask",
+    ),
+    *_FROM_A_CASE,
+)
+
+UNMASKED: Sequence[Action] = (
+    # What more votes bring is to be ruled on blind, so nobody sends for them from here.
+    *(action for action in _OUTCOMES if action.id != "rule.more_votes"),
+    *_reading(),
+    *_ON_A_CASE,
+    Action("pair.skip", "skip", ("s",), "leave it", "Let the ruling stand, and go on.", CASE),
+    Action(
+        "rule.teach",
+        "teach",
+        ("8",),
+        "teach",
+        "Give the ruling to the practice round, or make it a check that lets people in.",
+        CASE,
+    ),
+    *_FROM_A_CASE,
+)
+
+TEACH: Sequence[Action] = (
+    Action(
+        "teach.practice",
+        "choose('practice')",
+        ("p", "1"),
+        "practice",
+        "A lesson of the practice round, with your reason.",
+        REST,
+    ),
+    Action(
+        "teach.check",
+        "choose('qualification')",
+        ("c", "2"),
+        "gold check",
+        "A check of the qualification: who gets too few of them right is not let in.",
+        REST,
+    ),
+    Action("back", "close", ("escape", "q"), "back", "Teach nothing.", REST),
+)
+
 TABLES: Mapping[str, Sequence[Action]] = {
     "annotate": ANNOTATE,
     "lead": LEAD,
@@ -498,5 +692,9 @@ TABLES: Mapping[str, Sequence[Action]] = {
     "judges": JUDGES,
     "verdicts": VERDICTS,
     "confirm": CONFIRM,
+    "adjudicate": QUEUE,
+    "ruling": RULING,
+    "unmasked": UNMASKED,
+    "teach": TEACH,
 }
 """Every table, by the screen that has its keys."""

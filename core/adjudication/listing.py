@@ -47,6 +47,10 @@ class Listing:
         found = self._ordered(self._selected(wanted), order)
         return [int(item) for item in (found[::-1] if backwards else found)[:limit]]
 
+    def size(self, wanted: Filter) -> int:
+        """How many items a filter lets through."""
+        return len(self._selected(wanted))
+
     def counts(self) -> dict[Reason, int]:
         """How many cases wait, by reason."""
         bits = self.cases.reasons[self._selected(Filter())]

@@ -167,10 +167,19 @@ def annotate_command(
 
 
 @click.command("lead", epilog=example("tiebreak --db study.db lead"))
+@click.option(
+    "--as",
+    "name",
+    metavar="NAME",
+    callback=as_name,
+    help="Rule under this name; your login otherwise. Only for the owner of the study's file.",
+)
 @takes_preferences
 @click.pass_obj
-def lead_command(settings: Settings, file: Path | None, theme: str | None) -> None:
-    """Watch agreement, ranking and bias move as votes and verdicts come in."""
+def lead_command(
+    settings: Settings, name: str | None, file: Path | None, theme: str | None
+) -> None:
+    """Watch agreement, ranking and bias move as votes and verdicts come in, and rule."""
     need_terminal("lead", "the same numbers without a screen: tiebreak stats")
     collector.hold()
     from db.store import local_identity
@@ -178,6 +187,9 @@ def lead_command(settings: Settings, file: Path | None, theme: str | None) -> No
     from tui.preferences import load
 
     login, identity = local_identity()
-    who = Who(login, identity, is_lead=True)
+    study = settings.study()
+    if name not in (None, login):
+        need_owner(study, "only the owner of the study's file may say --as")
+    who = Who(name or login, identity, is_lead=True)
     preferences = load(file, theme=theme)
-    run_app(TiebreakApp(settings.study(), who, first="lead", preferences=preferences))
+    run_app(TiebreakApp(study, who, first="lead", preferences=preferences))

@@ -16,6 +16,7 @@ from tui.widgets.verbatim_area import HIDDEN, VerbatimArea
 _KEEP_AFTER = 0.5
 """Seconds of silence after which what is typed is kept, so that a dropped line loses little."""
 
+_TITLE = "Note on this pair"
 _KEYS = "Esc keeps the note and goes back"
 
 
@@ -25,6 +26,8 @@ class NoteModal(ModalScreen[None]):
     Args:
         typed: takes over the note as it stands, at each key.
         keep: stores it; returns what is in the way, in words, or nothing.
+        title: what is written here, and on what.
+        keys: what its key does.
     """
 
     BINDINGS = [Binding("escape", "close", "keep and go back", show=False, priority=True)]
@@ -39,8 +42,18 @@ class NoteModal(ModalScreen[None]):
     }
     """
 
-    def __init__(self, note: str, typed: Callable[[str], None], keep: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        note: str,
+        typed: Callable[[str], None],
+        keep: Callable[[str], str],
+        *,
+        title: str = _TITLE,
+        keys: str = _KEYS,
+    ) -> None:
         super().__init__()
+        self._title = title
+        self._keys = keys
         self._note = note
         self._typed = typed
         self._keep = keep
@@ -48,9 +61,9 @@ class NoteModal(ModalScreen[None]):
         self._refused = ""
 
     def compose(self) -> ComposeResult:
-        yield Static("Note on this pair", id="note-title", markup=False)
+        yield Static(self._title, id="note-title", markup=False)
         yield VerbatimArea(self._note, id="note-text")
-        yield Static(_KEYS, id="note-keys", markup=False)
+        yield Static(self._keys, id="note-keys", markup=False)
 
     def on_mount(self) -> None:
         self._timer = self.set_timer(_KEEP_AFTER, self._keep_now, pause=True)
@@ -73,7 +86,7 @@ class NoteModal(ModalScreen[None]):
     def _tell_hidden(self) -> None:
         """Say what a box stands for, where there is one."""
         more = f"   {HIDDEN} a hidden character, kept as it is" if self._area().hides else ""
-        put(self.query_one("#note-keys", Static), _KEYS + more)
+        put(self.query_one("#note-keys", Static), self._keys + more)
 
     def _keep_now(self) -> None:
         note = self._area().verbatim

@@ -80,6 +80,7 @@ class ReadingPanes(Blank, Vertical):
         self._conversation = Conversation((), (), ())
         self._voting = 0
         self._aim = _LOCKED
+        self._is_elsewhere = False  # whether keys scroll something that is no pane of these
         self._zoom = 0
         self._arrangement: int | None = None  # as somebody chose
         self._places: dict[int, dict[str, int]] = {}  # by turn
@@ -235,6 +236,17 @@ class ReadingPanes(Blank, Vertical):
         while not set(_AIMS[aim]) & set(shown):
             aim = (aim + 1) % len(_AIMS)
         self._aim_at(aim)
+
+    @property
+    def aims_at_question(self) -> bool:
+        """Whether the question is what scrolls."""
+        return self._aim == _QUESTION
+
+    def aim_elsewhere(self, is_elsewhere: bool) -> None:
+        """Mark no pane as what scrolls, or mark it again."""
+        if self._is_elsewhere != is_elsewhere:
+            self._is_elsewhere = is_elsewhere
+            self._show_titles()
 
     def on_click(self, event: events.Click) -> None:
         """Aim at the pane that was clicked, or at both answers again."""
@@ -471,7 +483,7 @@ class ReadingPanes(Blank, Vertical):
             where += f" (you are voting on turn {self._voting})"
         for name, title in NAMES.items():
             label = self.query_one(f"#{name}-title", Static)
-            is_aimed = name in _AIMS[self._aim]
+            is_aimed = name in _AIMS[self._aim] and not self._is_elsewhere
             pane = self.pane(name)
             place = "" if pane.top == 0 and pane.at_end else f"  {pane.position}"
             put(

@@ -1,0 +1,357 @@
+"""One lead at work: the case on the screen, the reason as it is typed, and what a key does."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from core.adjudication.case import Case, RulingSeen, Unmasked
+from core.errors import Conflict, TiebreakError
+from core.records import LessonUse
+from tui.attention import Attentive
+from tui.ruling_clerk import Clerk, Listed
+from tui.ruling_lines import WAITS
+
+if TYPE_CHECKING:
+    from db.more_votes import Asked
+    from db.ruling_queue import RulingQueue
+
+_Made = TypeVar("_Made")
+
+_TRY = 200
+"""Cases of the list that are tried before it is said that none is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnDesk:
+    """A case, and its names where this lead may see them by now."""
+
+    case: Case
+    unmasked: Unmasked | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """A ruling that is on the disk.
+
+    Attributes:
+        asked: what annotators are asked for, where more votes are.
+        following: the case that comes next; None where none is left.
+        refusal: why none could be fetched, where that is so.
+    """
+
+    asked: Asked | None
+    following: OnDesk | None
+    refusal: TiebreakError | None = None
+
+
+class Desk(Attentive):
+    """What a lead has before them. What takes time is done by the clerk, and told later.
+
+    Attributes:
+        on_desk: what is on the screen; None where nothing is.
+        waiting: the case that waits while a ruled one is looked at.
+        reason: as it is typed.
+        last: the case that was ruled on last.
+        listed_now: the list as it was read last.
+        is_busy: whether something is under way, so that no other deed begins.
+
+    Args:
+        light: the queue on the screen's own connection, for what takes no time.
+        call: has the screen call something, from any thread.
+    """
+
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        clerk: Clerk,
+        light: Callable[[], RulingQueue],
+        call: Callable[[Callable[[], None]], None],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(settings, monotonic)
+        self._clerk = clerk
+        self._light = light
+        self._call = call
+        self.on_desk: OnDesk | None = None
+        self.waiting: Case | None = None
+        self.reason = ""
+        self.last = ""
+        self.is_busy = False
+        self.listed_now: Listed | None = None
+        self._place = 0
+        self._left: set[str] = set()  # ruled on or put aside since the list was read
+        self._attempt: tuple[tuple[object, ...], str] | None = None
+        self._is_kept = True
+
+    @property
+    def case(self) -> Case | None:
+        """The case on the screen."""
+        return self.on_desk.case if self.on_desk is not None else None
+
+    @property
+    def unmasked(self) -> Unmasked | None:
+        """Its names, where they are shown."""
+        return self.on_desk.unmasked if self.on_desk is not None else None
+
+    def take_list(self, listed: Listed) -> None:
+        """Take over the list as it is now."""
+        self.listed_now = listed
+
+    # ── what takes time ─────────────────────────────────────────────────────
+
+    def _do(
+        self,
+        work: Callable[[RulingQueue], _Made],
+        then: Callable[[_Made], None],
+        refused: Callable[[TiebreakError], None],
+        *,
+        moves: bool = True,
+    ) -> None:
+        """Have the clerk do something; ``then`` or ``refused`` is called by the screen.
+
+        Args:
+            moves: whether another case will be on the screen: keys before it is are not for it.
+        """
+        self.is_busy = True
+        if moves:
+            self.begin()
+
+        def told(made: _Made | TiebreakError) -> None:
+            def tell() -> None:
+                self.is_busy = False
+                if isinstance(made, TiebreakError):
+                    refused(made)
+                else:
+                    then(made)
+
+            self._call(tell)
+
+        self._clerk.do(work, told)
+
+    def open(
+        self, key: str, then: Callable[[], None], refused: Callable[[TiebreakError], None]
+    ) -> None:
+        """Take the case of this key, or look at it where this lead has ruled on it."""
+
+        def opened(on_desk: OnDesk) -> None:
+            self._take(on_desk)
+            then()
+
+        self._do(lambda queue: _open(queue, key), opened, refused)
+
+    def rule(
+        self,
+        seen: RulingSeen,
+        then: Callable[[Ruled], None],
+        refused: Callable[[TiebreakError], None],
+    ) -> None:
+        """Rule on the case on the screen, or revise the ruling once its names are shown."""
+        on_desk = self._present()
+        case, reason, is_revision = on_desk.case, self.reason, on_desk.unmasked is not None
+        id = self._id_for(case.key, seen, reason, is_revision)
+        following = [*self._following(case.key)]
+
+        def work(queue: RulingQueue) -> Ruled:
+            asked = None
+            if is_revision:
+                queue.revise(case.key, seen, reason, id=id)
+            else:
+                asked = queue.rule(case.key, seen, reason, id=id)
+            try:
+                return Ruled(asked, _first(queue, following))
+            except TiebreakError as error:
+                return Ruled(asked, None, error)
+
+        def done(ruled: Ruled) -> None:
+            self.last = case.key
+            self._left.add(case.key)
+            self._take(ruled.following)
+            then(ruled)
+
+        self._do(work, done, refused)
+
+    def skip(self, then: Callable[[], None], refused: Callable[[TiebreakError], None]) -> None:
+        """Give the case back, what was typed kept, and take the next."""
+        self.keep()
+        case = self._present().case
+        following = [*self._following(case.key)]
+        is_open = self.unmasked is None and not case.ruling
+
+        def work(queue: RulingQueue) -> OnDesk | None:
+            if is_open:
+                queue.release(case.key)
+            return _first(queue, following)
+
+        def done(on_desk: OnDesk | None) -> None:
+            self._left.add(case.key)
+            self._take(on_desk)
+            then()
+
+        self._do(work, done, refused)
+
+    def unmask(self, then: Callable[[], None], refused: Callable[[TiebreakError], None]) -> None:
+        """Show who is who in the case on the screen if it is ruled on, else in the one before."""
+        self.keep()
+        case = self.case
+        key = case.key if case is not None and case.ruling else self.last
+
+        def work(queue: RulingQueue) -> OnDesk:
+            unmasked = queue.unmask(key)
+            return OnDesk(queue.look(key), unmasked)
+
+        def done(on_desk: OnDesk) -> None:
+            waiting = case if case is not None and not case.ruling else None
+            if waiting is not None:
+                waiting = replace(waiting, draft=("", self.reason))
+            self._take(on_desk)
+            self.waiting = waiting
+            then()
+
+        if not key:
+            refused(Conflict("you have ruled on nothing since you came", "rule first"))
+            return
+        self._do(work, done, refused)
+
+    def undo(self, then: Callable[[bool], None], refused: Callable[[TiebreakError], None]) -> None:
+        """Take back the last ruling or revision, and show its case; whether there was one."""
+        self.keep()
+        id = self._id_for("undo")
+        before = self.case if self.unmasked is None else self.waiting
+
+        def work(queue: RulingQueue) -> OnDesk | None:
+            key = queue.undo(id=id)
+            return None if key is None else _open(queue, key)
+
+        def done(on_desk: OnDesk | None) -> None:
+            self._attempt = None
+            if on_desk is not None:
+                self._left.discard(on_desk.case.key)
+                self._take(on_desk)
+                if before is not None and before.key != on_desk.case.key and not before.ruling:
+                    self.waiting = before
+            then(on_desk is not None)
+
+        self._do(work, done, refused)
+
+    def ask_second(
+        self, why: str, then: Callable[[], None], refused: Callable[[TiebreakError], None]
+    ) -> None:
+        """Ask another lead to rule on this case too."""
+        key = self._present().case.key
+        id = self._id_for(key, "second", why)
+        self._do(
+            lambda queue: queue.ask_second(key, why, id=id), lambda _: then(), refused, moves=False
+        )
+
+    def teach(
+        self,
+        key: str,
+        use: LessonUse,
+        then: Callable[[bool], None],
+        refused: Callable[[TiebreakError], None],
+    ) -> None:
+        """Make a lesson of a ruling; whether it is new."""
+        self._do(lambda queue: queue.teach(key, use), then, refused, moves=False)
+
+    def come_back(self) -> None:
+        """Show the case that waits, once a ruled one was looked at."""
+        self._take(OnDesk(self.waiting) if self.waiting is not None else None)
+
+    def _take(self, on_desk: OnDesk | None) -> None:
+        if on_desk is None and self.waiting is not None:
+            on_desk = OnDesk(self.waiting)
+        self.on_desk = on_desk
+        self.waiting = None
+        self.reason, self._is_kept = "", True
+        if on_desk is not None:
+            unmasked = on_desk.unmasked
+            self.reason = on_desk.case.draft[1] or (unmasked.reason if unmasked else "")
+        self.begin()
+
+    def _present(self) -> OnDesk:
+        assert self.on_desk is not None, "no case is on the screen"
+        return self.on_desk
+
+    def _id_for(self, *what: object) -> str:
+        """The id for something to be recorded; a retry of what failed keeps its own."""
+        if self._attempt is None or self._attempt[0] != what:
+            self._attempt = (what, uuid.uuid4().hex)
+        return self._attempt[1]
+
+    def _following(self, key: str) -> Iterator[str]:
+        """What comes after a case: one that waits on the desk, then the list from there on."""
+        if self.waiting is not None:
+            yield self.waiting.key
+        rows = self.listed_now.rows if self.listed_now is not None else ()
+        place = next((n for n, row in enumerate(rows) if row.key == key), None)
+        if place is None:
+            place = min(self._place, len(rows))
+        self._place = place
+        candidates = [
+            row.key
+            for row in (*rows[place:], *rows[:place])
+            if row.state in WAITS and row.key != key and row.key not in self._left
+        ]
+        yield from candidates[:_TRY]
+
+    # ── what takes no time ──────────────────────────────────────────────────
+
+    def typed(self, reason: str) -> None:
+        """Take over the reason as it is typed; what comes next stores it."""
+        if reason != self.reason:
+            self.reason, self._is_kept = reason, False
+
+    def keep(self) -> None:
+        """Store the reason as a draft, where it is not stored yet.
+
+        Raises:
+            StudyUnavailable: if it cannot be written.
+        """
+        if not self._is_kept and self.case is not None:
+            self._light().keep_draft(self.case.key, None, self.reason)
+            self._is_kept = True
+
+    def renew(self) -> bool:
+        """Keep the case for another lease; False where another lead has it by now."""
+        case = self.case
+        if case is None or case.ruling or self.unmasked is not None:
+            return True
+        return self._light().renew(case.key)
+
+    def drop(self) -> None:
+        """Leave: the reason is kept as a draft, and what is not ruled on goes back to the others.
+
+        Raises:
+            StudyUnavailable: if it cannot be written.
+        """
+        try:
+            self.keep()
+        finally:
+            for case in (self.case, self.waiting):
+                if case is not None and not case.ruling:
+                    self._light().release(case.key)
+            self.on_desk = self.waiting = None
+
+
+def _open(queue: RulingQueue, key: str) -> OnDesk:
+    """A case to rule on; one that this lead has ruled on, with its names if they were seen."""
+    try:
+        case = queue.look(key)
+    except Conflict:
+        return OnDesk(queue.take(key))
+    return OnDesk(case, queue.unmask(key) if case.is_unmasked else None)
+
+
+def _first(queue: RulingQueue, keys: Sequence[str]) -> OnDesk | None:
+    """The first of these cases that can be taken."""
+    for key in keys:
+        try:
+            return _open(queue, key)
+        except Conflict:
+            continue
+    return None
