@@ -296,6 +296,7 @@ NUMBER: Sequence[Action] = (
     Action("read.line_up", "scroll(-1)", ("k", "up"), "", "Go to the pair before.", READ),
     Action("read.page_down", "page(1)", ("space", "pagedown"), "page", "Go one page down.", READ),
     Action("read.page_up", "page(-1)", ("w", "pageup"), "", "Go one page up.", READ),
+    Action("quit", "app.quit", ("ctrl+q",), "", "Leave.", REST),
 )
 
 FILTERS: Sequence[Action] = (
@@ -307,7 +308,7 @@ FILTERS: Sequence[Action] = (
 )
 
 PICK: Sequence[Action] = (
-    Action("pick.take", "take", ("enter",), "take", "Take the marked value.", READ),
+    Action("pick.take", "take", ("enter", "tab"), "take", "Take the marked value.", READ),
     Action("pick.back", "close", ("escape",), "leave it", "Leave it as it was.", REST),
 )
 """Keys beside a line that is typed in, so that no letter may be one; arrows go up and down."""

@@ -47,6 +47,7 @@ LAYOUTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "votes.open": ("e", "enter"),
         "lead.open": ("e", "enter"),
         "lead.filter": ("t",),
+        "pick.take": ("tab", "enter"),
         "lead.left": ("w", "left"),
         "lead.right": ("r", "right"),
         "floor.open": ("e", "enter"),

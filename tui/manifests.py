@@ -133,7 +133,7 @@ class Manifest:
                     "unknown": dict(moment.unknown),
                 },
                 indent=1,
-                ensure_ascii=False,
+                ensure_ascii=True,
             )
             + "\n"
         )

@@ -54,7 +54,7 @@ def test_in_a_terminal_a_newcomer_votes_at_once_and_sees_agreement_move(tmp_path
         seat.send("1")
         seat.shows("✓ Saved: A is better")
         seat.send("\x1bOR")
-        seat.shows("Judge–human and human–human agreement")
+        seat.shows("[Overview]")
         seat.shows("annotators SIMULATED")
         before = seat.text()
         seat.until(lambda: seat.text() != before, 10)

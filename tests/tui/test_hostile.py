@@ -265,8 +265,10 @@ def test_the_leads_tables(tmp_path: Path) -> None:
     labels = [f"{one.text} {kind}" for one in NAMES for kind in ("model", "judge")]
     with sit(["--db", str(study), "lead"], tmp_path, columns=250) as seat:
         seat.at = "the lead's tables"
-        seat.says("[agreement]")
-        seat.shows([squeezed(first_cells(label, 28)) for label in labels], page="\t")
+        seat.says("[Overview]")
+        seat.send("\x1b[Z")  # everything there is
+        seat.says("[Everything]")
+        seat.shows([squeezed(first_cells(label, 28)) for label in labels], page=" ")
         seat.click([squeezed(label) for label in labels], slice(2, -3))
         seat.leave()
     assert seat.problems == []

@@ -18,7 +18,7 @@ Word = Callable[[Estimate], str]
 """Says a number in a word or two."""
 
 
-def table(result: Result, width: int, *, notes: bool = True) -> list[Row]:
+def table(result: Result, width: int) -> list[Row]:
     """A statistic as its table, with what to know of it below."""
     rows = [head(result.title), *told(result.description, width), blank()]
     for line, place in table_lines(result, width):
@@ -26,7 +26,7 @@ def table(result: Result, width: int, *, notes: bool = True) -> list[Row]:
         if place is not None:
             spots = (Spot(0, max(1, wide(line)), key_of(result, result.estimates[place])),)
         rows.append(Row(line, "", spots))
-    said = [*result.notes, *result.assumptions] if notes else []
+    said = [*result.notes, *result.assumptions]
     rows += [blank()] if said else []
     for note in said:
         rows += told(note, width, "· ")

@@ -18,6 +18,15 @@ _MOST_IN_MATRIX = 24
 
 
 @dataclass(frozen=True, slots=True)
+class Laid:
+    """A statistic's table at one width."""
+
+    result: Result
+    width: int
+    rows: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What pages are made from.
 
@@ -26,6 +35,8 @@ class Seen:
         counts: what the study holds, by kind.
         days: votes cast on each day, the first day first, as (ISO date, votes).
         waiting: statistics that are not computed yet; their numbers stand as they were.
+        laid: tables as they were laid out last, by statistic: one that did not change is not laid
+            out again.
     """
 
     numbers: Numbers
@@ -33,6 +44,7 @@ class Seen:
     counts: Mapping[str, int] = field(default_factory=dict)
     days: Sequence[tuple[str, int]] = ()
     waiting: frozenset[str] = frozenset()
+    laid: dict[str, Laid] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,15 +211,18 @@ def _progress(seen: Seen, width: int) -> list[Row]:
 
 
 def _every(seen: Seen, width: int) -> list[Row]:
-    return _tables(seen, tuple(seen.numbers.by_id), width, notes=True)
+    return _tables(seen, tuple(seen.numbers.by_id), width)
 
 
-def _tables(seen: Seen, ids: Sequence[str], width: int, *, notes: bool = True) -> list[Row]:
+def _tables(seen: Seen, ids: Sequence[str], width: int) -> list[Row]:
     rows: list[Row] = []
     for result in _shown(seen, ids):
         if rows:
             rows += [blank(), blank()]
-        rows += table(result, width, notes=notes)
+        known = seen.laid.get(result.id)
+        if known is None or known.result is not result or known.width != width:
+            known = seen.laid[result.id] = Laid(result, width, table(result, width))
+        rows += known.rows
     return rows
 
 

@@ -22,7 +22,7 @@ from tui.widgets.spot_list import SpotList
 
 if TYPE_CHECKING:
     from tui.app import TiebreakApp
-    from tui.dashboard.pages import Page
+    from tui.dashboard.pages import Laid, Page
 
 _ELSEWHERE = {"read.page_down", "quit"}
 """Keys that help names and a narrow footer does not."""
@@ -53,6 +53,8 @@ class LeadScreen(Screen[None]):
         self._page = 0
         self._chosen: dict[str, Any] = {}
         self._was_away = True
+        self._laid: dict[str, Laid] = {}
+        self._latest: Board | Exception | None = None
         self._table: tuple[Action, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -89,9 +91,12 @@ class LeadScreen(Screen[None]):
             self._live.end()
 
     def _tell(self, board: Board | Exception) -> None:
+        self._latest = board
         self.post_message(self.BoardChanged(board))
 
     def on_lead_screen_board_changed(self, message: BoardChanged) -> None:
+        if message.board is not self._latest and isinstance(message.board, Board):
+            return  # a later one is on its way: what nobody will see is not laid out
         if isinstance(message.board, TiebreakError):
             self._was_away = True
             self._say(f"{message.board.message}. {message.board.hint}.", warning=True)
@@ -124,6 +129,7 @@ class LeadScreen(Screen[None]):
             board.counts,
             board.days,
             frozenset(board.waiting),
+            self._laid,
         )
         self.numbers.show(self.page.rows(seen, max(40, self.size.width - 4)), keep=keep)
         self._show_status(board)
