@@ -8,17 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from core.records import RulingStage
 from db.store import Store
 from tests.adjudicating import (
     ESCAPE,
     F6,
-    MT_BENCH,
     WORDS,
     disputed_study,
     disputes,
     opens_the_list,
-    played_study,
     rules,
     rulings,
     sits_down,
@@ -149,23 +146,3 @@ def test_only_the_owner_says_as_whom(tmp_path: Path, capsys: pytest.CaptureFixtu
     study = disputed_study(tmp_path / "study.db", disputes(1))
     assert run(["--db", str(study), "lead", "--as", "no\nname"]) == 2
     assert "name" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not MT_BENCH.exists(), reason="the published votes are not here")
-def test_a_hundred_blind_rulings_at_the_keyboard_on_mt_bench(tmp_path: Path) -> None:
-    study = tmp_path / "study.db"
-    played = played_study(study)
-    assert (played.standing, played.unmasked, played.revised, played.undone) == (100, 10, 5, 4)
-    assert len(standing(study)) == 100
-    assert len({case for case, _ in standing(study)}) == 100
-    assert rows(study, "SELECT count(*) FROM unmasking") == [(10,)]
-    with Store(study) as store:
-        assert store.verify() == []
-        found = [one for item in store.reading.items() for one in item.rulings]
-    stages = [one.stage for one in found]
-    assert stages.count(RulingStage.UNMASKED) == 5
-    assert stages.count(RulingStage.BLIND) == 95
-    assert all(one.reason.startswith("reason ") for one in found)
-    assert all(one.queue_reason for one in found)
-    assert run(["--db", str(study), "verify"]) == 0
