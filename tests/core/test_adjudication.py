@@ -313,7 +313,7 @@ def test_gold_error_covers_the_true_error() -> None:
         for item in np.flatnonzero(cases.is_drawn).tolist():
             why = reasons_of(int(cases.reasons[item]))[0]
             made = (len(rulings) + 1, item + 1, 1, 99, 0, int(known.truth[item]), 1)
-            rulings.append((*made, float(cases.probability[item]), why.value, "", 0))
+            rulings.append((*made, float(cases.probability[item]), why.value, "", 0, 0))
         known.tally.add_rulings(rulings)
         found = find(result_of(known.tally, "gold_error").estimates, of="all items")
         counts = View(known.tally, Options()).counts()
