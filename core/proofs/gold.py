@@ -184,7 +184,8 @@ def _confusion(study: Study, rows: Rows) -> Compared:
 
 def _without_own(study: Study, gold: Mapping[int, int]) -> dict[int, int]:
     """What the fit that knows the rulings on other parts of the questions only says of each."""
-    voted, found = reading.by_pair(study), {}
+    voted = reading.by_pair(study)
+    found: dict[int, int] = {}
     part_of = {pair: int(q[1:]) % _FOLDS % _PARTS for pair, q, *_ in study.pairs}
     fixed = settled(study)
     for part in sorted({part_of[pair] for pair in gold}):
