@@ -22,7 +22,8 @@ _SURE = 3.0
 """Standard errors of the simulation that a coverage may lie outside of the band: there are some
 thirty statistics, and none shall fail by chance."""
 
-_VOLATILE = ("tier", "stands out", "leans", "settled", "predicted", "by people")
+_VOLATILE = ("tier", "stands out", "leans", "settled", "predicted", "by people",
+             "mistaken for")  # fmt: skip
 """Labels that say what was found, and not what the number is about."""
 
 Key = frozenset[tuple[str, Label]]

@@ -7,7 +7,8 @@ the same number of a very large study is what a small one estimates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -46,7 +47,28 @@ _SPREAD = 0.8
 """How far pairs differ beyond their models, in log-odds."""
 
 _LENGTH = 0.2
+LEADS = (("lea", "expert"), ("lou", "expert"))
+"""Numbered after the annotators; they cast no votes, and so count in nothing but rulings."""
+
+DISPUTED, UNDISPUTED, BY_HAND = "human_split", "agreement_sample", "by_hand"
+"""Why a pair came before a lead: drawn as one or the other, or picked and not drawn."""
+
+_DRAWN = {DISPUTED: 0.5, UNDISPUTED: 0.25}
+_PICKED = 0.1
+_NOT_DECIDABLE, _MORE_VOTES = 5, 6
+_RULED_SO = 0.04
+"""How often a lead gives no outcome, by either of these."""
+
+_KNOWS = 0.6
+"""How often a lead rules as the pair leans; otherwise as anybody would choose."""
+
+_SECOND, _UNMASKED, _REVISED, _FINAL = 0.6, 0.6, 0.25, 0.3
+_BLIND_STAGE, _UNMASKED_STAGE = 0, 1
+_RULING_STREAM = 7
+
 _UNVOTED, _AGAIN, _ASKED_AGAIN, _FAILS = 0.25, 0.2, 0.3, 0.04
+
+Ruled = tuple[int, int, int, int, int, int, int, float | None, str, str, int, int]
 
 OPTIONS = Options(replicates=400, families={"ant": "ant", "bee": "bee", "elk": "elk"})
 
@@ -60,6 +82,9 @@ class Study:
         votes: (seq, pair, turn, annotator, choice code, left, superseded seq).
         verdicts: (seq, pair, turn, judge, choice, left, repeat, superseded seq); 0 failed.
         characters: of each answer, by question and model.
+        rulings: (seq, pair, turn, lead, stage, choice, left, probability or None, reason, at,
+            superseded seq, final).
+        unmasked: (pair, turn, lead) of the cases whose names a lead has seen.
     """
 
     pairs: list[tuple[int, str, str, str, str]] = field(default_factory=list)
@@ -67,17 +92,21 @@ class Study:
     verdicts: list[tuple[int, int, int, int, int, int, int, int]] = field(default_factory=list)
     characters: dict[tuple[str, str], int] = field(default_factory=dict)
     headers: dict[tuple[str, str], int] = field(default_factory=dict)
+    rulings: list[Ruled] = field(default_factory=list)
+    unmasked: list[tuple[int, int, int]] = field(default_factory=list)
 
     def tally(self) -> Tally:
         """The rows, counted."""
         tally = Tally()
         tally.add_pairs(self.pairs)
         tally.add_annotators(
-            (number, name, group) for number, (name, group) in enumerate(ANNOTATORS, 1)
+            (number, name, group) for number, (name, group) in enumerate(ANNOTATORS + LEADS, 1)
         )
         tally.add_judges((number, each.name, each.kind) for number, each in enumerate(JUDGES, 1))
         tally.add_votes(self.votes)
         tally.add_verdicts(self.verdicts)
+        tally.add_rulings(self.rulings)
+        tally.tell_unmasked(self.unmasked)
         tally.failures.add((row[0], "timed out") for row in self.verdicts if not row[4])
         tally.panels, tally.scores = (PANEL,), SCORES
         tally.background.judges = {each.name: each for each in JUDGES}
@@ -157,6 +186,7 @@ def draw(questions: int, seed: int) -> Study:
     drawn = _Drawn(one, two, leaning, rng.beta(2, 12, size), bad, rng)
     _vote(study, drawn)
     _judge(study, drawn)
+    _rule(study, replace(drawn, rng=np.random.default_rng([seed, _RULING_STREAM])))
     return study
 
 
@@ -198,3 +228,71 @@ def _judge(study: Study, drawn: _Drawn) -> None:
                         zip(rows.tolist(), choice.tolist(), strict=True)
                     )
                 ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A pair before the leads, and why."""
+
+    pair: int
+    reason: str
+    probability: float | None
+
+
+def _rule(study: Study, drawn: _Drawn) -> None:
+    """Leads rule on a random sample and on what they pick; some is ruled on by both.
+
+    What nobody disputes is drawn less often. All of it is drawn from a stream of its own, so that
+    votes and verdicts are what they would be without leads.
+    """
+    rng = drawn.rng
+    said: dict[int, list[int]] = defaultdict(list)
+    for _, pair, _, _, code, _, _ in study.votes:
+        if code < REPEAT:
+            said[pair].append(code)
+    lean = np.where(drawn.leaning > 0, 1, 2)
+    for pair, votes in sorted(said.items()):
+        reason = DISPUTED if len(set(votes)) > 1 else UNDISPUTED
+        luck = rng.random()
+        case = _Case(pair, reason, _DRAWN[reason])
+        if luck >= _DRAWN[reason]:
+            if luck >= _DRAWN[reason] + _PICKED:
+                continue
+            case = _Case(pair, BY_HAND, None)
+        ((most, _),) = Counter(votes).most_common(1)
+        leads = [1, 2] if rng.random() < _SECOND else [int(rng.integers(1, 3))]
+        for lead in leads:
+            _rule_on(study, drawn, case, lead, (int(lean[pair - 1]), most))
+
+
+def _rule_on(study: Study, drawn: _Drawn, case: _Case, lead: int, likely: tuple[int, int]) -> None:
+    """One lead rules blind, perhaps sees the names, and perhaps revises.
+
+    Args:
+        likely: what the pair leans to, and what most votes say: revisions go there more often.
+    """
+    rng, number = drawn.rng, len(ANNOTATORS) + lead
+    left = int(rng.integers(1, 3))
+
+    def choose() -> int:
+        row = np.array([case.pair - 1])
+        luck = rng.random()
+        if luck < 2 * _RULED_SO:
+            return _NOT_DECIDABLE if luck < _RULED_SO else _MORE_VOTES
+        anybody = int(drawn.choose(row, np.array([left]), 0.0, 0.0)[0])
+        return likely[0] if rng.random() < _KNOWS else anybody
+
+    def add(stage: int, choice: int, superseded: int, final: int) -> int:
+        seq = len(study.rulings) + 1
+        why = case.probability, case.reason, ""
+        study.rulings.append(
+            (seq, case.pair, 1, number, stage, choice, left, *why, superseded, final)
+        )
+        return seq
+
+    first = add(_BLIND_STAGE, choose(), 0, int(rng.random() < _FINAL))
+    if rng.random() < _UNMASKED:
+        study.unmasked.append((case.pair, 1, number))
+        if rng.random() < _REVISED:
+            changed = likely[1] if rng.random() < 0.5 else choose()
+            add(_UNMASKED_STAGE, changed, first, int(rng.random() < _FINAL))

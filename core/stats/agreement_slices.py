@@ -116,6 +116,11 @@ def _rows(
     ]
 
 
+def _notes(rows: tuple[Estimate, ...]) -> tuple[str, ...]:
+    """Why there are no rows, where there are none."""
+    return () if rows else ("there are no votes yet that anything could be compared with",)
+
+
 def _seen(view: View) -> Longs:
     """The pairs on which somebody said something, by number."""
     said = sum(view.pair_sums(each.sum(axis=1)) for each in view.raters().values())
@@ -140,13 +145,14 @@ def agreement_by_category(view: View) -> Result:
     slices: list[tuple[dict[str, Label], Longs]] = [
         ({"category": names[number]}, seen[category == number]) for number in order
     ]
+    rows = tuple(_rows(view, slices, baselines=True))
     return Result(
         "agreement_by_category",
         "Agreement by category",
         "How often two raters of one item say the same, within each category of questions.",
         ("category", "setup", "kind", "rater_1", "rater_2"),
-        tuple(_rows(view, slices, baselines=True)),
-        () if slices else ("there are no votes and no verdicts to compare yet",),
+        rows,
+        _notes(rows),
         view.assumptions(*_SAME),
     )
 
@@ -175,7 +181,8 @@ def agreement_by_pair(view: View) -> Result:
         labels: dict[str, Label] = {"model_1": models[first], "model_2": models[second]}
         slices.append((labels, seen[match == number]))
     slices.sort(key=lambda each: (each[0]["model_1"], each[0]["model_2"]))
-    notes = [] if slices else ["there are no votes and no verdicts to compare yet"]
+    rows = tuple(_rows(view, slices, baselines=False))
+    notes = [*_notes(rows)]
     if len(matches) > len(most):
         notes.append(f"of {len(matches)} match-ups, the {_MATCHES} with most pairs are told")
     return Result(
@@ -183,7 +190,7 @@ def agreement_by_pair(view: View) -> Result:
         "Agreement by match-up",
         "How often two raters of one item say the same, within each match-up of two models.",
         ("model_1", "model_2", "setup", "kind", "rater_1", "rater_2"),
-        tuple(_rows(view, slices, baselines=False)),
+        rows,
         tuple(notes),
         view.assumptions(*_SAME),
     )

@@ -203,6 +203,7 @@ def gold_agreement(view: View) -> Result:
             "(majority): more than half of the votes; (dawid-skene): from "
             f"{GoldRule().threshold:g} on, by fits that know the rulings on other questions only "
             f"({_PARTS} parts); where either is undecided the item is left out",
-            "turns are pooled; intervals are clustered by pair",
+            "turns are pooled; intervals are clustered by pair; that of (dawid-skene) is about the "
+            "labels of this study's fits: with more votes they would be others",
         ),
     )

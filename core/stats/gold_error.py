@@ -124,7 +124,9 @@ def gold_error(view: View) -> Result:
 def _notes(view: View, rows: Longs, ruled: Longs, majority: Longs) -> tuple[str, ...]:
     if not len(rows):
         return ("no ruling on a case of the random sample yet",)
-    notes = [f"{len(view.tally.rulings) - len(rows)} rulings on cases that were not drawn left out"]
+    rulings = view.tally.rulings
+    others = int(np.count_nonzero(~np.isin(rulings.item, view.items[rows])))
+    notes = [f"{others} rulings on cases that were not drawn left out"]
     without = int(np.count_nonzero(majority[rows] == 0))
     open_ = int(np.count_nonzero((ruled[rows] == OPEN) & (majority[rows] > 0)))
     if without:

@@ -7,14 +7,16 @@ import numpy as np
 from core.gold import GoldRule
 from core.stats.dawid_skene import Bools, Floats, Longs
 from core.stats.gold_fit import OPEN, GoldFit, classes_of, fit_view
-from core.stats.intervals import Interval, clustered_wilson
+from core.stats.intervals import clustered_wilson
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result, count
 from core.stats.view import View
-from core.stats.weighted import mean_per_item
 
 _ENOUGH = 3.0
 """Votes per item below which Dawid–Skene is known to be too sure of itself."""
+
+_NO_ITEM = "no item has a vote and no ruling"
+_NOT_BOTH = "there is no item that both decide"
 
 
 def majority(counts: Longs) -> Longs:
@@ -37,44 +39,38 @@ def entropy(posterior: Floats) -> Floats:
     return np.asarray(-(posterior * logs).sum(axis=1) / np.log(posterior.shape[1]))
 
 
-def _estimate(
-    labels: dict[str, Label], found: Interval | None, level: float, n: int, k: int | None, unit: str
-) -> Estimate:
-    if found is None:
-        return Estimate(labels, None, unit=unit, reason="no item has a vote and no ruling")
-    return Estimate(
-        labels,
-        found.value,
-        found.low,
-        found.high,
-        None if found.low is None else level,
-        n=n,
-        k=k,
-        unit=unit,
-        method=found.method,
-    )
+_NO_INTERVAL = "no interval: with other votes Dawid–Skene would weigh everybody anew"
+"""Items do not show by how much that moves what rests on the fit: intervals that resample them
+alone hold the value of a large study in half of small ones."""
 
 
-def _share(view: View, measure: str, part: Bools, whole: Bools) -> Estimate:
+def _by_majority(view: View, part: Bools, whole: Bools) -> Estimate:
+    """The share that a majority decides; each item stands for itself."""
+    labels: dict[str, Label] = {"measure": "majority decides"}
     level = view.options.level
     sums = view.pair_sums(part & whole), view.pair_sums(whole)
     found = clustered_wilson(*sums, level, "items", "pairs")
+    if found is None:
+        return Estimate(labels, None, reason=_NO_ITEM)
     n, k = int(whole.sum()), int((part & whole).sum())
-    if found is None and measure == "agree":
-        reason = "there is no item that both decide"
-        return Estimate({"measure": measure}, None, reason=reason)
-    return _estimate({"measure": measure}, found, level, n, k, "share")
-
-
-def _mean(view: View, measure: str, values: Floats, whole: Bools, unit: str) -> Estimate:
-    size = len(view.tally.pair_table)
-    pair = view.pair[whole]
-    total = np.bincount(pair, values[whole], size).astype(np.float64)
-    level = view.options.level
-    found = mean_per_item(
-        total, np.bincount(pair, minlength=size).astype(np.float64), level, (0.0, 1.0), "pairs"
+    return Estimate(
+        labels, found.value, found.low, found.high, level, n=n, k=k, method=found.method
     )
-    return _estimate({"measure": measure}, found, level, int(whole.sum()), None, unit)
+
+
+def _share(measure: str, part: Bools, whole: Bools, nothing: str = _NO_ITEM) -> Estimate:
+    n, k = int(whole.sum()), int((part & whole).sum())
+    if not n:
+        return Estimate({"measure": measure}, None, reason=nothing)
+    return Estimate({"measure": measure}, k / n, n=n, k=k, method=_NO_INTERVAL)
+
+
+def _mean(measure: str, values: Floats, whole: Bools, unit: str) -> Estimate:
+    n = int(whole.sum())
+    if not n:
+        return Estimate({"measure": measure}, None, unit=unit, reason=_NO_ITEM)
+    value = float(values[whole].mean())
+    return Estimate({"measure": measure}, value, n=n, unit=unit, method=_NO_INTERVAL)
 
 
 def _rows(view: View, found: GoldFit, rule: GoldRule) -> list[Estimate]:
@@ -87,14 +83,14 @@ def _rows(view: View, found: GoldFit, rule: GoldRule) -> list[Estimate]:
     return [
         count({"measure": "items with votes"}, int(found.voted.sum())),
         count({"measure": "ruled"}, int(ruled.sum())),
-        _share(view, "majority decides", first, undecided),
-        _share(view, "dawid-skene decides", second, undecided),
-        _share(view, "agree", by_votes == by_model, undecided & first & second),
-        _share(view, "only majority", first & ~second, undecided),
-        _share(view, "only dawid-skene", second & ~first, undecided),
-        _share(view, "neither", ~first & ~second, undecided),
-        _mean(view, "entropy", entropy(posterior), undecided, "coefficient"),
-        _mean(view, "expected error", 1 - posterior.max(axis=1, initial=0), undecided, "share"),
+        _by_majority(view, first, undecided),
+        _share("dawid-skene decides", second, undecided),
+        _share("agree", by_votes == by_model, undecided & first & second, _NOT_BOTH),
+        _share("only majority", first & ~second, undecided),
+        _share("only dawid-skene", second & ~first, undecided),
+        _share("neither", ~first & ~second, undecided),
+        _mean("entropy", entropy(posterior), undecided, "coefficient"),
+        _mean("expected error", 1 - posterior.max(axis=1, initial=0), undecided, "share"),
     ]
 
 
@@ -142,6 +138,7 @@ def gold_models(view: View) -> Result:
             "of several votes by one annotator on an item the last counts in Dawid–Skene",
             "entropy: 0 is certain, 1 is all outcomes alike; expected error: 1 less the likeliest "
             "outcome's probability, if the model is right",
-            "turns are pooled; intervals are clustered by pair",
+            "turns are pooled; majority's interval is clustered by pair; what rests on Dawid–Skene "
+            "has none: with other votes it would weigh everybody anew",
         ),
     )

@@ -1,4 +1,4 @@
-"""Shares and means of pairs that were not all equally likely to be voted on.
+"""Shares of pairs that were not all equally likely to be voted on.
 
 A pair that came into the queue with probability p stands for 1/p pairs (Hájek 1971): every count
 on it weighs 1/p, in what is found and in what was looked at alike.
@@ -86,31 +86,3 @@ def weighted_share(
     low, high = wilson(share * size, size, level)
     method = f"Wilson over {clusters} {clusters_of}, worth {size:.1f}"
     return Interval(share, min(low, share), max(high, share), method)
-
-
-def mean_per_item(
-    total: Floats, size: Floats, level: float, bounds: tuple[float, float], clusters_of: str
-) -> Interval | None:
-    """Σ total / Σ size over clusters, by Student's t over them.
-
-    Args:
-        total: sum of the values in each cluster.
-        size: how many there are in each; clusters with 0 are left out.
-        bounds: what a value can be at least and at most.
-        clusters_of: as above.
-
-    Returns:
-        None if there is none; without ends where one cluster, or all alike, show no spread.
-    """
-    used = size > 0
-    total, size = total[used], size[used]
-    clusters = len(size)
-    if not clusters:
-        return None
-    value = float(total.sum() / size.sum())
-    error = _error(total - value * size, float(size.sum()))
-    if clusters < _LEAST_CLUSTERS or error**2 < _NO_SPREAD:
-        return Interval(value, None, None, f"no interval, {clusters} {clusters_of} show no spread")
-    half = student_quantile(level, clusters - 1) * error
-    low, high = max(bounds[0], value - half), min(bounds[1], value + half)
-    return Interval(value, low, high, f"Student's t over {clusters} {clusters_of}")

@@ -8,8 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from core.stats import Tally
+from core.gold import GoldRule, decide
+from core.records import Choice, Pair, Ruling, RulingChoice, RulingStage
+from core.stats import Options, Tally
+from core.stats.gold_fit import OPEN, ruled_classes
+from core.stats.view import View
 from tests.core.stats_oracle import Rows, find, live_votes, result_of, studies
 
 BLIND, UNMASKED = 0, 1
@@ -229,3 +234,59 @@ def test_intervals_of_the_confusion_cover() -> None:
             hits += row.low <= truth <= row.high
             total += 1
     assert 0.92 <= hits / total <= 0.98
+
+
+# ── rulings as gold has them ────────────────────────────────────────────────
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 3), st.sampled_from(list(RulingChoice)), st.booleans()),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_what_is_clamped_is_what_gold_decides(made: list[tuple[int, RulingChoice, bool]]) -> None:
+    """Several leads, several rulings of each, some final: unresolved clamps nothing."""
+    rows = Rows()
+    number = rows.pair("q", "a", "b")
+    for lead in ("lea", "lou", "max"):
+        rows.vote(rows.pair("elsewhere", "a", "b"), lead, 1)
+    rows.vote(number, "lea", 3)
+    tally = rows.tally()
+    codes = {choice: code for code, choice in enumerate(RulingChoice, 1)}
+    tally.add_rulings(
+        (seq, number, 1, lead, BLIND, codes[choice], 0, None, "", "", 0, int(final))
+        for seq, (lead, choice, final) in enumerate(made, 1)
+    )
+    blind, pair = RulingStage.BLIND, Pair("q", "a", "b")
+    gold = decide(
+        [],
+        [
+            Ruling(f"r{seq}", pair, 1, f"lead{lead}", blind, choice, "", final=final)
+            for seq, (lead, choice, final) in enumerate(made)
+        ],
+        GoldRule(),
+    )
+    view = View(tally, Options())
+    (clamped,) = ruled_classes(view)[[int(each) == number - 1 for each in view.pair]].tolist()
+    expected = OPEN if gold.label is None else list(Choice).index(gold.label)
+    assert clamped == expected
+
+
+def test_only_rulings_on_cases_that_were_not_drawn_are_said_to_be_left_out() -> None:
+    rows = Rows()
+    pairs = [rows.pair(f"q{number}", "a", "b") for number in range(3)]
+    for name in ("lea", "lou"):
+        for pair in pairs:
+            rows.vote(pair, name, 1)
+    tally = ruled(
+        rows.tally(),
+        (pairs[0], 1, BLIND, 1, 0.5, 0),
+        (pairs[0], 2, BLIND, 1, None, 0),  # a second opinion on a case that was drawn
+        (pairs[1], 1, BLIND, 1, None, 0),
+    )
+    result = result_of(tally, "gold_error")
+    assert find(result.estimates, of="all items").n == 1
+    assert result.notes[0] == "1 rulings on cases that were not drawn left out"
