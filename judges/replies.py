@@ -99,4 +99,9 @@ def signs(text: str) -> str:
     """Full-width and mathematical signs, and LaTeX boxes, as plain brackets and ASCII."""
     text = text.replace("\\[\\[", "[[").replace("\\]\\]", "]]")
     text = text.translate(_LIKE_ASCII).replace("\\gg", ">>").replace("&gt;", ">")
-    return _BOXED.sub(lambda m: m[1] if m[1].startswith("[[") else f"[[{m[1]}]]", text)
+    return _BOXED.sub(_in_brackets, text)
+
+
+def _in_brackets(boxed: re.Match[str]) -> str:
+    has = next((count for count in (2, 1) if boxed[1].startswith("[" * count)), 0)
+    return "[" * (2 - has) + boxed[1] + "]" * (2 - has)
