@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import re
@@ -282,4 +283,21 @@ async def test_an_enforced_object_says_so_and_one_who_ignores_it_is_noticed() ->
         await client.ask(ask, {}, wanted=wanted)
         assert "response_format" not in stub.requests[-1].body
         assert len(notes) == 1
+        await client.close()
+
+
+async def test_a_newer_finding_outlives_replies_to_what_was_sent_before_it() -> None:
+    wanted = Wanted(form=held("pairwise")[1])
+    ask = [Message("user", "Which?")]
+    late = replace(completion("Answer A."), delay=0.3)
+    async with StubServer(lambda _: late) as stub:
+        client = ChatClient(stub.url, "m", found=FOUND)
+        under_way = asyncio.create_task(client.ask(ask, {}, wanted=wanted))
+        while not stub.requests:
+            await asyncio.sleep(0.01)
+        client.learn({"structured": {"form": "structured_outputs"}})
+        assert not (await under_way).enforced
+        assert client.support.form == "structured_outputs"
+        assert not (await client.ask(ask, {}, wanted=wanted)).enforced
+        assert client.support.form == "", "its own replies do tell"
         await client.close()
