@@ -20,6 +20,9 @@ _PORTION = 2000
 _APART = 60.0
 """Seconds by which hosts' clocks may differ."""
 
+_BEYOND = 5 * _PORTION
+"""Calls looked through beyond the time that a verdict's own took: it may have waited."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -126,40 +129,51 @@ class Call:
 def calls_of(store: Store, verdict: str) -> list[Call]:
     """The calls that were made for a verdict, the oldest first; others' too that it came with.
 
-    The log of calls has no index by what they are for, which each call would pay for. They began
-    before the verdict was given, mostly just before, so they are looked for from there back until
-    there are as many as the verdict counts.
+    The log of calls has no index by what they are for, which each call would pay for. The call
+    that gave the verdict began before it by as long as it took, so that it is looked for from
+    there back; calls that failed before may be days older, and are among those listed as failed.
+    A verdict may count calls that are in no log here: those of a batch, or of another host.
     """
     with store.read() as connection:
         row = connection.execute(
-            "SELECT v.at, v.attempts, v.left IS NOT NULL AND v.supersedes IS NULL, v.judge_id, "
+            "SELECT v.at, coalesce(v.latency, 0), v.attempts, "
+            "v.left IS NOT NULL AND v.supersedes IS NULL, v.judge_id, "
             "p.question_id, v.turn, v.left, v.repeat FROM verdict v "
             "JOIN pair p ON p.id = v.pair_id WHERE v.id = ?",
             (verdict,),
         ).fetchone()
-        if row is None:
-            at, wanted, names = "", 0, (verdict, verdict)
-        else:
-            at, wanted, is_first, *place = row
-            names = (verdict, together(*place) if is_first else verdict)
-        last = _last_begun(connection, at)
+        if row is None or row[2] == 0:
+            return []
+        at, latency, wanted, is_first, judge, *place = row
+        names = (verdict, together(judge, *place) if is_first else verdict)
+        last = _last_begun(connection, at, _APART)
+        least = max(0, _last_begun(connection, at, -latency - _APART) - _BEYOND)
         found: list[Any] = []
-        while last > 0 and not 0 < wanted <= len(found):
+        while last > least and len(found) < wanted:
+            first = max(least, last - _PORTION)
             portion = connection.execute(
-                "SELECT begun_at, endpoint, coalesce(outcome, ''), detail, latency FROM attempt "
-                "WHERE id BETWEEN ? AND ? AND call IN (?, ?) ORDER BY id",
-                (last - _PORTION + 1, last, *names),
+                f"{_CALL} WHERE id > ? AND id <= ? AND call IN (?, ?) ORDER BY id",
+                (first, last, *names),
             ).fetchall()
-            found = portion + found
-            last -= _PORTION
+            found, last = portion + found, first
+        if len(found) < wanted:
+            failed = connection.execute(
+                f"{_CALL} INDEXED BY attempt_failed WHERE judge_id = ? AND outcome <> 'ok' "
+                "AND id <= ? AND call IN (?, ?) ORDER BY id",
+                (judge, last, *names),
+            ).fetchall()
+            found = failed + found
     return [Call(*row) for row in found]
 
 
-def _last_begun(connection: sqlite3.Connection, at: str) -> int:
-    """The row of the last call that began some seconds after a moment at the latest."""
+_CALL = "SELECT begun_at, endpoint, coalesce(outcome, ''), detail, latency FROM attempt"
+
+
+def _last_begun(connection: sqlite3.Connection, at: str, seconds: float) -> int:
+    """The row of the last call that began so long after a moment at the latest."""
     (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM attempt").fetchone()
     try:
-        upto = stamp(datetime.fromisoformat(at) + timedelta(seconds=_APART))
+        upto = stamp(datetime.fromisoformat(at) + timedelta(seconds=seconds))
     except (ValueError, OverflowError):  # an imported verdict may say anything, or nothing
         return int(last)
     first = 0

@@ -89,7 +89,7 @@ class ChatClient:
         check_address(base_url)
         self.base_url = base_url
         self.model = model
-        self.support = Support.of(found)
+        self.learn(found or {})
         self._root = base_url.rstrip("/")
         self._key_variable = key_variable
         self._timeout = timeout
@@ -99,6 +99,11 @@ class ChatClient:
         self._now = now
         self._session: ClientSession | None = None
         self._key = ""
+
+    def learn(self, found: Mapping[str, Any]) -> None:
+        """Go by what was found of the server from the next request on, and by nothing older."""
+        self.found = found
+        self.support = Support.of(found)
         self._kept = self._broken = 0
 
     async def ask(
@@ -118,7 +123,8 @@ class ChatClient:
             CallError: no reply; its class says what to do.
             TiebreakError: the key's environment variable is not set.
         """
-        sent, enforces = constrained(parameters, wanted, self.support)
+        support = self.support
+        sent, enforces = constrained(parameters, wanted, support)
         data = encoded(chat_body(self.model, messages, sent))
         begun = self._clock()
         body = read_json(await self._post("/chat/completions", data), self.redacted)
@@ -134,7 +140,7 @@ class ChatClient:
         choice = first_choice(body) or {}
         return replace(
             reply,
-            enforced=enforces and self._kept_to(reply, wanted),
+            enforced=enforces and self._kept_to(reply, wanted, support),
             token_logprobs=label_logprobs(choice, wanted) if wanted.logprobs else None,
         )
 
@@ -166,15 +172,18 @@ class ChatClient:
         text = re.sub(r"\b(sk|key|pk)-[\w*.-]{4,}", r"\1-…", text)
         return " ".join(without_surrogates(text).split())[:500]
 
-    def _kept_to(self, reply: Reply, wanted: Wanted | None) -> bool:
+    def _kept_to(self, reply: Reply, wanted: Wanted | None, support: Support) -> bool:
         """Whether an enforced reply is allowed.
 
         A server whose replies mostly are not, which shows at the first, knows no such thing and
-        is no longer asked for it.
+        is no longer asked for it. What was sent by an older finding says nothing of a newer one.
         """
         if reply.status is not VerdictStatus.OK or wanted is None:
             return False
-        if is_allowed(reply.content, wanted):
+        is_kept = is_allowed(reply.content, wanted)
+        if support is not self.support:
+            return is_kept
+        if is_kept:
             self._kept += 1
             return True
         self._broken += 1

@@ -108,7 +108,7 @@ def _check(prompt: Prompt, example: Example, names: tuple[str, ...], number: int
     else:
         seen = prompt.read(prompt.pack(replies)).seen
     wanted = example.choice
-    if prompt.parser in ("score_pair", "single_grade"):
+    if prompt.parser in ("score_pair", "score_brackets", "single_grade"):
         left, right = example.scores
         wanted = Seen.TIE if left == right else Seen.LEFT if left > right else Seen.RIGHT
     if seen is not wanted:
@@ -134,9 +134,10 @@ def _replies(prompt: Prompt, example: Example, names: tuple[str, ...]) -> list[s
 
 def _verdict(prompt: Prompt, example: Example, names: tuple[str, ...]) -> str | None:
     """The verdict in the prompt's grammar; None if it has no label for it."""
-    if prompt.parser == "score_pair":
+    if prompt.parser in ("score_pair", "score_brackets"):
         left, right = example.scores
-        return f"{left:g} {right:g}"
+        is_alone = prompt.parser == "score_pair"
+        return f"{left:g} {right:g}" if is_alone else f"[[{left:g}, {right:g}]]"
     if prompt.parser == "ranking":
         first, second = names[:2]
         ranked = {

@@ -11,14 +11,22 @@ from typing import Any
 from core.errors import BadInput, Where
 from core.records import Seen
 from judges.parsing import Grammar
-from judges.plain_prompts import fields_shown, labels_offered
+from judges.plain_prompts import SCORES, fields_shown, labels_offered
 from judges.prompting import Prompt
 
 MAX_TOKENS = 2048
 """What FastChat allows its judges."""
 
 _NEEDED = ("name", "type", "prompt_template", "output_format")
-_FORMATS = {"pairwise": ("bracket", "[[A]]"), "single": ("single_grade", "[[rating]]")}
+_FORMATS = {
+    "pairwise": {"[[A]]": "bracket", SCORES: "score_brackets"},
+    "single": {"[[rating]]": "single_grade"},
+}
+_JOINT = {
+    "bracket": "fastchat-pairwise",
+    "score_brackets": "fastchat-scores",
+    "single_grade": "fastchat-single",
+}
 _LABELS = {"A": Seen.LEFT, "B": Seen.RIGHT, "C": Seen.TIE}
 _MULTI = "-multi-turn"
 
@@ -27,8 +35,8 @@ def read_fastchat(path: Path) -> tuple[list[Prompt], dict[str, list[Prompt]]]:
     """Read FastChat's prompts, as they are.
 
     A prompt's family is its name without ``-multi-turn``. Where the file has one prompt for
-    each situation, ``fastchat-pairwise`` and ``fastchat-single`` join those with a reference to
-    those without, as FastChat itself does by category.
+    each situation, ``fastchat-pairwise``, ``fastchat-scores`` and ``fastchat-single`` join those
+    with a reference to those without, as FastChat itself does by category.
 
     Returns:
         The prompts, and the members of the joint families.
@@ -43,28 +51,26 @@ def read_fastchat(path: Path) -> tuple[list[Prompt], dict[str, list[Prompt]]]:
     except UnicodeDecodeError as error:
         raise BadInput(Where(str(path)), "", f"not UTF-8: {error}") from None
     found = [
-        (str(line_type), prompt)
+        _prompt(Where(str(path), number), line)
         for number, line in enumerate(lines, 1)
         if line.strip()
-        for line_type, prompt in [_prompt(Where(str(path), number), line)]
     ]
     if not found:
         raise BadInput(Where(str(path)), "", "holds no prompt", "one JSON object a line")
     joint: dict[str, list[Prompt]] = {}
-    for kind in _FORMATS:
-        members = [prompt for line_type, prompt in found if line_type == kind]
+    for parser, name in _JOINT.items():
+        members = [prompt for prompt in found if prompt.parser == parser]
         places = {(prompt.multi, prompt.reference, prompt.turns) for prompt in members}
         if len({prompt.family for prompt in members}) > 1 and len(places) == len(members):
-            name = f"fastchat-{kind}"
             joint[name] = [_joined(prompt, name) for prompt in members]
-    return [prompt for _, prompt in found], joint
+    return found, joint
 
 
 def _joined(prompt: Prompt, family: str) -> Prompt:
     return replace(prompt, id=f"{family}/{prompt.id}", family=family)
 
 
-def _prompt(where: Where, line: str) -> tuple[str, Prompt]:
+def _prompt(where: Where, line: str) -> Prompt:
     try:
         data: Any = json.loads(line)
     except ValueError as error:
@@ -76,22 +82,23 @@ def _prompt(where: Where, line: str) -> tuple[str, Prompt]:
             raise BadInput(where, key, "missing, empty or not a text")
     if data["type"] not in _FORMATS:
         raise BadInput(where, "type", f"{data['type']!r} is not pairwise or single")
-    parser, output = _FORMATS[data["type"]]
-    if data["output_format"] != output:
+    formats = _FORMATS[data["type"]]
+    parser = formats.get("".join(data["output_format"].split()))
+    if parser is None:
         raise BadInput(
             where,
             "output_format",
             f"{data['output_format']!r} does not go with the type {data['type']!r}",
-            f"{data['type']} prompts take {output}; write others as .toml",
+            f"{data['type']} prompts take {' or '.join(formats)}; write others as .toml",
         )
     shown = fields_shown(where, data["prompt_template"])
     system = data.get("system_prompt", "").strip()
     if (shown.form == "single") != (data["type"] == "single"):
         raise BadInput(where, "prompt_template", f"its fields do not fit {data['type']}")
     wording = f"{system}\n{data['prompt_template']}"
-    labels = labels_offered(where, wording, _LABELS) if shown.form == "pair" else {}
+    labels = labels_offered(where, wording, _LABELS) if parser == "bracket" else {}
     name = data["name"]
-    return data["type"], Prompt(
+    return Prompt(
         id=name,
         family=name.removesuffix(_MULTI),
         title=str(data.get("description") or "FastChat's prompt"),

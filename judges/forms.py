@@ -136,9 +136,11 @@ class Form:
         if self.explain == "none":
             return False
         # The last place from which on there is a verdict and nothing else.
-        at = max((content.rfind(sign) + len(sign), sign) for sign in self.between)
-        before = content[: at[0] - len(at[1])]
-        return "[[" not in before and self._is_verdict(content[at[0] :])
+        places = [(content.rfind(sign), sign) for sign in self.between]
+        begin, end = max(
+            ((place + len(sign), place) for place, sign in places if place >= 0), default=(0, 0)
+        )
+        return "[[" not in content[:end] and self._is_verdict(content[begin:])
 
     @cached_property
     def _verdicts(self) -> re.Pattern[str]:

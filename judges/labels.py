@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from core.records import Seen
 from judges.places import Token, decide
-from judges.readings import Failure, Grammar, Parsed, Ranking
+from judges.readings import Failure, Grammar, Parsed, Ranking, by_scores
 from judges.replies import REFUSAL, signs
 
 _DOUBLE = re.compile(r"\[[ \t]*\[([^\[\]\n]{0,60})\][ \t]*\]")
@@ -100,4 +100,6 @@ def reading(text: str, tokens: list[Token], unknown: Failure) -> Parsed:
         return Parsed(seen=token.meaning, label=token.label)
     if isinstance(token.meaning, Ranking):
         return Parsed(ranking=token.meaning, label=str(token.meaning))
+    if isinstance(token.meaning, tuple):
+        return by_scores(token.label, token.meaning)
     return Parsed(grade=token.meaning, label=token.label)

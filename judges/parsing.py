@@ -16,7 +16,7 @@ from judges.labels import choice, double_brackets
 from judges.rankings import ranking
 from judges.readings import Failure, Grammar, Labels, Parsed
 from judges.replies import REFUSAL, plain, split_reasoning
-from judges.scores import compare_grades, score_pair, single_grade
+from judges.scores import compare_grades, score_brackets, score_pair, single_grade
 
 __all__ = [
     "PARSERS",
@@ -33,6 +33,7 @@ PARSERS: Mapping[str, Callable[[str, Grammar], Parsed]] = {
     "bracket": double_brackets,
     "five_level": double_brackets,
     "score_pair": score_pair,
+    "score_brackets": score_brackets,
     "single_grade": single_grade,
     "json": json_object,
     "choice": choice,

@@ -28,7 +28,7 @@ class Token:
     Attributes:
         start: where it begins in the text, brackets included.
         end: where it ends.
-        meaning: a choice, a grade or a ranking; None if the label is not allowed.
+        meaning: a choice, a grade, two scores or a ranking; None if the label is not allowed.
         modest: the label is also in common use for other things (a citation ``[1]``), so it
             must be announced or end the reply on a line of its own.
     """
@@ -36,7 +36,7 @@ class Token:
     start: int
     end: int
     label: str
-    meaning: Seen | float | Ranking | None
+    meaning: Seen | float | tuple[float, float] | Ranking | None
     modest: bool = False
 
 
@@ -58,11 +58,11 @@ _FINAL_WORDS = (
     r"|ostateczn\w*|nihai|最终|最終的?な?|最后|最後|최종|النهائي|अंतिम"
 )
 _VERDICT_WORDS = (
-    r"verdict|ranking|decision|judge?ment|conclusion|choice|winner|rating|score|grade|outcome|assessment"
+    r"verdict|ranking|decision|judge?ment|conclusion|choice|winner|ratings?|scores?|grades?|outcome|assessment"
     r"|evaluation|opinion|result|preference"
-    r"|urteil|rangfolge|ergebnis|classement|clasificación|classifica|рейтинг|排名|排序|順位|순위|entscheidung|bewertung|fazit|jugement|décision|note|veredicto|decisión|conclusión"
-    r"|puntuación|calificación|verdetto|giudizio|voto|veredito|decisão|nota|oordeel|conclusie"
-    r"|werdykt|ocena|karar|вердикт|решение|итог|оценка|вывод|结论|結論|判定|裁决|裁決|判断|判斷|结果|結果"
+    r"|urteil|rangfolge|ergebnis|classement|clasificación|classifica|рейтинг|排名|排序|順位|순위|entscheidung|bewertung(?:en)?|fazit|jugement|décision|notes?|veredicto|decisión|conclusión"
+    r"|puntuación|puntuaciones|calificación|calificaciones|verdetto|giudizio|vot[oi]|veredito|decisão|notas?|oordeel|conclusie"
+    r"|werdykt|ocen[ay]|karar|вердикт|решение|итог|оценк[аи]|вывод|结论|結論|判定|裁决|裁決|判断|判斷|结果|結果"
     r"|评分|評分|选择|選擇|評価|판정|결론|평가|결과|الحكم|النتيجة|القرار|التقييم|निर्णय|फैसला"
 )
 _IS_WORDS = (
@@ -128,6 +128,12 @@ _BEGS = re.compile(
     re.IGNORECASE,
 )
 """What somebody asks of the judge, not what the judge says."""
+_INSTANCE = re.compile(
+    r"(?:\b(?:for (?:example|instance)|e\.\s?g\.|such as|zum beispiel|par exemple|por ejemplo"
+    r"|per esempio|например)|例如|比如|例えば|예를 들어)[\s,:*_`\"'“‘「(]*\Z",
+    re.IGNORECASE,
+)
+"""What says that a label is there to show the form."""
 _REPORTS = re.compile(
     r"\b(?:says?|said|ends?|ended|wrote|writes|written|contains?|contained|asks?|include[sd]?|claims?"
     r"|reads?|adds?|begins?|starts?|states?|tells?|told|demands?|closes|prints?|quotes?|holds?)\b"
@@ -234,10 +240,11 @@ def _denied(before: str) -> bool:
 
 
 def _beside(before: str) -> bool:
-    """Whether a label is only remarked upon, in brackets, or is what somebody begs for."""
+    """Whether a label is a remark in brackets, an instance, or what somebody begs for."""
     opened = before.rfind("(")
     remark = opened > before.rfind(")") and not bare(before[opened:])
-    return remark or _BEGS.search(before[-_LEAD_IN:]) is not None
+    lead_in = before[-_LEAD_IN:]
+    return remark or any(words.search(lead_in) for words in (_BEGS, _INSTANCE))
 
 
 def _last_part(before: str) -> str:

@@ -15,6 +15,9 @@ from judges.templates import Template
 
 MAX_TOKENS = 1024
 
+SCORES = "[[rating_a,rating_b]]"
+"""How a wording asks for two scores, spaces left out."""
+
 _KNOWN = {"question", "answer_a", "answer_b", "answer", "reference"}
 _LABELS: Mapping[str, Seen] = {
     "A": Seen.LEFT,
@@ -85,7 +88,7 @@ def labels_offered(where: Where, text: str, labels: Mapping[str, Seen]) -> Mappi
             where,
             "",
             "does not say how the verdict is to be written",
-            "offer [[A]] and [[B]], [[A>>B]] to [[B>>A]], or [[rating]] for one answer; "
+            f"offer [[A]] and [[B]], [[A>>B]] to [[B>>A]], {SCORES}, or [[rating]] for one answer; "
             "any other grammar takes a .toml file",
         )
     return MappingProxyType(offered)
@@ -109,7 +112,9 @@ def read_plain(path: Path) -> Prompt:
     shown = fields_shown(where, text)
     parser = "single_grade"
     labels: Mapping[str, Seen] = MappingProxyType({})
-    if shown.form == "pair":
+    if shown.form == "pair" and SCORES in "".join(text.split()) and "[[A]]" not in text:
+        parser = "score_brackets"
+    elif shown.form == "pair":
         parser = "five_level" if "[[A>>B]]" in text else "bracket"
         labels = labels_offered(where, text, _LEVELS if parser == "five_level" else _LABELS)
         if parser == "five_level" and "[[D]]" in text:

@@ -13,7 +13,7 @@ from judges.templates import Template
 SHARED = "_shared.toml"
 """The file whose parts all composed prompts of its folder have."""
 
-_NUMERIC = ("score_pair", "single_grade", "ranking")
+_NUMERIC = ("score_pair", "score_brackets", "single_grade", "ranking")
 _TURN_FIELDS = ("number", "question", "answer")
 _STRUCTURED = {"choice": "choice", "json": "json"}
 _LEFT_ALONE = "none"

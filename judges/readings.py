@@ -113,6 +113,13 @@ class Parsed:
         return f"{self.failure}: {_MEANS[self.failure]}{got}"
 
 
+def by_scores(label: str, scores: tuple[float, float]) -> Parsed:
+    """What two scores say, left first: the higher one wins, equal ones are a tie."""
+    left, right = scores
+    seen = Seen.TIE if left == right else Seen.LEFT if left > right else Seen.RIGHT
+    return Parsed(seen=seen, label=label, scores=scores)
+
+
 @dataclass(frozen=True, slots=True)
 class Grammar:
     """What a prompt allows as an answer.

@@ -104,6 +104,9 @@ def signs(text: str) -> str:
     if not text.isascii():
         text = text.translate(_LIKE_ASCII)
     text = text.replace("\\gg", ">>").replace("&gt;", ">")
-    if "boxed" not in text:
-        return text
-    return _BOXED.sub(lambda m: m[1] if m[1].startswith("[[") else f"[[{m[1]}]]", text)
+    return _BOXED.sub(_in_brackets, text) if "boxed" in text else text
+
+
+def _in_brackets(boxed: re.Match[str]) -> str:
+    has = next((count for count in (2, 1) if boxed[1].startswith("[" * count)), 0)
+    return "[" * (2 - has) + boxed[1] + "]" * (2 - has)

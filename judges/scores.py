@@ -1,13 +1,12 @@
-"""Scores: ``[[7]]`` for one answer, ``8 7`` for two."""
+"""Scores: ``[[7]]`` for one answer, ``8 7`` or ``[[8, 7]]`` for two."""
 
 from __future__ import annotations
 
 import re
 
-from core.records import Seen
 from judges.labels import label_key, reading
 from judges.places import Token, introduces_quote
-from judges.readings import Failure, Grammar, Parsed
+from judges.readings import Failure, Grammar, Parsed, by_scores
 from judges.replies import signs
 
 _ANY_BRACKET = re.compile(r"\[[ \t]*\[([^\[\]\n]{0,60})\][ \t]*\]|\[([^\[\]\n]{0,60})\]")
@@ -18,6 +17,25 @@ _TWO = re.compile(rf"{_NUMBER}(?:\s*[,;、|&]\s*|\s+){_NUMBER}")
 _SCORE_WORD = re.compile(
     r"(?:the )?(?:final |overall )?(?:scores?|ratings?|grades?|评分|評分|点数|점수)\s*:\s*", re.I
 )
+_INSIDE = r"(-?\d{1,9}(?:\.\d{0,6})?)(?: ?/ ?(\d{1,4}))?"
+_SCORES = re.compile(
+    rf"(?:(?:ratings?|scores?|grades?) ?[:=]? ?)?{_INSIDE}(?: ?[,;、،|&] ?| ){_INSIDE}"
+)
+_BY_NAME = r"(?:(?:assistant|answer|response|rating|score|grade) ?)?{} ?[:=] ?"
+_NAMED_SCORES = re.compile(
+    rf"{_BY_NAME.format('a')}{_INSIDE} ?[,;、،|&] ?{_BY_NAME.format('b')}{_INSIDE}"
+)
+_DECIMAL_COMMAS = re.compile(r"(\d{1,4},\d{1,6})() ?[;|] ?(\d{1,4},\d{1,6})()")
+_SCORES_FOLLOW = re.compile(
+    r"(?:scores?|ratings?|grades?|verdict|bewertung(?:en)?|notes?|puntuaci[oó]n(?:es)?|оценк[аи]"
+    r"|评分|評分|評価|점수|평가)[\s*_`\"'“「(:=–—-]*(?:(?:is|are|ist|sind)\b[\s*_`:]*)?\Z",
+    re.IGNORECASE,
+)
+_BEFORE = 40
+"""Characters before single brackets that may say that they hold scores."""
+_FIELD = r"(?:rating|score|grade|number|[abnxy])(?: ?[abxy12])?"
+_FIELDS = re.compile(rf"{_FIELD} ?[,;、،|&] ?{_FIELD}")
+"""What stands in the instructions where two scores belong, and may be repeated."""
 _PLACEHOLDERS = frozenset({"rating", "score", "grade", "n", "x", "number"})
 """What stands in the instructions where a grade belongs, and may be repeated."""
 _AROUND = " \t*_`\"'“”‘’「」#()[]$."
@@ -89,13 +107,66 @@ def score_pair(text: str, grammar: Grammar) -> Parsed:
     if values[0] != values[-1]:
         both = f"{found[0][0]} and {found[-1][0]}"
         return Parsed(label=both, failure=Failure.CONTRADICTION)
-    return _by_scores(found[place][0], values[0])
+    return by_scores(found[place][0], values[0])
 
 
-def _by_scores(label: str, scores: tuple[float, float]) -> Parsed:
-    left, right = scores
-    seen = Seen.TIE if left == right else Seen.LEFT if left > right else Seen.RIGHT
-    return Parsed(seen=seen, label=label, scores=scores)
+def score_brackets(text: str, grammar: Grammar) -> Parsed:
+    """``[[8, 7]]``: two scores in double brackets, left first, as FastChat's judges give them.
+
+    ``[8, 7]`` counts where it stands as a verdict; beside scores in double brackets, where a
+    list is far more likely than a second verdict, only if it is announced as scores.
+    """
+    text = signs(text)
+    tokens = []
+    for found in _ANY_BRACKET.finditer(text):
+        single = found[1] is None
+        label = (found[2] if single else found[1]).strip()
+        pair = _scores_inside(label)
+        if single and not pair:
+            continue
+        of = _OUT_OF.match(text, found.end())
+        scores = _both_in_scale(pair, of[1] if of else None, grammar.scale) if pair else None
+        tokens.append(
+            Token(found.start(), of.end() if of else found.end(), label, scores, modest=single)
+        )
+    if any(token.meaning is not None and not token.modest for token in tokens):
+        tokens = [
+            token
+            for token in tokens
+            if (not token.modest or _said_to_be_scores(text, token.start))
+            and not _FIELDS.fullmatch(_inside_key(token.label))
+        ]
+    parsed = reading(text, tokens, Failure.UNKNOWN_LABEL)
+    if parsed.failure is Failure.UNKNOWN_LABEL and _scores_inside(parsed.label):
+        return Parsed(label=parsed.label, failure=Failure.OUT_OF_SCALE)
+    return parsed
+
+
+def _said_to_be_scores(text: str, start: int) -> bool:
+    return _SCORES_FOLLOW.search(text[max(0, start - _BEFORE) : start]) is not None
+
+
+def _inside_key(label: str) -> str:
+    """What stands in brackets as it is compared: ``**Rating_A**: 8`` is ``rating a: 8``."""
+    bare_label = re.sub(r"[*`\"'“”‘’]", "", label).replace("_", " ")
+    return " ".join(bare_label.split()).rstrip("!").casefold()
+
+
+def _scores_inside(label: str) -> re.Match[str] | None:
+    """Two numbers and nothing else; whether they lie in the scale is another question."""
+    key = _inside_key(label)
+    for pattern in (_SCORES, _NAMED_SCORES, _DECIMAL_COMMAS):
+        if found := pattern.fullmatch(key):
+            return found
+    return None
+
+
+def _both_in_scale(
+    pair: re.Match[str], out_of: str | None, scale: tuple[float, float]
+) -> tuple[float, float] | None:
+    left = _in_scale(pair[1], pair[2] or out_of, scale)
+    right = _in_scale(pair[3], pair[4] or out_of, scale)
+    return None if left is None or right is None else (left, right)
 
 
 def compare_grades(left: Parsed, right: Parsed) -> Parsed:
@@ -105,4 +176,4 @@ def compare_grades(left: Parsed, right: Parsed) -> Parsed:
             return graded
     if left.grade is None or right.grade is None:
         raise ValueError("both readings must be grades")
-    return _by_scores(f"{left.label} {right.label}", (left.grade, right.grade))
+    return by_scores(f"{left.label} {right.label}", (left.grade, right.grade))

@@ -225,8 +225,13 @@ def _last_failure(judge: Watched, now: datetime) -> Iterator[str]:
     if last is not None:
         yield ago(last.at, now)
         yield one_line(last.kind, 40)
-        if last.error:
-            yield one_line(last.error, 300)
+        if why := _without_kind(last.error, last.kind):
+            yield one_line(why, 300)
+
+
+def _without_kind(error: str, kind: str) -> str:
+    """A failure in words without its class, which a parser's own begin with."""
+    return error.removeprefix(f"{kind}: ")
 
 
 def details(judge: Watched, now: datetime) -> list[tuple[str, str]]:
@@ -291,11 +296,16 @@ def worker_line(worker: Worker, now: datetime) -> str:
 # ── verdicts ────────────────────────────────────────────────────────────────
 
 
-def listed_line(listed: Listed, now: datetime, *, with_kind: bool) -> str:
-    """A verdict in a line; its models stay unnamed, since a lead may vote too."""
+def listed_lines(found: Sequence[Listed], now: datetime, *, with_kind: bool) -> list[str]:
+    """Verdicts in a line each; their models stay unnamed, since a lead may vote too."""
+    widest = max((sum(map(cell_width, one_line(one.question, 16))) for one in found), default=0)
+    return [_listed_line(one, now, widest, with_kind) for one in found]
+
+
+def _listed_line(listed: Listed, now: datetime, widest: int, with_kind: bool) -> str:
     cells = [
         _cell(ago(listed.at, now), 11, is_number=False),
-        _cell(listed.question, 16, is_number=False),
+        _cell(listed.question, widest, is_number=False),
         f"turn {listed.turn}" if listed.turn else "all turns",
         f"order {listed.left}" if listed.left else "no order",
     ]
@@ -303,9 +313,10 @@ def listed_line(listed: Listed, now: datetime, *, with_kind: bool) -> str:
         cells.append(f"repeat {listed.repeat}")
     if listed.pairs > 1:
         cells.append(f"{listed.pairs} pairs")
-    if with_kind:
+    why = _without_kind(listed.said, listed.kind)
+    if with_kind and why == listed.said:
         cells.append(_cell(listed.kind, 16, is_number=False))
-    cells.append(one_line(listed.said, 200))
+    cells.append(one_line(listed.said if with_kind else why, 200))
     return _GAP.join(cells)
 
 
@@ -391,7 +402,6 @@ def failure_lines(
         return ["Nothing failed."]
     lines = [f"{count:>9,}  {one_line(kind, 60)}" for kind, count in counts.items()]
     lines.append("")
-    for one in found:
-        text = listed_line(one, now, with_kind=True)
+    for one, text in zip(found, listed_lines(found, now, with_kind=True), strict=True):
         lines.append(one_line(f"{one.id[:12]:14}{text}", width))
     return lines

@@ -62,27 +62,45 @@ async def follow_servers(
 ) -> None:
     """Let a pool ask wherever a judge is to be asked now, until this is cancelled.
 
+    What a new check found of a server is gone by, too.
+
     Args:
-        on_note: as for :func:`clients_of`; told of servers that come and go, too.
+        on_note: as for :func:`clients_of`; told of servers that come and go, or that can do
+            otherwise than before, too.
     """
 
-    def look() -> tuple[set[str], dict[str, ChatClient]]:
+    def look() -> tuple[set[str], dict[str, ChatClient], dict[str, Mapping[str, Any]]]:
         known = {one.address for one in pool.endpoints}
         try:
             with Store(study, reading=True) as store:
-                wanted = {one.address for one in store.endpoints.of(record.name)}
-            new = clients_of(study, record, on_note, without=known) if wanted - known else {}
+                found = {one.address: one.found for one in store.endpoints.of(record.name)}
+            new = clients_of(study, record, on_note, without=known) if found.keys() - known else {}
         except StudyUnavailable:
-            return set(), {}  # whoever writes verdicts down says so
-        return known - wanted, new
+            return set(), {}, {}  # whoever writes verdicts down says so
+        return known - found.keys(), new, found
 
     while True:
         await asyncio.sleep(LOOK_EVERY)
-        gone, new = await asyncio.to_thread(look)
+        gone, new, found = await asyncio.to_thread(look)
+        for client in [one.client for one in pool.endpoints]:
+            if isinstance(client, ChatClient):
+                _take_in(client, found.get(client.base_url), on_note)
         if on_note is not None:
             for address in (*new, *gone):
                 on_note(f"{address} {'takes part' if address in new else 'gets no more calls'}")
         await pool.change(new, gone)
+
+
+def _take_in(
+    client: ChatClient, found: Mapping[str, Any] | None, on_note: Callable[[str], None] | None
+) -> None:
+    """Let a client go by what a check found since; what it stored itself tells it nothing new."""
+    if found is None or found == client.found:
+        return
+    before = client.support
+    client.learn(found)
+    if client.support != before and on_note is not None:
+        on_note(f"{client.base_url} was checked anew: its calls go by what was found")
 
 
 def _mend(
@@ -90,7 +108,9 @@ def _mend(
 ) -> None:
     try:
         with Store(study) as store:
-            store.endpoints.keep_found(judge, one.address, disbelieved(one.found, words))
+            now = {each.address: each.found for each in store.endpoints.of(judge)}
+            found = disbelieved(now.get(one.address, one.found), words)
+            store.endpoints.keep_found(judge, one.address, found)
     except StudyUnavailable as error:
         words = f"{words} (not kept: {error.message})"
     if on_note is not None:

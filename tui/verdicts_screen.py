@@ -11,7 +11,7 @@ from textual.widgets import Static
 from core.errors import TiebreakError
 from core.text import many, one_line
 from tui.actions import VERDICTS, Action
-from tui.judge_lines import OK, listed_line, verdict_text
+from tui.judge_lines import OK, listed_lines, verdict_text
 from tui.screens import take_keys
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.named_list import NamedList
@@ -77,11 +77,16 @@ class VerdictsScreen(ModalScreen[None]):
             self._say(f"{error.message}. {error.hint}.", warning=True)
             return
         now = app.store.clock()
-        self.verdicts.show([(one.id, listed_line(one, now, with_kind=False)) for one in found])
+        lines = listed_lines(found, now, with_kind=False)
+        self.verdicts.show([(one.id, line) for one, line in zip(found, lines, strict=True)])
         kind = "with a choice" if self._kind == OK else one_line(self._kind, 60)
         newest = "the newest first" if len(found) < _MOST else f"the newest {_MOST:,}"
+        # A ranking that failed is one line for all its pairs.
+        count = many(sum(one.pairs for one in found), "verdict")
+        if any(one.pairs > 1 for one in found):
+            count += f" of {many(len(found), 'call')}"
         self.query_one("#verdicts-status", Static).update(
-            f"{one_line(self._judge, 60)}  │  {kind}  │  {many(len(found), 'verdict')}, {newest}"
+            f"{one_line(self._judge, 60)}  │  {kind}  │  {count}, {newest}"
         )
 
     def _say(self, message: str, *, warning: bool = False) -> None:

@@ -17,7 +17,17 @@ from hypothesis import strategies as st
 
 from core.blinding import meant
 from core.errors import Conflict, NotForAnnotators
-from core.records import Annotator, Combined, Judge, Pair, Seen, Verdict, VerdictStatus, combine
+from core.records import (
+    Annotator,
+    Choice,
+    Combined,
+    Judge,
+    Pair,
+    Seen,
+    Verdict,
+    VerdictStatus,
+    combine,
+)
 from core.times import stamp
 from db.judge_control import JudgeControl
 from db.judge_counts import TOGETHER, Pace, Told, VerdictCounts, quantile
@@ -364,10 +374,31 @@ def test_failures_are_listed_newest_first_and_leave_with_their_successor(tmp_pat
 
 
 def test_the_calls_of_a_verdict(tmp_path: Path) -> None:
-    study = watched_study(tmp_path / "study.db")
-    with Store(study) as store:
-        assert [call.outcome for call in calls_of(store, "earlier 23")] == ["rate limited"]
-        assert calls_of(store, "earlier 99") == []
+    path = make_study(tmp_path / "s.db", questions=2)
+    with Store(path) as store:
+        store.judging.add(Judge("j", "openai", "m"))
+        given = [
+            Verdict(name, Pair("q1", "ant", "bee"), 1, "j", VerdictStatus.OK, Choice.TIE, left=1,
+                    repeat=repeat, attempts=2, latency=900.0, at=stamp(MOMENT))
+            for repeat, name in enumerate(("asked", "batch"))
+        ]  # fmt: skip
+        store.judging.record(given)
+        store.judging.record([replace(given[0], id="reread", attempts=0, supersedes="asked")])
+        days = {-3 * 86_400: "rate limited", -900: "ok", 1: "other"}
+        with store.write() as connection:
+            for seconds, outcome in days.items():
+                connection.execute(
+                    "INSERT INTO attempt (call, judge_id, owner, begun_at, ended_at, outcome) "
+                    "SELECT ?1, id, 'o', ?2, ?2, ?3 FROM judge WHERE name = 'j'",
+                    (
+                        "else" if outcome == "other" else "asked",
+                        stamp(MOMENT + timedelta(seconds=seconds)),
+                        outcome,
+                    ),
+                )
+        assert [call.outcome for call in calls_of(store, "asked")] == ["rate limited", "ok"]
+        assert calls_of(store, "batch") == calls_of(store, "reread") == []
+        assert calls_of(store, "no such") == []
 
 
 def test_a_verdict_that_shares_its_call_shows_it(tmp_path: Path) -> None:
@@ -413,7 +444,7 @@ def test_calls_are_found_without_reading_all_that_were_ever_made(tmp_path: Path)
     with Store(path) as store:
         store.judging.add(Judge("j", "openai", "m"))
         rows = [
-            (f"call {n}", stamp(moment + timedelta(seconds=n / 10)), "ok" if n % 3 else "lost")
+            (f"call {n}", stamp(moment + timedelta(seconds=n / 10)), "ok" if n % 9 else "lost")
             for n in range(40_000)
         ]
         with store.write() as connection:
@@ -429,8 +460,9 @@ def test_calls_are_found_without_reading_all_that_were_ever_made(tmp_path: Path)
             )
             for n in (50, 20_000, 39_000)
         ]  # fmt: skip
-        older = replace(given[2], id="call 7", repeat=8)  # its call is hours older than it
-        store.judging.record([*given, older])
+        older = replace(given[2], id="call 9", repeat=8)  # its call, lost, is hours older than it
+        batch = replace(given[2], id="by file", repeat=9, attempts=3)  # its calls are in no log
+        store.judging.record([*given, older, batch])
         steps = 0
 
         def count() -> int:
@@ -440,12 +472,16 @@ def test_calls_are_found_without_reading_all_that_were_ever_made(tmp_path: Path)
 
         store.connection.set_progress_handler(count, 100)
         took = {}
-        for one in (*given, older):
+        for one in (*given, older, batch):
             steps = 0
-            assert len(calls_of(store, one.id)) == 1, one.id
+            assert len(calls_of(store, one.id)) == (one.id != "by file"), one.id
             took[one.id] = steps
+        steps = 0
+        store.connection.execute("SELECT count(*) FROM attempt WHERE call IN ('x', 'y')").fetchone()
+        whole = steps
         store.connection.set_progress_handler(None, 0)
-    assert max(took["call 50"], took["call 20000"], took["call 39000"]) < took["call 7"] / 4
+    assert max(took["call 50"], took["call 20000"], took["call 39000"]) < whole / 4
+    assert max(took["call 9"], took["by file"]) < whole * 0.75, "failed ones, and a few more"
 
 
 def test_what_a_dead_process_held_waits(tmp_path: Path) -> None:

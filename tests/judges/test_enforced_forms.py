@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,12 +36,18 @@ def styles() -> list[str]:
     return named
 
 
+SCORES = "score-brackets"
+"""A family that comes out of users' files only."""
 STYLES = [one for one in styles() if not one.startswith("pairwise-")]
+STYLES += [f"{SCORES} explain={explain}" for explain in ("first", "after", "none")]
 COUNT = 4
 
 
 def held(style: str, count: int = COUNT) -> tuple[Prompt, Form]:
-    prompt = PROMPTS.variants(style)[0]
+    prompt = PROMPTS.variants(style.replace(SCORES, "score-pair"))[0]
+    if style.startswith(SCORES):
+        asked = prompt.user + "\n[[rating_a,rating_b]]"
+        prompt = replace(prompt, parser="score_brackets", grammar=Grammar({}), user=asked)
     wanted = wanted_of(prompt, count)
     assert wanted is not None
     assert wanted.form is not None
@@ -62,8 +70,9 @@ def short(form: Form) -> Form:
 def test_every_family_says_what_it_wants() -> None:
     for style in styles():
         assert wanted_of(PROMPTS.variants(style)[0], 3) is not None, style
+    assert held(f"{SCORES} explain=none")[1].values[:2] == ("[[1, 1]]", "[[1, 2]]")
     assert {style.split()[0] for style in STYLES} == {
-        "pairwise", "five-level", "single-answer", "score-pair", "ranking",
+        "pairwise", "five-level", "single-answer", "score-pair", SCORES, "ranking",
     }  # fmt: skip
 
 
@@ -182,6 +191,7 @@ def test_a_verdict_may_follow_a_colon_where_no_line_of_its_own_is_asked_for() ->
     for form, taken in ((free, True), (strict, False)):
         assert form.takes("It is good. Rating: [[5]]") is taken
         assert bool(re.fullmatch(form.regex, "It is good. Rating: [[5]]")) is taken
+    assert free.takes("0\n[[10]]"), "reasons shorter than a sign that could stand after them"
     assert form_of("single_grade", Grammar({}, (0.5, 1)), "first", "", 512) is None
     assert form_of("json", rules, "first", "", 512) is None
 
@@ -273,4 +283,21 @@ async def test_an_enforced_object_says_so_and_one_who_ignores_it_is_noticed() ->
         await client.ask(ask, {}, wanted=wanted)
         assert "response_format" not in stub.requests[-1].body
         assert len(notes) == 1
+        await client.close()
+
+
+async def test_a_newer_finding_outlives_replies_to_what_was_sent_before_it() -> None:
+    wanted = Wanted(form=held("pairwise")[1])
+    ask = [Message("user", "Which?")]
+    late = replace(completion("Answer A."), delay=0.3)
+    async with StubServer(lambda _: late) as stub:
+        client = ChatClient(stub.url, "m", found=FOUND)
+        under_way = asyncio.create_task(client.ask(ask, {}, wanted=wanted))
+        while not stub.requests:
+            await asyncio.sleep(0.01)
+        client.learn({"structured": {"form": "structured_outputs"}})
+        assert not (await under_way).enforced
+        assert client.support.form == "structured_outputs"
+        assert not (await client.ask(ask, {}, wanted=wanted)).enforced
+        assert client.support.form == "", "its own replies do tell"
         await client.close()

@@ -10,6 +10,7 @@ import random
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from core.errors import TiebreakError
 from core.records import Choice, Judge, Pair, Question, Seen, Verdict, VerdictStatus
 from judges.families import Family
 from judges.lineups import Lineup
-from judges.models import ModelJudge, make_judge
+from judges.models import ModelJudge, make_judge, new_judge
 from judges.prompt_files import load_prompts
 from judges.prompting import list_label, list_of
 from judges.rereading import differs, read_again, superseding
@@ -288,6 +289,39 @@ async def test_what_was_read_is_read_alike_again(stub: StubServer) -> None:
         read = read_again(load_prompts().family("ranking"), verdict)
         assert read is not None
         assert not differs(verdict, read)
+
+
+async def test_scores_in_brackets_are_kept_and_read_alike_again(
+    stub: StubServer, tmp_path: Path
+) -> None:
+    (tmp_path / "rated.txt").write_text(
+        "{question} {answer_a} {answer_b}\nRate both from 1 to 10: [[rating_a,rating_b]]"
+    )
+    known = load_prompts(tmp_path)
+    record = new_judge(
+        "stub", "openai", "stub-model", endpoint=stub.url, prompt="rated", prompts=known
+    )
+    family = known.family("rated")
+    replies = ["B errs.\n\n[[8.5, 4]]", "[[3,9]]", "[[7,7]]", "[[0,11]]", "[[A]]", "8 7"]
+    for reply in replies:
+        stub.enqueue(completion(reply))
+    given = [(await call(record, [orders()[1]], known))[0] for _ in replies]
+    assert [(verdict.choice, verdict.scores, verdict.failure) for verdict in given] == [
+        (Choice.MODEL_2, (8.5, 4), ""),
+        (Choice.MODEL_1, (3, 9), ""),
+        (Choice.TIE, (7, 7), ""),
+        (None, None, "out of scale"),
+        (None, None, "unknown label"),
+        (None, None, "no verdict"),
+    ]
+    for verdict in given:
+        read = read_again(family, verdict)
+        assert read is not None
+        assert not differs(verdict, read)
+    mistaken = read_again(family, replace(given[0], scores=(4.0, 8.5), choice=Choice.MODEL_1))
+    assert mistaken is not None
+    fresh = superseding(replace(given[0], choice=Choice.MODEL_1), mistaken, "2026-01-01T00:00:00Z")
+    assert (fresh.choice, fresh.scores) == (Choice.MODEL_2, (8.5, 4))
 
 
 async def test_a_reading_that_differs_supersedes(stub: StubServer) -> None:

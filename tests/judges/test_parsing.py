@@ -22,6 +22,7 @@ from judges.prompt_files import load_prompts
 HERE = Path(__file__).parent
 GRAMMARS = {prompt.parser: prompt.grammar for prompt in load_prompts().by_id.values()}
 GRAMMARS["ranking"] = Grammar({}, names=("A", "B", "C", "D"))
+GRAMMARS["score_brackets"] = Grammar({})
 LABELS = Grammar({"A": Seen.LEFT, "B": Seen.RIGHT, "C": Seen.TIE, "D": Seen.BOTH_BAD})
 
 
@@ -96,7 +97,7 @@ PIECES = [
     "“", "”", "Final verdict: ", "not ", "is ", ". ", "/10", "**", '{"verdict": "A"}', '"',
     "<think>", "</think>", "\\boxed{", "B}", "＞", "［", "】", "\u200f", "because ", "٧", "```\n",
     '{"verdict":', "A", "[[A > B", " > C = D]]", "|", "(", ")", "Answer: ", "\\[", "```json\n",
-    '[{"verdict": "B"}]', "[[B > A | C = D]]", "says:\n",
+    '[{"verdict": "B"}]', "[[B > A | C = D]]", "says:\n", "[[8, 7]]", "[[8,", " 7/10", "[6, 9]",
 ]  # fmt: skip
 PARTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=8)))
 REPLIES = st.one_of(st.text(), PARTS.map("".join))
@@ -114,11 +115,16 @@ def test_no_reply_breaks_a_parser_or_becomes_what_it_does_not_say(reply: str, pa
     if parser == "ranking":
         assert parsed.ranking is not None
         assert sorted("".join("".join(tier) for tier in parsed.ranking.tiers)) == list("ABCD")
-    elif parser in ("score_pair", "single_grade"):
+    elif parser in ("score_pair", "score_brackets", "single_grade"):
         low, high = GRAMMARS[parser].scale
         for number in parsed.scores or (parsed.grade,):
             assert number is not None
             assert low <= number <= high
+        if parsed.scores is not None:
+            left, right = parsed.scores
+            assert parsed.seen is (
+                Seen.TIE if left == right else Seen.LEFT if left > right else Seen.RIGHT
+            )
     else:
         assert GRAMMARS[parser].labels[parsed.label] is parsed.seen
 
@@ -127,6 +133,7 @@ def test_no_reply_breaks_a_parser_or_becomes_what_it_does_not_say(reply: str, pa
 def test_without_brackets_there_is_no_label(text: str) -> None:
     assert parse("bracket", text, LABELS).failure is not None
     assert parse("single_grade", text, LABELS).failure is not None
+    assert parse("score_brackets", text, LABELS).failure is not None
 
 
 NO_LABEL = st.text(st.characters(exclude_characters="ABCDabcd[]0123456789", max_codepoint=0x2FFF))
@@ -183,7 +190,12 @@ DRESSED = (
 @pytest.mark.parametrize("dress", DRESSED)
 @pytest.mark.parametrize("parser", sorted(set(PARSERS) - {"json"}))
 def test_a_bare_verdict_may_be_dressed(parser: str, dress: str) -> None:
-    bare = {"choice": "A", "single_grade": "[[7]]", "score_pair": "8 7"}
+    bare = {
+        "choice": "A",
+        "single_grade": "[[7]]",
+        "score_pair": "8 7",
+        "score_brackets": "[[8, 7]]",
+    }
     bare |= {"bracket": "[[B]]", "five_level": "[[A>>B]]", "ranking": "[[B > A | C = D]]"}
     if parser == "score_pair" and dress == "> {}":
         dress = "{}"  # a quoted line of two numbers is somebody else's
@@ -231,10 +243,53 @@ def test_what_an_answer_plants_is_not_what_the_judge_says(
     assert parse("bracket", reply, LABELS).label == said
 
 
+SCORE = st.one_of(
+    st.integers(1, 10).map(float), st.integers(100, 999).map(lambda hundredths: hundredths / 100)
+)
+
+
+@given(
+    quoted=st.tuples(SCORE, SCORE), said=st.tuples(SCORE, SCORE), text=st.text("a b", max_size=40)
+)
+def test_scores_that_an_answer_plants_are_not_the_judges(
+    quoted: tuple[float, float], said: tuple[float, float], text: str
+) -> None:
+    told, planted = (f"[[{left:g}, {right:g}]]" for left, right in (said, quoted))
+    reply = f"> {text} output {planted} {text}\n\nI disregard that line.\n\n{told}"
+    assert parse("score_brackets", reply, GRAMMARS["score_brackets"]).scores == said
+    listed = f"The list [{quoted[0]:g}, {quoted[1]:g}] is in both answers.\n\n{told}"
+    assert parse("score_brackets", listed, GRAMMARS["score_brackets"]).scores == said
+
+
+@given(one=st.tuples(SCORE, SCORE), other=st.tuples(SCORE, SCORE))
+def test_scores_that_differ_contradict_unless_the_last_are_final(
+    one: tuple[float, float], other: tuple[float, float]
+) -> None:
+    first, last = (f"[[{left:g},{right:g}]]" for left, right in (one, other))
+    grammar = GRAMMARS["score_brackets"]
+    both = parse("score_brackets", f"{first}\n\nThen again, no.\n\n{last}", grammar)
+    assert both.failure is (None if one == other else Failure.CONTRADICTION)
+    final = parse("score_brackets", f"{first}\n\nThen again, no.\n\nFinal: {last}", grammar)
+    assert final.scores == other
+
+
 @pytest.mark.parametrize("parser", PARSERS)
 @pytest.mark.parametrize(
     "piece",
-    ["[", "[[", "[[A]] ", "```\n", "{", '{"verdict": ', " ", "\\boxed{ ", "8 ", "<think>", "> \n"],
+    [
+        "[",
+        "[[",
+        "[8, 7] ",
+        "[[A]] ",
+        "```\n",
+        "{",
+        '{"verdict": ',
+        " ",
+        "\\boxed{ ",
+        "8 ",
+        "<think>",
+        "> \n",
+    ],
 )
 def test_long_replies_take_linear_time(parser: str, piece: str) -> None:
     """Twenty thousand characters of the worst kinds, where quadratic work would take a minute."""

@@ -234,6 +234,55 @@ def test_fastchats_prompts_are_families_and_one_joint_family(tmp_path: Path) -> 
         prompts.pick("pair-x", both_orders(PAIR, 3, three, ("a",) * 3, ("b",) * 3)[0])
 
 
+def test_fastchats_score_pairs_are_read_and_join_by_themselves(tmp_path: Path) -> None:
+    told = {
+        "system_prompt": 'Rate both from 1 to 10, as "[[rating_a,rating_b]]", such as "[[5,6]]".',
+        "output_format": "[[rating_a,rating_b]]",
+    }
+    reference = "{question}{ref_answer_1}{answer_a}{answer_b}"
+    lines = [
+        line(),
+        line(name="score-x", **told),
+        line(name="score-x-multi-turn", prompt_template=MULTI, **told),
+        line(name="score-maths", prompt_template=reference, **told),
+    ]
+    (tmp_path / "judge_prompts.jsonl").write_text("\n".join(lines) + "\n")
+    prompts = load_prompts(tmp_path)
+    assert {"pair-x", "score-x", "score-maths", "fastchat-scores"} <= set(prompts.families)
+    assert "fastchat-pairwise" not in prompts.families, "one family of labels joins nothing"
+    assert prompts.pick("fastchat-scores", orders()[0]).reference
+    conversation = prompts.pick("fastchat-scores", orders(2)[0])
+    assert conversation.id == "fastchat-scores/score-x-multi-turn"
+    read = conversation.read("As for [[rating_a,rating_b]]: B is right.\n\n[[5,8.5]]")
+    assert (read.seen, read.scores, read.label) == (Seen.RIGHT, (5, 8.5), "5,8.5")
+    assert conversation.read("[[7, 7]]").seen is Seen.TIE
+    assert conversation.read("[[A]]").failure == "unknown label"
+    assert conversation.read("[[5,11]]").failure == "out of scale"
+
+
+def test_two_scores_in_brackets_are_asked_for_by_templates_and_written_prompts(
+    tmp_path: Path,
+) -> None:
+    ask = "{question} {answer_a} {answer_b}\nRate both as [[rating_a, rating_b]]."
+    (tmp_path / "two.txt").write_text(ask)
+    (tmp_path / "mine.toml").write_text(
+        'id = "mine"\ntitle = "Two scores"\nform = "pair"\nturns = "single"\nreference = false\n'
+        'fields = ["question", "answer_a", "answer_b"]\nparser = "score_brackets"\n'
+        f'scale = [0, 5]\nmax_tokens = 64\nuser = """{ask}"""\n'
+    )
+    prompts = load_prompts(tmp_path)
+    two, mine = prompts.by_id["two"], prompts.by_id["mine"]
+    assert (two.parser, mine.parser) == ("score_brackets", "score_brackets")
+    assert two.read("[[0, 5]]").failure == "out of scale"
+    assert mine.read("[[0, 5]]").scores == (0, 5)
+    task = orders(1, dataclasses.replace(QUESTION, references=()))[0]
+    (tmp_path / "shots").mkdir()
+    (tmp_path / "shots" / "shot.toml").write_text(EXAMPLE + "scores = [4.5, 2]\n")
+    prompts.add_examples(tmp_path / "shots" / "shot.toml")
+    told = prompts.pick("mine examples=shot", task).examples
+    assert told[1].content == "A is right and B is not.\n\n[[4.5, 2]]"
+
+
 @pytest.mark.parametrize(
     ("text", "field", "words"),
     [
@@ -241,7 +290,12 @@ def test_fastchats_prompts_are_families_and_one_joint_family(tmp_path: Path) -> 
         ("[]", "", "not a JSON object"),
         (line(name=""), "name", "missing"),
         (line(type="triple"), "type", "not pairwise or single"),
-        (line(output_format="[[rating_a,rating_b]]"), "output_format", "does not go with"),
+        (line(output_format="[[rating]]"), "output_format", "does not go with"),
+        (
+            line(type="single", output_format="[[rating_a,rating_b]]"),
+            "output_format",
+            "does not go with",
+        ),
         (line(prompt_template="{question}{answer}"), "prompt_template", "do not fit"),
         (line(prompt_template="{question}{answer_a}"), "answer_b", "does not show it"),
         (line(system_prompt="Judge."), "", "how the verdict is to be written"),

@@ -14,8 +14,10 @@ import pytest
 
 from core.records import Judge, Pair, Question, Verdict, VerdictStatus
 from judges.client import ChatClient
+from judges.forms import form_of
 from judges.models import ModelJudge, make_client, make_judge
 from judges.outcomes import TooLong
+from judges.parsing import Grammar, parse
 from judges.probing import probe
 from judges.prompt_files import load_prompts
 from judges.prompting import Message
@@ -147,10 +149,19 @@ STYLES = [
 
 @pytest.mark.parametrize("style", STYLES)
 def test_every_verdict_of_every_form_parses(url: str, style: str) -> None:
-    count = 12 if style.endswith("none") else 4  # reasons go on to their limit: 1,200 tokens
+    count = 12 if style.endswith("none") else 2  # reasons go on to their limit: 1,200 tokens
     verdicts = asyncio.run(judged(url, style, checked(url), count=count))
     assert Counter(verdict.status for verdict in verdicts) == {VerdictStatus.OK: len(verdicts)}
     assert {verdict.endpoint for verdict in verdicts} == {url}
+
+
+def test_every_score_pair_in_brackets_parses(url: str) -> None:
+    form = form_of("score_brackets", Grammar({}), "none", "[[rating_a,rating_b]]", 64)
+    replies = asyncio.run(ask_all(url, checked(url), Wanted(form=form), 60))
+    assert all(reply.enforced for reply in replies)
+    read = [parse("score_brackets", reply.content, Grammar({})) for reply in replies]
+    assert [parsed.failure for parsed in read] == [None] * 60
+    assert len({parsed.scores for parsed in read}) > 10, "chance gives many"
 
 
 # Six answers have more rankings than a schema lists: there the parser alone tells.

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from core.records import Judge, Pair, Verdict, VerdictStatus
+from core.times import stamp
 from db.judge_control import JudgeControl
 from db.store import Store
 from tests.studies import make_study, rows
@@ -117,6 +118,31 @@ async def test_the_judges_their_details_and_the_raw_reply_of_a_failure(
         await pilot.press("tab")
         assert app.screen.query_one(JudgeList).aimed
     app.store.close()
+
+
+async def test_a_ranking_that_failed_is_a_line_that_says_why(tmp_path: Path) -> None:
+    path = make_study(tmp_path / "s.db", questions=2, models=("ant", "bee", "cow"))
+    why = "incomplete ranking: the ranking does not name each answer once: 'A > B'"
+    pairs = [(one, two) for one, two in (("ant", "bee"), ("ant", "cow"), ("bee", "cow"))]
+    with Store(path) as store:
+        store.judging.add(Judge("ranker", "openai", "m", "http://a/v1", "ranking"))
+        failed = [
+            Verdict(
+                f"{question} {one} {two}", Pair(question, one, two), 1, "ranker",
+                VerdictStatus.UNPARSED, left=1, error=why, failure="incomplete ranking",
+                label="A ? B of 3", raw="[[A > B]]", at=stamp(MOMENT),
+            )
+            for question in ("q1", "q2")
+            for one, two in pairs
+        ]  # fmt: skip
+        store.judging.record(failed)
+    app = judges_app(path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, "6  incomplete ranking")
+        assert "· incomplete ranking · the ranking does not name" in painted(pilot)
+        await pilot.press("enter", "enter")
+        await until(pilot, "6 verdicts of 2 calls, the newest first")
+        assert "q2  turn 1  order 1  3 pairs  the ranking does not name" in painted(pilot)
 
 
 async def test_it_moves_by_itself_and_keeps_the_chosen_judge(study: Path) -> None:

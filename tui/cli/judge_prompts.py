@@ -41,7 +41,7 @@ def prompts_list(paths: tuple[Path, ...], as_json: bool) -> None:
         return
     for family in families:
         first = family.variants[0]
-        line = f"{family.name:18}{first.form:7}{first.parser:13}{first.title}{_lacks(family)}"
+        line = f"{family.name:18}{first.form:7}{first.parser:15}{first.title}{_lacks(family)}"
         click.echo(one_line(line, 200))
 
 
