@@ -197,7 +197,7 @@ def form_of(
         explain = "first" if rules.scores_last else "after"
     if most <= 0:
         explain = "none"
-    is_alone = parser == "score_pair" or _ON_ITS_OWN.search(wording)
+    is_alone = parser in ("score_pair", "score_brackets") or _ON_ITS_OWN.search(wording)
     between = _LINE if is_alone else _LINE_OR_COLON
     return Form(verdict, tuple(values), explain, most, has_code, between)
 

@@ -201,8 +201,12 @@ def opens_the_list(seat: Terminal) -> None:
 def rules(seat: Terminal, key: str, reason: str) -> None:
     """Rule with a key and a reason, and wait until it is said to be on the disk."""
     is_other = f": {WORDS[key]}." not in seat.text()
+    asked, again = f"Why “{WORDS[key]}”?", "Again for"
     seat.send(key)
-    seat.shows(f"Why “{WORDS[key]}”?")
+    seat.until(lambda: asked in seat.text() or again in seat.text())
+    if asked not in seat.text():  # the case had only just been painted
+        seat.send(key)
+        seat.shows(asked)
     seat.send(reason)
     seat.shows(reason)
     seat.send(ESCAPE)
