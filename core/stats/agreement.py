@@ -9,7 +9,6 @@ baselines that need no model stand beside them, on the items that judges judged.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -21,12 +20,13 @@ from core.stats.comparing import (
     PANEL,
     S1,
     S2,
-    Rater,
+    Voice,
     agreeing_and_compared,
-    baselines_on,
+    baselines_in,
     is_model,
-    judges_on,
-    people_on,
+    judges_in,
+    people_in,
+    together,
     worst_cases,
 )
 from core.stats.intervals import clustered_share
@@ -36,25 +36,21 @@ from core.stats.tally import BOTH_BAD
 from core.stats.view import View
 
 
-def _raters(view: View, turn: int) -> list[Rater]:
+def _voices(view: View, turn: int) -> list[Voice]:
     """Who has a word on some item of a turn: people, judges, panels, baselines beside these."""
-    here = view.turn == turn
-    judges = judges_on(view, here)
-    models = [judge.rated for judge in judges if is_model(view, judge.name)]
-    beside = []
+    judges = judges_in(view)
+    models = [judge for judge in judges if is_model(view, judge.name)]
+    everyone = [*people_in(view), *judges]
     if models:
-        judged = np.any(models, axis=0)
-        for each in baselines_on(view, here):
-            beside.append(replace(each, classes=each.classes * judged, rated=each.rated & judged))
-    everyone = [*people_on(view, here), *judges, *beside]
-    return [rater for rater in everyone if rater.rated.any()]
+        everyone += baselines_in(view, models)
+    return [voice for voice in everyone if together(view, turn, voice)[0][0].rated.any()]
 
 
-def _comparisons(people_are: str, raters: list[Rater]) -> list[tuple[str, Rater, Rater]]:
+def _comparisons(people_are: str, voices: list[Voice]) -> list[tuple[str, Voice, Voice]]:
     """Judge–human, human–human within one population, judge–judge."""
-    people = [each for each in raters if each.sort == HUMAN]
-    judges = [each for each in raters if each.sort not in (HUMAN, BASELINE)]
-    beside = [each for each in raters if each.sort == BASELINE]
+    people = [each for each in voices if each.sort == HUMAN]
+    judges = [each for each in voices if each.sort not in (HUMAN, BASELINE)]
+    beside = [each for each in voices if each.sort == BASELINE]
     crossed = [
         (f"{each.sort}-{people_are}", each, human) for each in judges + beside for human in people
     ]
@@ -78,7 +74,11 @@ def _missing(is_within: bool, setup: str, both: bool) -> str:
     return "wherever both rated an item, one of them preferred neither model"
 
 
-def _estimate(view: View, turn: int, setup: str, kind: str, one: Rater, two: Rater) -> Estimate:
+def _estimate(
+    view: View, turn: int, setup: str, kind: str, voice: Voice, other: Voice
+) -> Estimate:
+    raters, times = together(view, turn, *((voice,) if voice is other else (voice, other)))
+    one, two = raters[0], raters[-1]
     labels: dict[str, Label] = {
         "turn": turn,
         "setup": setup,
@@ -90,15 +90,15 @@ def _estimate(view: View, turn: int, setup: str, kind: str, one: Rater, two: Rat
     agreeing, compared = agreeing_and_compared(first, None if one is two else second)
     options = view.options
     rng = view.rng("agreement", *labels.values())
-    found = clustered_share(agreeing, compared, options.level, options.replicates, rng)
+    found = clustered_share(agreeing, compared, options.level, options.replicates, rng, times)
     shared = one.rated & two.rated
-    worst = worst_cases(setup, one, two, (agreeing, compared))
+    worst = worst_cases(setup, one, two, times, (agreeing, compared))
     if found is None:
         reason = _missing(one is two, setup, bool(shared.any()))
         return Estimate(labels, None, reason=reason, failed=worst.failed, pending=worst.pending)
     if one.words > 1 and setup == S2:
         exact = "exact, over all tosses; nothing is estimated"
-        return Estimate(labels, 1 / 2, n=int(compared.sum()) // 2, method=exact, chance=1 / 2)
+        return Estimate(labels, 1 / 2, n=int(times @ compared) // 2, method=exact, chance=1 / 2)
     both_bad = any(np.any(each.classes[BOTH_BAD - 1][shared]) for each in (one, two))
     return Estimate(
         labels,
@@ -106,8 +106,8 @@ def _estimate(view: View, turn: int, setup: str, kind: str, one: Rater, two: Rat
         found.low,
         found.high,
         options.level,
-        n=int(compared.sum()) // one.words,
-        k=int(agreeing.sum()) if one.words == 1 else None,
+        n=int(times @ compared) // one.words,
+        k=int(times @ agreeing) if one.words == 1 else None,
         method=found.method if one.words == 1 else f"{found.method}; over all tosses",
         chance=1 / 2 if setup == S2 else 1 / 4 if both_bad else 1 / 3,
         lowest=worst.lowest,
@@ -123,9 +123,9 @@ def agreement(view: View) -> Result:
     estimates = []
     panels = False
     for turn in view.turns:
-        raters = _raters(view, turn)
-        panels = panels or any(rater.sort == PANEL for rater in raters)
-        comparisons = _comparisons(view.people, raters)
+        voices = _voices(view, turn)
+        panels = panels or any(voice.sort == PANEL for voice in voices)
+        comparisons = _comparisons(view.people, voices)
         estimates += [
             _estimate(view, turn, setup, *compared)
             for setup in (S1, S2)

@@ -48,21 +48,71 @@ class View:
         self.options = options
         _check_known("annotator group", options.group, tally.annotator_groups)
         _check_known("category", options.category, tally.categories)
-        keep = np.ones(len(tally.item_turn), np.bool_)
+        self._kept: dict[tuple[object, ...], Any] = {}
+
+    def selects(self, items: NDArray[Any]) -> Bools:
+        """Which of these item numbers of the tally are selected."""
+        tally, options = self.tally, self.options
+        keep = np.ones(len(items), np.bool_)
         if options.turn is not None:
-            keep &= tally.item_turn == options.turn
+            keep &= tally.item_turn[items] == options.turn
         if options.category is not None:
             wanted = [each == options.category for each in tally.categories]
-            keep &= np.array(wanted, np.bool_)[tally.pair_table[tally.item_pair, 2]]
-        self.all_items = bool(keep.all())
-        self.items = np.flatnonzero(keep)
-        self.turn: Ints = tally.item_turn[self.items]
-        self.pair: Ints = tally.item_pair[self.items]
-        pairs = tally.pair_table[self.pair]
-        self.model_1: Ints = pairs[:, 0]
-        self.model_2: Ints = pairs[:, 1]
-        self.category: Ints = pairs[:, 2]
-        self._kept: dict[tuple[object, ...], Any] = {}
+            category = tally.pair_table[tally.item_pair[items], 2]
+            keep &= np.array(wanted, np.bool_)[category]
+        return keep
+
+    @property
+    def selection(self) -> tuple[object, ...]:
+        """The options that :meth:`selects` looks at."""
+        return self.options.turn, self.options.category
+
+    @cached_property
+    def items(self) -> NDArray[np.int64]:
+        """The selected items, in rising order."""
+        every = np.arange(len(self.tally.item_turn))
+        if self.selects_all:
+            return every
+        return every[self.selects(every)]
+
+    @property
+    def selects_all(self) -> bool:
+        """Whether no option leaves items out."""
+        return all(each is None for each in self.selection)
+
+    @cached_property
+    def all_items(self) -> bool:
+        """Whether every item is selected."""
+        return self.selects_all or len(self.items) == len(self.tally.item_turn)
+
+    @cached_property
+    def turn(self) -> Ints:
+        """Turn by selected item."""
+        return np.asarray(self.tally.item_turn[self.items])
+
+    @cached_property
+    def pair(self) -> Ints:
+        """Pair number by selected item."""
+        return np.asarray(self.tally.item_pair[self.items])
+
+    @cached_property
+    def _pairs(self) -> Ints:
+        return np.asarray(self.tally.pair_table[self.pair])
+
+    @property
+    def model_1(self) -> Ints:
+        """First model by selected item."""
+        return self._pairs[:, 0]
+
+    @property
+    def model_2(self) -> Ints:
+        """Second model by selected item."""
+        return self._pairs[:, 1]
+
+    @property
+    def category(self) -> Ints:
+        """Category by selected item."""
+        return self._pairs[:, 2]
 
     def once(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
         """What ``make`` gives, made the first time and shared by the statistics after that."""
@@ -74,7 +124,10 @@ class View:
     @property
     def turns(self) -> list[int]:
         """The turns that occur, in order."""
-        return [int(turn) for turn in np.unique(self.turn)]
+        from core.stats.collapsed import collapsed, turns
+
+        (told,), _ = collapsed(self, turns(self))
+        return [int(turn) for turn in told[:, 0]]
 
     @property
     def people(self) -> str:
@@ -90,7 +143,7 @@ class View:
         if self.options.group is not None:
             return {self.people: (self.options.group,)}
         groups = sorted(set(self.tally.annotator_groups))
-        voted = [group for group in groups if self.tally.vote_counts(group).any()]
+        voted = [group for group in groups if self.tally.has_votes(group)]
         counted = [group for group in voted if group not in self.options.exclude_groups]
         several = counted if len(counted) > 1 else []
         everybody = None if counted == voted else tuple(counted)
@@ -114,20 +167,47 @@ class View:
         return self.once(("counts", groups), lambda: self._sided_counts(groups))
 
     def _sided_counts(self, groups: tuple[str, ...] | None) -> Ints:
+        return self._votes_at(groups, slice(None) if self.all_items else self.items)
+
+    def _votes_at(self, groups: tuple[str, ...] | None, items: NDArray[Any] | slice) -> Ints:
         if groups is not None and len(groups) == 1:
-            counts = self.tally.vote_counts(groups[0])
+            counts = self.tally.vote_counts(groups[0])[items]
         else:
-            counts = self.tally.vote_counts()
-            if groups is not None:
-                left_out = set(self.tally.annotator_groups) - set(groups)
-                counts = counts - sum(self.tally.vote_counts(each) for each in left_out)
-        if not self.all_items:
-            counts = counts[self.items]
+            counts = self.tally.vote_counts()[items]
+            for each in self._left_out(groups):
+                counts = counts - self.tally.vote_counts(each)[items]
         if self.options.merge_both_bad:
             counts = counts.copy()
             counts[:, TIE - 1] += counts[:, BOTH_BAD - 1]
             counts[:, BOTH_BAD - 1] = 0
         return counts
+
+    def _left_out(self, groups: tuple[str, ...] | None) -> tuple[str, ...]:
+        """The groups that several others leave, in order."""
+        every = set() if groups is None else set(self.tally.annotator_groups) - set(groups)
+        return tuple(sorted(every))
+
+    def vote_key(self, population: str) -> tuple[object, ...]:
+        """What tells a population's votes from those of others."""
+        groups = self.populations[population]
+        return groups, () if groups is not None and len(groups) == 1 else self._left_out(groups)
+
+    def votes_on(self, population: str, items: NDArray[Any]) -> Ints:
+        """Votes of one population on items of the tally, selected or not, shape (items, 6)."""
+        return self._votes_at(self.populations[population], items)
+
+    @property
+    def follows_votes(self) -> bool:
+        """Whether the votes are those that the tally counts, of which it knows what changed."""
+        return True
+
+    @cached_property
+    def _judge_numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.tally.judges)}
+
+    def judge_number(self, name: str) -> int:
+        """A judge's number."""
+        return self._judge_numbers[name]
 
     def counts(self, population: str | None = None) -> Ints:
         """Votes of one population by choice, shape (items, 4)."""
@@ -139,9 +219,20 @@ class View:
 
     def _combine(self, judge: int) -> Outcomes:
         cells = self.cells(judge)
-        one_order = not np.any((cells[:, 1] > 0) & (cells[:, 2] > 0))
+        one_order = not self.gave_both_orders(judge)
         cells = cells if self.all_items else cells[self.items]
         return combined(cells, one_order=one_order, merged=self.options.merge_both_bad)
+
+    def gave_both_orders(self, judge: int) -> bool:
+        """Whether a judge has a word in both orders of some item, selected or not."""
+        if self.follows(judge):
+            return self.tally.gave_both_orders(judge)
+        cells = self.cells(judge)
+        return bool(np.any((cells[:, 1] > 0) & (cells[:, 2] > 0)))
+
+    def follows(self, judge: int) -> bool:
+        """Whether a judge's words are those of the tally, in which a change is known."""
+        return self.options.repeats == FIRST or not self.tally.was_asked_again(judge)
 
     def cells(self, judge: int) -> Codes:
         """One judge's words in each order, shape (all items, 3); see :meth:`Tally.judge_cells`.
@@ -173,13 +264,21 @@ class View:
 
         return self.once(("repeats", judge), find)
 
+    @cached_property
+    def present(self) -> dict[str, int]:
+        """The judges that gave a verdict on a selected item with their numbers, by name."""
+        from core.stats.collapsed import said_by
+
+        names = self.tally.judges
+        return {
+            names[j]: j
+            for j in sorted(range(len(names)), key=names.__getitem__)
+            if np.any(said_by(self, names[j])[0].kind != NO_VERDICT)
+        }
+
     def judges(self) -> dict[str, Outcomes]:
         """The judges that gave a verdict on a selected item, in order of their names."""
-        names = self.tally.judges
-        every = {
-            names[j]: self.outcomes(j) for j in sorted(range(len(names)), key=names.__getitem__)
-        }
-        return {name: each for name, each in every.items() if np.any(each.kind != NO_VERDICT)}
+        return {name: self.outcomes(number) for name, number in self.present.items()}
 
     @cached_property
     def panel_labels(self) -> dict[str, Panel]:
@@ -287,21 +386,19 @@ class View:
             said.append("a judge's word in an order is what most of its repeats say")
         if chosen.merge_both_bad:
             said.append("both bad is counted as a tie (three classes)")
-        if self.once(("unequal",), self._sampled_unequally):
+        if self.tally.sampled_unequally:
             said.append("pairs came into the queue with unequal probability: only ppi weighs them")
         return (*said, *more)
 
-    def _sampled_unequally(self) -> bool:
-        known = self.tally.pair_probability
-        known = known[known > 0]
-        return bool(known.size) and float(known.min()) != float(known.max())
-
     def judge_notes(self) -> tuple[str, ...]:
         """What of each judge's work is not in the numbers, and how its words came about."""
+        from core.stats.collapsed import said_by
+
         notes = []
-        for name, outcomes in self.words().items():
+        for name in (*self.present, *self.panels()):
+            outcomes, times = said_by(self, name)
             failed, pending, undecided = (
-                int(outcomes.is_kind(kind).sum())
+                int(times[outcomes.is_kind(kind)].sum())
                 for kind in (Combined.FAILURE, Combined.PENDING, Combined.UNDECIDED)
             )
             panel = name in self.panel_labels
@@ -323,8 +420,7 @@ class View:
 
     def _repeat_notes(self) -> tuple[str, ...]:
         """Which judges were asked again, and what their word is then."""
-        names = self.tally.judges
-        asked = [name for name in self.judges() if self.repeats(names.index(name)).item.size]
+        asked = [name for name, judge in self.present.items() if self.tally.was_asked_again(judge)]
         if not asked:
             return ()
         word = (
