@@ -21,7 +21,7 @@ from core.stats.beside import TEXT_UNKNOWN
 from core.stats.census import Patterns, patterns_of
 from core.stats.outcomes import CELL_CODES, Outcomes, combined
 from core.stats.tally import CHOICES
-from core.stats.view import View
+from core.stats.view import View, one_each
 
 Longs = NDArray[np.int64]
 Rows = NDArray[Any]
@@ -82,6 +82,49 @@ def word(view: View, name: str) -> Columns:
         return table[(cells[:, 0] * CELL_CODES + cells[:, 1]) * CELL_CODES + cells[:, 2]]
 
     return Columns(key, _WORD, rows, view.follows(judge))
+
+
+def votes_by_turn(view: View, population: str) -> Columns:
+    """Votes by choice, for each turn of the view apart."""
+    turns = tuple(view.turns)
+    key = ("votes by turn", turns, votes(view, population).key)
+
+    def rows(items: Longs) -> Rows:
+        wide = np.zeros((len(items), max(len(turns), 1), CHOICES), np.int64)
+        # What is of another turn is not selected, and goes where it does no harm.
+        slot = np.minimum(np.searchsorted(turns, view.tally.item_turn[items]), wide.shape[1] - 1)
+        wide[np.arange(len(items)), slot] = view.votes_on(population, items)[:, :CHOICES]
+        return wide.reshape(len(items), wide.shape[1] * CHOICES)
+
+    return Columns(key, max(len(turns), 1) * CHOICES, rows)
+
+
+def choices(view: View, rater: str) -> Columns:
+    """A population's votes by choice, or the choice of a judge or panel counted as one."""
+    if rater in view.populations:
+        return votes(view, rater)
+    said = word(view, rater)
+    return derived(said, "choices", CHOICES, lambda rows: one_each(rows[:, 0]))
+
+
+def derived(columns: Columns, name: str, width: int, of: Callable[[Rows], Rows]) -> Columns:
+    """Numbers that follow from others.
+
+    Args:
+        name: what tells these from others that follow from the same.
+    """
+    rows = columns.rows
+    return Columns((name, columns.key), width, lambda items: of(rows(items)), columns.follows)
+
+
+def raters_in(view: View) -> list[str]:
+    """Populations, judges and panels with a vote or word that can be used."""
+
+    def find() -> list[str]:
+        every = (*view.populations, *view.present, *view.panels())
+        return [each for each in every if collapsed(view, choices(view, each))[0][0].any()]
+
+    return view.once(("raters in",), find)
 
 
 def cells(view: View, judge: int) -> Columns:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.bradley_terry import Fit, Floats, Games, Longs, fit, reach
+from core.stats.collapsed import MODELS, choices, collapsed_pairs, raters_in
 from core.stats.intervals import student_quantile
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
@@ -19,13 +20,20 @@ Bools = NDArray[np.bool_]
 _UNIT = "log-odds"
 
 
-def games_of(view: View, counts: NDArray[np.int32]) -> Games:
+def games_of(view: View, rater: str) -> Games:
     """One rater's points per pair of answers; a tie is half a point each, both bad is none."""
-    pairs = view.tally.pair_table.astype(np.int64)
-    whole = view.pair_sums(counts[:, : BOTH_BAD - 1].sum(axis=1)).astype(np.float64)
-    points = view.pair_sums(2 * counts[:, 0] + counts[:, TIE - 1]) / 2
+    (pairs, counts), times = collapsed_pairs(view, MODELS, choices(view, rater))
+    whole = counts[:, : BOTH_BAD - 1].sum(axis=1).astype(np.float64)
+    points = (2 * counts[:, 0] + counts[:, TIE - 1]) / 2
     seen = whole > 0
-    return Games(pairs[seen, 0], pairs[seen, 1], points[seen], whole[seen], len(view.tally.models))
+    columns = (points[seen], whole[seen], len(view.tally.models), times[seen])
+    return Games(pairs[seen, 0], pairs[seen, 1], *columns)
+
+
+def said_both_bad(view: View, rater: str) -> int:
+    """How many of a rater's comparisons say both bad."""
+    (_, counts), times = collapsed_pairs(view, MODELS, choices(view, rater))
+    return int(times @ counts[:, BOTH_BAD - 1])
 
 
 def rated(reached: Bools) -> Longs | None:
@@ -55,7 +63,8 @@ def in_several_pairs(games: Games, members: Longs) -> Longs:
     """
     while True:
         inside = games.among(members)
-        pairs = np.bincount(np.concatenate([inside.one, inside.two]), minlength=len(members))
+        ends, times = np.concatenate([inside.one, inside.two]), np.tile(inside.weights, 2)
+        pairs = np.bincount(ends, weights=times, minlength=len(members))
         if (pairs > 1).all():
             return members
         members = members[pairs > 1]
@@ -179,8 +188,8 @@ def ranking(view: View) -> Result:
     """Bradley–Terry ratings with clustered intervals and tiers."""
     estimates: list[Estimate] = []
     notes = []
-    for rater, counts in view.raters().items():
-        games = games_of(view, counts)
+    for rater in raters_in(view):
+        games = games_of(view, rater)
         if not games.total.size:
             notes.append(f"{rater}: every comparison says both bad, which ranks nobody")
             continue
@@ -189,7 +198,7 @@ def ranking(view: View) -> Result:
         missing = [str(row.labels["model"]) for row in rows if row.value is None]
         if missing and len(missing) < len(rows):
             notes.append(f"{rater}: rated without {', '.join(missing)}; the mean is over the rest")
-        bad = int(counts[:, BOTH_BAD - 1].sum())
+        bad = said_both_bad(view, rater)
         if bad:
             notes.append(f"{rater}: {bad} comparisons say both bad and are left out")
     if not estimates and not notes:

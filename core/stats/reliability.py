@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.cohen import KappaPairs, kappa_pairs
+from core.stats.collapsed import collapsed_pairs, votes_by_turn
 from core.stats.intervals import (
-    collapse,
     normal_quantile,
     percentiles,
     resampled_sums,
@@ -45,13 +45,10 @@ def alpha_features(counts: NDArray[np.int64]) -> Floats:
 
 def _by_pair(view: View, population: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Distinct pairs by their votes, shape (patterns, turns, 4), and how often each occurs."""
-    turns = np.unique(view.turn)
-    slots = max(len(turns), 1)
-    wide = np.zeros((int(view.pair.max(initial=-1)) + 1, slots, CHOICES), np.int64)
-    wide[view.pair, np.searchsorted(turns, view.turn)] = view.counts(population)
-    flat = wide[(wide.sum(axis=2) >= 2).any(axis=1)].reshape(-1, slots * CHOICES)
-    patterns, weights = collapse(flat)
-    return patterns.reshape(-1, slots, CHOICES), weights
+    (_, flat), weights = collapsed_pairs(view, (), votes_by_turn(view, population))
+    patterns = flat.reshape(len(flat), flat.shape[1] // CHOICES, CHOICES)
+    used = (patterns.sum(axis=2) >= 2).any(axis=1)
+    return patterns[used], weights[used]
 
 
 def alpha(sums: Floats) -> Floats:
