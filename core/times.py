@@ -10,6 +10,16 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
+def epoch(text: str) -> float:
+    """Seconds since the epoch of an ISO 8601 date or time; UTC where it names no offset.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
 def ago(at: str, now: datetime) -> str:
     """How long ago something was, as people say it: ``5 min ago``; the date where that is long.
 

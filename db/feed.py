@@ -20,6 +20,11 @@ _VOTE_CODE = f"{_CHOICE} WHEN v.cannot_judge IS NOT NULL THEN 5 ELSE 0 END"
 _VERDICT_CODE = f"{_CHOICE} ELSE 0 END"
 """What the tally calls an outcome."""
 
+_RULING_CODE = (
+    f"{_CHOICE} WHEN v.choice = 'not_decidable' THEN 5 WHEN v.choice = 'more_votes' THEN 6 "
+    "ELSE 0 END"
+)
+
 
 class Feed:
     """Keeps a tally in step with a study, reading only what is new.
@@ -37,9 +42,14 @@ class Feed:
         self._queued: tuple[int, int] | None = None
         self._answers = AnswerCounts()
         self._seen_version: int | None = None
+        self._times = False
 
-    def catch_up(self) -> bool:
-        """Read what was committed since the last time; whether there was anything."""
+    def catch_up(self, *, times: bool = False) -> bool:
+        """Read what was committed since the last time; whether there was anything.
+
+        Args:
+            times: read when votes were cast, too, from now on (``Options.is_timed`` needs it).
+        """
         from core.stats.tally import REPEAT
 
         self._background.catch_up()
@@ -74,13 +84,40 @@ class Feed:
                     (self.tally.last_verdict_seq,),
                 )
             )
+            self._new_rulings(connection)
+            self._times = self._times or times
+            if self._times:
+                self._new_times(connection)
             self._beside(connection, judged_until=before[1])
         self._seen_version = version
         return is_other or self._watermarks() != before
 
     def _watermarks(self) -> tuple[Any, ...]:
         tally = self.tally
-        return tally.last_vote_seq, tally.last_verdict_seq, tally.panels, *self._known.values()
+        logs = tally.last_vote_seq, tally.last_verdict_seq, tally.rulings.last_seq
+        return *logs, tally.panels, *self._known.values()
+
+    def _new_rulings(self, connection: sqlite3.Connection) -> None:
+        self.tally.add_rulings(
+            connection.execute(
+                "SELECT v.seq, v.pair_id, v.turn, v.lead_id, v.stage = 'unmasked', "
+                f"{_RULING_CODE}, coalesce(v.left, 0), v.queue_probability, "
+                "v.queue_reason, v.at, coalesce(s.seq, 0) "
+                "FROM ruling v LEFT JOIN ruling s ON s.id = v.supersedes "
+                "WHERE v.seq > ? ORDER BY v.seq",
+                (self.tally.rulings.last_seq,),
+            )
+        )
+
+    def _new_times(self, connection: sqlite3.Connection) -> None:
+        times = self.tally.times
+        times.add(
+            connection.execute(
+                "SELECT seq, coalesce(CAST(strftime('%s', at) AS INTEGER), 0) FROM vote "
+                "WHERE seq > ? ORDER BY seq",
+                (times.last_seq,),
+            )
+        )
 
     def _beside(self, connection: sqlite3.Connection, judged_until: int) -> None:
         """Read what stands beside the logs: panels, why calls failed, what baselines would say.

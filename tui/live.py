@@ -78,8 +78,11 @@ def options_of(store: Store, **chosen: Any) -> Options:
     settings = store.settings()
     excluded = tuple(settings["exclude_groups"])
     chosen.setdefault("repeats", settings["judge_repeats"])
+    people = _people(store, chosen.get("group"), excluded)
+    if (annotator := chosen.get("annotator")) is not None:
+        people = "simulated" if annotator in store.reading.simulated() else "human"
     return Options(
-        people=_people(store, chosen.get("group"), excluded),
+        people=people,
         exclude_groups=excluded,
         annotator_kind=settings["annotator_kind"],
         elo=Elo(*(settings[f"elo_{name}"] for name in ("k", "start", "scale", "tie"))),

@@ -68,7 +68,7 @@ class KappaPairs:
 
 def last_votes(view: View, population: str) -> tuple[Longs, Longs, Longs]:
     """Item, annotator and class (0–3) of each annotator's last vote on each selected item."""
-    item, annotator, choice = view.tally.votes
+    item, annotator, choice, _ = view.votes
     keep = np.ones(len(item), np.bool_)
     if not view.all_items:
         selected = np.zeros(len(view.tally.item_turn), np.bool_)

@@ -84,7 +84,7 @@ def repeated(view: View) -> Repeated:
     selected = np.zeros(len(tally.item_turn), np.bool_)
     selected[view.items] = True
     item, annotator, again, again_left = (
-        column[selected[tally.repeats[0]]].astype(np.int64) for column in tally.repeats
+        column[selected[view.marked_repeats[0]]].astype(np.int64) for column in view.marked_repeats
     )
     people = max(len(tally.annotators), 1)
     # Two cheap looks leave few of a million votes to be sorted.

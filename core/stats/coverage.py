@@ -63,7 +63,7 @@ def _annotators(view: View, population: str) -> int:
     """How many annotators have a vote that counts on a selected item."""
     if view.all_items and view.follows_votes:
         return int(view.members(population)[view.tally.votes_standing > 0].sum())
-    item, annotator, _ = view.tally.votes
+    item, annotator, _, _ = view.votes
     voters = np.unique(annotator[np.isin(item, view.items)])
     return int(view.members(population)[voters].sum())
 
@@ -73,7 +73,7 @@ def _declined(view: View, population: str) -> int:
     standing = view.tally.declined_standing
     if not standing.any() or (view.all_items and view.follows_votes):
         return int(standing[view.members(population)].sum())
-    item, annotator = view.tally.cannot_judge
+    item, annotator = view.cannot_judge
     here = np.isin(item, view.items) & view.members(population)[annotator]
     return int(here.sum())
 

@@ -34,7 +34,7 @@ def online(games: Iterable[tuple[int, int, int]], models: int, elo: Elo) -> list
 
 
 def _population_rows(view: View, population: str) -> list[Estimate]:
-    item, annotator, choice = view.tally.votes
+    item, annotator, choice, _ = view.votes
     selected = np.zeros(len(view.tally.item_turn), np.bool_)
     selected[view.items] = True
     both_bad = TIE if view.options.merge_both_bad else BOTH_BAD

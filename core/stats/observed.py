@@ -69,9 +69,8 @@ def votes_of(view: View, population: str) -> Observed:
     """A population's votes, in the order cast; of several by one annotator on an item the last."""
 
     def find() -> Observed:
-        item, rater, choice = view.tally.votes
-        mine = view.members(population)[rater]
-        every = (item, rater, choice, view.tally.vote_sides)
+        every = view.votes
+        mine = view.members(population)[every[1]]
         said = _placed(view, *(column[mine] for column in every))
         keys = said.rater * max(len(view.items), 1) + said.item
         _, last = np.unique(keys[::-1], return_index=True)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from core.errors import UsageError
 from core.settings import REPEATS
+from core.times import epoch
 
 FIRST, MAJORITY = REPEATS
 
 EPSILON: Mapping[str, float] = MappingProxyType({"expert": 0.2, "skilled": 0.15, "crowd": 0.1})
 """How much worse than an annotator of each kind a judge may be in the alt-test (Calderon et al.
 2025, section 3.3): the dearer the annotators, the more a judge is worth."""
+
+_END = 1 << 62
+"""A time after all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,13 @@ class Options:
             names one of them.
         category: use only questions of this category; None for all.
         turn: use only this turn; None for all. 0 is the whole conversation.
+        model: use only pairs with this model's answers; None for all.
+        models: use only pairs of these two models, in either order; None for all.
+        annotator: use only this annotator's votes, whatever their group; None for all.
+        judge: use only this judge's verdicts, or this panel's; None for all.
+        since: use only votes cast at this time or later, as ISO 8601; UTC where it names no
+            offset, and to the second. Votes without a time are left out then. None for all.
+        until: use only votes cast before this time; the same.
         repeats: ``first``: a judge's word in an order is its first verdict; ``majority``: what
             most of its repeats say.
         min_shared: items two annotators must share before their κ is given.
@@ -57,6 +70,7 @@ class Options:
 
     Raises:
         ValueError: if a number makes no sense.
+        UsageError: if a time cannot be read, or none lies between the two.
     """
 
     seed: int = 0
@@ -74,6 +88,12 @@ class Options:
     policy: str = ""
     families: Mapping[str, str] = field(default_factory=dict)
     repeats: str = FIRST
+    model: str | None = None
+    models: tuple[str, str] | None = None
+    annotator: str | None = None
+    judge: str | None = None
+    since: str | None = None
+    until: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
@@ -88,3 +108,28 @@ class Options:
             raise ValueError(f"annotator_kind is {self.annotator_kind!r}, none of {set(EPSILON)}")
         if self.repeats not in REPEATS:
             raise ValueError(f"repeats is {self.repeats!r}, not {FIRST} or {MAJORITY}")
+        if self.is_timed and self.window[0] >= self.window[1]:
+            raise UsageError(
+                f"no vote is cast from {self.since} on and before {self.until}",
+                "let the first time be the earlier one",
+            )
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether votes' times matter, so that whoever feeds the tally has to tell them."""
+        return self.since is not None or self.until is not None
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Seconds since the epoch from which votes count, and before which."""
+        start = 1 if self.since is None else _seconds("since", self.since)
+        return start, _END if self.until is None else _seconds("until", self.until)
+
+
+def _seconds(what: str, text: str) -> int:
+    try:
+        return math.floor(epoch(text))
+    except ValueError:
+        raise UsageError(
+            f"{what}: {text!r} is no time", "write it as 2026-11-22 or 2026-11-22T15:00:00Z"
+        ) from None

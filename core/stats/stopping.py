@@ -98,7 +98,7 @@ def _end(streams: Streams, alpha: float) -> Floats:
 
 def _first_votes(view: View) -> tuple[Longs, Floats]:
     """Pairs in order of their first vote, and what it gives to model_1: 1, ½ or 0."""
-    item, annotator, choice = view.tally.votes
+    item, annotator, choice, _ = view.votes
     selected = np.zeros(len(view.tally.item_turn), np.bool_)
     selected[view.items] = True
     keep = selected[item] & view.members(next(iter(view.populations)))[annotator]

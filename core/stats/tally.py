@@ -26,7 +26,9 @@ from core.stats.census import Censuses
 from core.stats.growing import Growing
 from core.stats.journal import Journal
 from core.stats.log import IntArray, Log, Names, Raters, blocks, check_range
+from core.stats.rulings import Rulings
 from core.stats.standing import ItemsOfPairs, Standing
+from core.stats.vote_times import VoteTimes
 
 WITHDRAWN: Final = 0
 MODEL_1, MODEL_2, TIE, BOTH_BAD = 1, 2, 3, 4
@@ -59,6 +61,8 @@ class Tally:
         baselines: what judges that need no model say.
         background: what is known of answers and judges besides; fed apart.
         censuses: what statistics keep of items, so that a vote costs them what it changes.
+        rulings: what leads decided; told by :meth:`add_rulings`.
+        times: when votes were cast, as far as somebody asked for it; fed apart.
     """
 
     def __init__(self) -> None:
@@ -84,6 +88,8 @@ class Tally:
         self.panels: tuple[Panel, ...] = ()
         self.failures = FailureNames()
         self.baselines = BaselineWords(self._journal)
+        self.rulings = Rulings()
+        self.times = VoteTimes()
 
     # --- what there is -----------------------------------------------------------------
 
@@ -162,6 +168,14 @@ class Tally:
         """Item, annotator and choice (1–4) of every vote that counts, in order of seq."""
         log, counts = self._votes, self._votes.counts.rows
         return log.item.rows[counts], log.rater.rows[counts], log.choice.rows[counts]
+
+    @property
+    def vote_seqs(self) -> tuple[IntArray, IntArray, IntArray]:
+        """The seqs of :attr:`votes`, of :attr:`cannot_judge` and of :attr:`repeats`."""
+        votes, repeats = self._votes, self._repeats
+        seq = votes.seq.rows
+        again: IntArray = repeats.seq.rows[repeats.counts.rows]
+        return seq[votes.counts.rows], seq[self._declined.rows], again
 
     @property
     def cannot_judge(self) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -405,6 +419,23 @@ class Tally:
             self._cells.write(gone[gone < start], clear=True)
             self._cells.write(start + np.flatnonzero(log.counts.rows[start:]))
             self._cells.restore(gone[gone < start])
+
+    def add_rulings(
+        self, rows: Iterable[tuple[int, int, int, int, int, int, int, float | None, str, str, int]]
+    ) -> None:
+        """Take rulings: one row of :meth:`Rulings.add` each, with pair_id and turn for the item.
+
+        (seq, pair_id, turn, lead's annotator_id, stage, choice, left, probability, reason, at,
+        superseded_seq). Few are made, and each by hand: they are taken one by one.
+
+        Raises:
+            ValueError: if rows come out of order or name something unknown.
+        """
+        for row in rows:
+            pair, turn, lead = (np.array([each], np.int64) for each in row[1:4])
+            item = self._number_items(pair, turn)[0]
+            number = self._annotators.numbers(lead, "annotator")[0]
+            self.rulings.add((row[0], int(item), int(number), *row[4:]))
 
     def _decline(self, raters: IntArray, declined: NDArray[np.bool_], gone: IntArray) -> None:
         """Take who cannot judge among new vote rows, and take back what they supersede."""

@@ -14,13 +14,28 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UsageError
 from core.panels import Panel
 from core.records import Combined
+from core.stats.filters import (
+    check_judge,
+    check_names,
+    in_words,
+    selected_items,
+    selected_votes,
+    selects_votes,
+)
 from core.stats.options import FIRST, MAJORITY, Options
 from core.stats.outcomes import NO_VERDICT, Outcomes, combined
 from core.stats.repeats import Repeats, repeats_of
-from core.stats.tally import BOTH_BAD, CHOICES, TIE, Tally
+from core.stats.tally import (
+    BOTH_BAD,
+    CHOICES,
+    COUNTED_LEFT,
+    COUNTED_RIGHT,
+    MODEL_2,
+    TIE,
+    Tally,
+)
 from core.stats.voting import FOLDS, Floats, fitted_weights, folds_of, vote
 
 Bools = NDArray[np.bool_]
@@ -28,44 +43,34 @@ Codes = NDArray[np.int8]
 Ints = NDArray[np.int32]
 
 T = TypeVar("T")
-
-
-def _check_known(what: str, wanted: str | None, known: Collection[str | None]) -> None:
-    if wanted is not None and wanted not in known:
-        names = ", ".join(sorted({each for each in known if each})) or "none"
-        raise UsageError(f"no {what} is called {wanted!r}", f"There are: {names}.")
+Columns = TypeVar("Columns", bound=tuple[NDArray[Any], ...])
 
 
 class View:
     """Selected items with what people and judges say about them.
 
     Raises:
-        UsageError: if the options name a group or a category that does not exist.
+        UsageError: if the options name a group, category, model, annotator or judge that does
+            not exist.
     """
 
     def __init__(self, tally: Tally, options: Options) -> None:
         self.tally = tally
         self.options = options
-        _check_known("annotator group", options.group, tally.annotator_groups)
-        _check_known("category", options.category, tally.categories)
+        check_names(tally, options)
         self._kept: dict[tuple[object, ...], Any] = {}
+        if options.judge is not None:
+            check_judge(options, {*tally.judges, *self.panel_labels})
 
     def selects(self, items: NDArray[Any]) -> Bools:
         """Which of these item numbers of the tally are selected."""
-        tally, options = self.tally, self.options
-        keep = np.ones(len(items), np.bool_)
-        if options.turn is not None:
-            keep &= tally.item_turn[items] == options.turn
-        if options.category is not None:
-            wanted = [each == options.category for each in tally.categories]
-            category = tally.pair_table[tally.item_pair[items], 2]
-            keep &= np.array(wanted, np.bool_)[category]
-        return keep
+        return selected_items(self.tally, self.options, items)
 
     @property
     def selection(self) -> tuple[object, ...]:
         """The options that :meth:`selects` looks at."""
-        return self.options.turn, self.options.category
+        options = self.options
+        return options.turn, options.category, options.model, options.models
 
     @cached_property
     def items(self) -> NDArray[np.int64]:
@@ -140,6 +145,8 @@ class View:
 
         All who count come first, then each group where there are several.
         """
+        if self.options.annotator is not None:
+            return {self.people: None}
         if self.options.group is not None:
             return {self.people: (self.options.group,)}
         groups = sorted(set(self.tally.annotator_groups))
@@ -157,6 +164,37 @@ class View:
         every = self.tally.annotator_groups
         return np.array([groups is None or each in groups for each in every], np.bool_)
 
+    @cached_property
+    def votes(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Item, annotator, choice and side of the votes looked at, on all items of the tally.
+
+        In order of seq. Which annotators belong to a population is left to :meth:`members`.
+        """
+        tally = self.tally
+        return self._looked_at((*tally.votes, tally.vote_sides), 0)
+
+    @cached_property
+    def cannot_judge(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The same of :attr:`Tally.cannot_judge`."""
+        return self._looked_at(self.tally.cannot_judge, 1)
+
+    @cached_property
+    def marked_repeats(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """The same of :attr:`Tally.repeats`."""
+        return self._looked_at(self.tally.repeats, 2)
+
+    def _looked_at(self, columns: Columns, log: int) -> Columns:
+        """Rows of columns that begin with item and annotator, by who cast them when.
+
+        Args:
+            log: the place of their seqs in :attr:`Tally.vote_seqs`.
+        """
+        if not selects_votes(self.options):
+            return columns
+        seq = self.tally.vote_seqs[log]
+        keep = selected_votes(self.tally, self.options, columns[1], seq)
+        return tuple(column[keep] for column in columns)  # type: ignore[return-value]
+
     def sided_counts(self, population: str | None = None) -> Ints:
         """Votes of one population, shape (items, 6); see :meth:`Tally.vote_counts`.
 
@@ -170,7 +208,9 @@ class View:
         return self._votes_at(groups, slice(None) if self.all_items else self.items)
 
     def _votes_at(self, groups: tuple[str, ...] | None, items: NDArray[Any] | slice) -> Ints:
-        if groups is not None and len(groups) == 1:
+        if not self.follows_votes:
+            counts = self.once(("again", groups), lambda: self._counted_again(groups))[items]
+        elif groups is not None and len(groups) == 1:
             counts = self.tally.vote_counts(groups[0])[items]
         else:
             counts = self.tally.vote_counts()[items]
@@ -199,7 +239,7 @@ class View:
     @property
     def follows_votes(self) -> bool:
         """Whether the votes are those that the tally counts, of which it knows what changed."""
-        return True
+        return not selects_votes(self.options)
 
     @cached_property
     def _judge_numbers(self) -> dict[str, int]:
@@ -208,6 +248,20 @@ class View:
     def judge_number(self, name: str) -> int:
         """A judge's number."""
         return self._judge_numbers[name]
+
+    def _counted_again(self, groups: tuple[str, ...] | None) -> Ints:
+        """What :meth:`Tally.vote_counts` would hold if only the votes looked at had been cast."""
+        item, annotator, choice, left = self.votes
+        if groups is not None:
+            every = self.tally.annotator_groups
+            mine = np.array([each in groups for each in every], np.bool_)[annotator]
+            item, choice, left = item[mine], choice[mine], left[mine]
+        base = item.astype(np.int64) * (CHOICES + 2)
+        sided = (left > 0) & (choice <= MODEL_2)
+        side = np.where(choice[sided] == left[sided], COUNTED_LEFT, COUNTED_RIGHT)
+        cells = np.concatenate([base + choice - 1, base[sided] + side])
+        size = len(self.tally.item_turn) * (CHOICES + 2)
+        return np.bincount(cells, minlength=size).reshape(-1, CHOICES + 2).astype(np.int32)
 
     def counts(self, population: str | None = None) -> Ints:
         """Votes of one population by choice, shape (items, 4)."""
@@ -273,7 +327,8 @@ class View:
         return {
             names[j]: j
             for j in sorted(range(len(names)), key=names.__getitem__)
-            if np.any(said_by(self, names[j])[0].kind != NO_VERDICT)
+            if self._is_wanted(names[j])
+            and np.any(said_by(self, names[j])[0].kind != NO_VERDICT)
         }
 
     def judges(self) -> dict[str, Outcomes]:
@@ -288,8 +343,11 @@ class View:
 
     def panels(self) -> dict[str, Outcomes]:
         """The panels of which a member gave a verdict on a selected item."""
-        every = {name: self.panel(name) for name in self.panel_labels}
+        every = {name: self.panel(name) for name in self.panel_labels if self._is_wanted(name)}
         return {name: each for name, each in every.items() if np.any(each.kind != NO_VERDICT)}
+
+    def _is_wanted(self, rater: str) -> bool:
+        return self.options.judge in (None, rater)
 
     def panel(self, label: str) -> Outcomes:
         """One panel's words; they do not depend on which category or turn was chosen."""
@@ -330,7 +388,9 @@ class View:
     @cached_property
     def _everything(self) -> View:
         """The same options on all items."""
-        return View(self.tally, replace(self.options, category=None, turn=None))
+        return View(
+            self.tally, replace(self.options, category=None, turn=None, model=None, models=None)
+        )
 
     def panel_assumptions(self) -> tuple[str, ...]:
         """Where the fitted panels' weights come from."""
@@ -370,16 +430,7 @@ class View:
     def assumptions(self, *more: str) -> tuple[str, ...]:
         """What the lead chose, in words, and what a statistic adds to it."""
         chosen = self.options
-        said = []
-        if chosen.group is not None:
-            said.append(f"{self.people} votes: only annotators of the group {chosen.group!r}")
-        elif left_out := set(chosen.exclude_groups) & set(self.tally.annotator_groups):
-            names = ", ".join(repr(name) for name in sorted(left_out))
-            said.append(f"{self.people} votes: annotators of the group {names} are left out")
-        if chosen.category is not None:
-            said.append(f"only questions of the category {chosen.category!r}")
-        if chosen.turn is not None:
-            said.append(f"only turn {chosen.turn}")
+        said = in_words(chosen, self.tally)
         if chosen.people != "human":
             said.append(f"what is called {chosen.people!r} is not, or not only, people's votes")
         if chosen.repeats != FIRST:

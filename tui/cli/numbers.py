@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
 import click
 
 from tui.cli import Settings, example
 from tui.cli.data import as_json, show_json
+
+
+def _pairs(model: str | None, against: str | None) -> dict[str, Any]:
+    """The options for a model, or for two against each other."""
+    if against is None:
+        return {"model": model}
+    if model is None or model == against:
+        raise click.UsageError("--against names the other model; --model names the first.")
+    return {"models": (model, against)}
 
 
 @click.command(
@@ -18,6 +28,12 @@ from tui.cli.data import as_json, show_json
 @click.option("--turn", type=click.IntRange(0), help="Only this turn; 0: whole conversations.")
 @click.option("--category", help="Only questions of this category.")
 @click.option("--group", help="Only annotators of this group.")
+@click.option("--model", help="Only pairs with this model's answers.")
+@click.option("--against", metavar="MODEL", help="With --model: only pairs of these two models.")
+@click.option("--annotator", metavar="NAME", help="Only this annotator's votes.")
+@click.option("--judge", metavar="NAME", help="Only this judge, or this panel.")
+@click.option("--since", metavar="TIME", help="Only votes cast then or later, as 2026-11-22 (UTC).")
+@click.option("--until", metavar="TIME", help="Only votes cast before, as 2026-11-22T15:00Z.")
 @click.option("--merge-both-bad", is_flag=True, help="Count both bad as a tie; the output says so.")
 @click.option(
     "--family",
@@ -40,6 +56,12 @@ def stats_command(
     turn: int | None,
     category: str | None,
     group: str | None,
+    model: str | None,
+    against: str | None,
+    annotator: str | None,
+    judge: str | None,
+    since: str | None,
+    until: str | None,
     merge_both_bad: bool,
     families: tuple[str, ...],
     repeats: str | None,
@@ -61,13 +83,18 @@ def stats_command(
             turn=turn,
             category=category,
             group=group,
+            **_pairs(model, against),
+            annotator=annotator,
+            judge=judge,
+            since=since,
+            until=until,
             merge_both_bad=merge_both_bad,
             families=told_families(families),
             seed=seed,
             **({"repeats": repeats} if repeats else {}),
         )
         feed = Feed(store, Tally())
-        feed.catch_up()
+        feed.catch_up(times=options.is_timed)
         results = compute(feed.tally, options, only or None)
     if as_json:
         show_json({"format": 1, "statistics": [result.to_json() for result in results]})
