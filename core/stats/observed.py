@@ -109,8 +109,7 @@ def verdicts_in_time(view: View, judge: int) -> Observed:
 
 def present_judges(view: View) -> dict[str, int]:
     """Number of each judge with a verdict on a selected item, in order of their names."""
-    numbers = {name: number for number, name in enumerate(view.tally.judges)}
-    return {name: numbers[name] for name in view.judges()}
+    return view.present
 
 
 def gaps(view: View) -> tuple[Longs, Bools]:
