@@ -26,6 +26,7 @@ from core.stats.census import Censuses
 from core.stats.growing import Growing
 from core.stats.journal import Journal
 from core.stats.log import IntArray, Log, Names, Raters, blocks, check_range
+from core.stats.memo import Memo
 from core.stats.rulings import Rulings
 from core.stats.standing import ItemsOfPairs, Standing
 from core.stats.vote_times import VoteTimes
@@ -61,6 +62,7 @@ class Tally:
         baselines: what judges that need no model say.
         background: what is known of answers and judges besides; fed apart.
         censuses: what statistics keep of items, so that a vote costs them what it changes.
+        memo: what else they keep.
         rulings: what leads decided; told by :meth:`add_rulings`.
         times: when votes were cast, as far as somebody asked for it; fed apart.
     """
@@ -69,6 +71,8 @@ class Tally:
         self.background = Background()
         self._journal = Journal()
         self.censuses = Censuses(self._journal)
+        self.memo = Memo()
+        self._revoked: list[int] = []
         self._pair_number: dict[int, int] = {}
         self._item_number: dict[int, int] = {}
         self._models, self._categories, self._questions = Names(), Names(), Names()
@@ -168,6 +172,29 @@ class Tally:
         """Item, annotator and choice (1–4) of every vote that counts, in order of seq."""
         log, counts = self._votes, self._votes.counts.rows
         return log.item.rows[counts], log.rater.rows[counts], log.choice.rows[counts]
+
+    def votes_after(self, seq: int) -> tuple[IntArray, tuple[NDArray[Any], ...]]:
+        """The votes that count among those after a seq: their seqs; item, annotator and choice."""
+        log = self._votes
+        start = int(np.searchsorted(log.seq.rows, seq, "right"))
+        counts = start + np.flatnonzero(log.counts.rows[start:])
+        return log.seq.rows[counts], tuple(
+            column.rows[counts] for column in (log.item, log.rater, log.choice)
+        )
+
+    @property
+    def epoch(self) -> int:
+        """Moves when something changed that is known of pairs, and not only votes came."""
+        return self._journal.epoch
+
+    @property
+    def revocations(self) -> int:
+        """How often votes that had been counted changed: were superseded, or changed group."""
+        return len(self._revoked)
+
+    def first_revoked(self, since: int) -> int | None:
+        """The lowest seq of the votes that changed since so many revocations; None if none did."""
+        return min(self._revoked[since:], default=None)
 
     @property
     def vote_seqs(self) -> tuple[IntArray, IntArray, IntArray]:
@@ -388,7 +415,9 @@ class Tally:
             log.counts.extend((choice != WITHDRAWN) & (choice != CANNOT_JUDGE) & (repeat == 0))
             self._decline(raters, (choice == CANNOT_JUDGE) & (repeat == 0), gone)
             before = gone[gone < start]
-            self._count(before[log.counts.rows[before]], -1)
+            revoked = before[log.counts.rows[before]]
+            self._count(revoked, -1)
+            self._revoke(revoked)
             log.counts.rows[gone] = False
             self._count(start + np.flatnonzero(log.counts.rows[start:]), 1)
             self._keep_repeats(start + np.flatnonzero(repeat), log.seq.rows[gone])
@@ -519,9 +548,14 @@ class Tally:
         table.grow_to(len(self._items))
         np.add.at(table.flat, cells, np.int32(by))
 
+    def _revoke(self, rows: IntArray) -> None:
+        if rows.size:
+            self._revoked.append(int(self._votes.seq.rows[rows].min()))
+
     def _move_group(self, annotator: int, group: str) -> None:
         log = self._votes
         rows = np.flatnonzero(log.counts.rows & (log.rater.rows == annotator))
         self._count(rows, -1)
         self._annotators.words[annotator] = group
         self._count(rows, 1)
+        self._revoke(rows)
