@@ -208,7 +208,7 @@ def _why_not(judge: Rater, human: Rater, baseline: Rater) -> str:
     return "wherever all three have a word, one of them prefers neither model"
 
 
-@statistic("added", "What judges add over baselines", order=22)
+@statistic("added", "What judges add over baselines", order=22, follows=True)
 def added(view: View) -> Result:
     """Each judge's agreement with people less that of baselines on the same votes."""
     estimates: list[Estimate] = []

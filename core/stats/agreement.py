@@ -117,7 +117,7 @@ def _estimate(
     )
 
 
-@statistic("agreement", "Judge–human and human–human agreement", order=20)
+@statistic("agreement", "Judge–human and human–human agreement", order=20, follows=True)
 def agreement(view: View) -> Result:
     """Raw agreement per turn and setup, for every pair of raters."""
     estimates = []

@@ -102,7 +102,7 @@ def _items(view: View, name: str) -> list[Estimate]:
     ]
 
 
-@statistic("coverage", "Votes and verdicts so far", order=10)
+@statistic("coverage", "Votes and verdicts so far", order=10, follows=True)
 def coverage(view: View) -> Result:
     """Votes, items, annotators, the both-bad share, and what came of each judge's calls."""
     estimates = [row for population in view.populations for row in _people(view, population)]

@@ -143,7 +143,7 @@ def _population_rows(view: View, population: str) -> list[Estimate]:
     return rows
 
 
-@statistic("elo", "Online Elo", order=44)
+@statistic("elo", "Online Elo", order=44, follows=True)
 def elo(view: View) -> Result:
     """Elo ratings of people's votes as they came."""
     estimates = [row for each in view.populations for row in _population_rows(view, each)]

@@ -155,7 +155,7 @@ def _human_row(view: View, population: str) -> Estimate:
     )
 
 
-@statistic("position", "Position bias", order=60)
+@statistic("position", "Position bias", order=60, follows=True)
 def position(view: View) -> Result:
     """Consistent, first, second and error per judge; the left answer's share for people."""
     estimates = [_human_row(view, population) for population in view.populations]

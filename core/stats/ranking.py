@@ -183,7 +183,7 @@ def _rated_rows(
     ]
 
 
-@statistic("ranking", "Ranking", order=40)
+@statistic("ranking", "Ranking", order=40, follows=True)
 def ranking(view: View) -> Result:
     """Bradley–Terry ratings with clustered intervals and tiers."""
     estimates: list[Estimate] = []

@@ -204,7 +204,7 @@ def _bad_row(
     return Estimate(labels, share(part), *ends, view.options.level, n=n, k=k, method=method)
 
 
-@statistic("ranking_ties", "Ranking with ties as ties (Davidson)", order=42)
+@statistic("ranking_ties", "Ranking with ties as ties (Davidson)", order=42, follows=True)
 def ranking_ties(view: View) -> Result:
     """Davidson ratings with tiers, how often equals tie, and each model's part in both bad."""
     estimates: list[Estimate] = []
@@ -240,7 +240,7 @@ def ranking_ties(view: View) -> Result:
     )
 
 
-@statistic("ranking_fit", "Predicted and observed win rates", order=43)
+@statistic("ranking_fit", "Predicted and observed win rates", order=43, follows=True)
 def ranking_fit(view: View) -> Result:
     """What Davidson's ratings say of each two models, beside what was voted."""
     estimates: list[Estimate] = []

@@ -28,19 +28,31 @@ Compute = Callable[["View"], "Result"]
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """A registered statistic. ``order`` sorts it among the others; then its id does."""
+    """A registered statistic.
+
+    Attributes:
+        order: sorts it among the others; then its id does.
+        follows: whether a vote costs it what the vote changes, and not what there is: it is
+            computed at once, the others after.
+    """
 
     id: str
     title: str
     order: int
     run: Compute
+    follows: bool = False
 
 
 _found: dict[str, Statistic] = {}
 
 
-def statistic(id: str, title: str, order: int = 100) -> Callable[[Compute], Compute]:
+def statistic(
+    id: str, title: str, order: int = 100, *, follows: bool = False
+) -> Callable[[Compute], Compute]:
     """Register a function from a view to a result.
+
+    Args:
+        order: see :class:`Statistic`; as ``follows``.
 
     Raises:
         ValueError: if another function has the id.
@@ -50,7 +62,7 @@ def statistic(id: str, title: str, order: int = 100) -> Callable[[Compute], Comp
         known = _found.get(id)
         if known and known.run.__module__ != run.__module__:
             raise ValueError(f"two statistics are called {id!r}")
-        _found[id] = Statistic(id, title, order, run)
+        _found[id] = Statistic(id, title, order, run, follows)
         return run
 
     return register
@@ -86,10 +98,23 @@ def compute(
     from core.stats.options import Options
     from core.stats.view import View
 
+    statistics = chosen(only)
+    view = View(tally, options or Options())
+    return [each.run(view) for each in statistics]
+
+
+def chosen(only: Collection[str] | None = None) -> tuple[Statistic, ...]:
+    """The registered statistics that are wanted, in their order.
+
+    Args:
+        only: their ids; None, or none, for all.
+
+    Raises:
+        UsageError: if one does not exist.
+    """
     statistics = registered()
     unknown = sorted(set(only or ()) - {each.id for each in statistics})
     if unknown:
         known = ", ".join(each.id for each in statistics)
         raise UsageError(f"no statistic is called {unknown[0]!r}", f"There are: {known}.")
-    view = View(tally, options or Options())
-    return [each.run(view) for each in statistics if only is None or each.id in only]
+    return tuple(each for each in statistics if not only or each.id in only)

@@ -305,6 +305,12 @@ class Tally:
         return self._standing.votes.rows(len(self._annotators.names))
 
     @property
+    def verdicts_standing(self) -> int:
+        """Verdicts and failures that count, repeats included."""
+        judges, standing = len(self._judges.names), self._standing
+        return int(standing.verdicts.rows(judges).sum() + standing.failures.rows(judges).sum())
+
+    @property
     def declined_standing(self) -> IntArray:
         """Standing words that somebody cannot judge, by annotator number."""
         return self._standing.declined.rows(len(self._annotators.names))

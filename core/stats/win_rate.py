@@ -318,7 +318,7 @@ def _rows(view: View, rater: str, slices: list[tuple[str, int | None]]) -> list[
     return estimates
 
 
-@statistic("win_rate", "Win rates by category", order=50)
+@statistic("win_rate", "Win rates by category", order=50, follows=True)
 def win_rate(view: View) -> Result:
     """Win rate per model, overall and by category, for people and each judge."""
     slices: list[tuple[str, int | None]] = [(ALL, None)]

@@ -91,6 +91,10 @@ class LeadScreen(Screen[None]):
         names = (f"[{r.id}]" if r is result else f" {r.id} " for r in results)
         self.query_one("#statistics", Static).update(" ".join(names))
         parts = [many(counts["votes"], "vote"), many(counts["verdicts"], "verdict")]
+        moment = self._numbers.as_of[result.id]
+        if moment.vote:
+            later = "" if moment == self._numbers.now else ", more soon"
+            parts.append(f"as of vote {moment.vote:,}{later}")
         if counts["simulated_annotators"]:
             parts.append(f"{many(counts['simulated_annotators'], 'annotator')} SIMULATED")
         if self._banner:
