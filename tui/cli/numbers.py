@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from typing import Any
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from core.text import inert_json
 from tui.cli import Settings, example
 from tui.cli.data import as_json, show_json
+
+if TYPE_CHECKING:
+    from core.stats.results import Result
+    from tui.live import Numbers, Refresher
 
 
 def _pairs(model: str | None, against: str | None) -> dict[str, Any]:
@@ -48,6 +58,7 @@ def _pairs(model: str | None, against: str | None) -> dict[str, Any]:
     help="A judge's word where it was asked repeatedly.  [default: the setting judge_repeats]",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Resampling.")
+@click.option("--follow", is_flag=True, help="Print again what changes, until interrupted.")
 @as_json
 @click.pass_obj
 def stats_command(
@@ -66,6 +77,7 @@ def stats_command(
     families: tuple[str, ...],
     repeats: str | None,
     seed: int,
+    follow: bool,
     as_json: bool,
 ) -> None:
     """Agreement, reliability, win rates, position bias and ranking, each with its interval."""
@@ -74,31 +86,66 @@ def stats_command(
     from core.stats.tally import Tally
     from db.feed import Feed
     from db.store import Store
-    from tui.live import options_of
-    from tui.tables import result_lines
+    from tui.live import Refresher, options_of
 
+    chosen = {
+        "turn": turn,
+        "category": category,
+        "group": group,
+        **_pairs(model, against),
+        "annotator": annotator,
+        "judge": judge,
+        "since": since,
+        "until": until,
+        "merge_both_bad": merge_both_bad,
+        "families": told_families(families),
+        "seed": seed,
+        **({"repeats": repeats} if repeats else {}),
+    }
     with Store(settings.study(), reading=True) as store:
-        options = options_of(
-            store,
-            turn=turn,
-            category=category,
-            group=group,
-            **_pairs(model, against),
-            annotator=annotator,
-            judge=judge,
-            since=since,
-            until=until,
-            merge_both_bad=merge_both_bad,
-            families=told_families(families),
-            seed=seed,
-            **({"repeats": repeats} if repeats else {}),
-        )
         feed = Feed(store, Tally())
+        if follow:
+            _follow(Refresher(feed, lambda: options_of(store, **chosen), only), as_json)
+            return
+        options = options_of(store, **chosen)
         feed.catch_up(times=options.is_timed)
         results = compute(feed.tally, options, only or None)
     if as_json:
         show_json({"format": 1, "statistics": [result.to_json() for result in results]})
         return
+    _show(results)
+
+
+def _show(results: Iterable[Result]) -> None:
+    from tui.tables import result_lines
+
     width = shutil.get_terminal_size((100, 24)).columns
     for result in results:
         click.echo("\n".join(result_lines(result, width)) + "\n")
+
+
+def _follow(refresher: Refresher, as_json: bool) -> None:
+    """Print what changes as it changes: tables under the vote they are as of, or a line of JSON."""
+    from tui.live import follow
+
+    def tell(numbers: Numbers) -> None:
+        fresh = [result for result in numbers.results if result.id in numbers.changed]
+        if not fresh:
+            return
+        if as_json:
+            moment = {"vote": numbers.now.vote, "verdict": numbers.now.verdict}
+            statistics = [result.to_json() for result in fresh]
+            line = {"format": 1, "as_of": moment, "statistics": statistics}
+            click.echo(inert_json(json.dumps(line, ensure_ascii=False, allow_nan=False)))
+        else:
+            follows = "" if numbers.follows else "; this choice of votes is counted anew each time"
+            click.echo(f"── as of vote {numbers.now.vote:,}{follows} ──\n")
+            _show(fresh)
+        sys.stdout.flush()
+
+    def wait(seconds: float) -> bool:
+        time.sleep(seconds)
+        return False
+
+    with suppress(KeyboardInterrupt):  # how it ends
+        follow(refresher, tell, wait)
