@@ -121,9 +121,7 @@ class Refresher:
         return tuple(done)
 
     def _told(self, changed: tuple[str, ...]) -> Numbers:
-        results = [
-            self._results[each.id] for each in self._statistics if each.id in self._results
-        ]
+        results = [self._results[each.id] for each in self._statistics if each.id in self._results]
         tally = self.feed.tally
         counts = {
             "votes": int(tally.votes_standing.sum()),

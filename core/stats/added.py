@@ -27,7 +27,7 @@ from core.stats.intervals import Interval, clustered_share, difference_of_shares
 from core.stats.outcomes import Longs
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.tally import BOTH_BAD, CHOICES
+from core.stats.tally import BOTH_BAD
 from core.stats.view import View
 
 Floats = NDArray[np.float64]

@@ -9,10 +9,12 @@ baselines that need no model stand beside them, on the items that judges judged.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 
+from core.stats.collapsed import collapsed, turns, unless_changed
 from core.stats.comparing import (
     BASELINE,
     CLASSES,
@@ -74,10 +76,16 @@ def _missing(is_within: bool, setup: str, both: bool) -> str:
     return "wherever both rated an item, one of them preferred neither model"
 
 
-def _estimate(
-    view: View, turn: int, setup: str, kind: str, voice: Voice, other: Voice
-) -> Estimate:
-    raters, times = together(view, turn, *((voice,) if voice is other else (voice, other)))
+def _estimate(view: View, turn: int, setup: str, kind: str, voice: Voice, other: Voice) -> Estimate:
+    voices = (voice,) if voice is other else (voice, other)
+    _, times = collapsed(view, turns(view), *(each.columns for each in voices))
+    about = ("agreement", turn, setup, kind, voice.name, other.name)
+    made = partial(_estimated, view, turn, setup, kind, voices)
+    return unless_changed(view, about, times, made)
+
+
+def _estimated(view: View, turn: int, setup: str, kind: str, voices: tuple[Voice, ...]) -> Estimate:
+    raters, times = together(view, turn, *voices)
     one, two = raters[0], raters[-1]
     labels: dict[str, Label] = {
         "turn": turn,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from core.stats.view import View, one_each
 
 Longs = NDArray[np.int64]
 Rows = NDArray[Any]
+
+T = TypeVar("T")
 
 MODELS: Final = (0, 1)
 """Columns of a pair that :func:`collapsed_pairs` puts first: its models."""
@@ -79,7 +81,8 @@ def word(view: View, name: str) -> Columns:
     def rows(items: Longs) -> Rows:
         cells = view.cells(judge)[items].astype(np.int64)
         table = _word_table(one_order, merged)
-        return table[(cells[:, 0] * CELL_CODES + cells[:, 1]) * CELL_CODES + cells[:, 2]]
+        found: Rows = table[(cells[:, 0] * CELL_CODES + cells[:, 1]) * CELL_CODES + cells[:, 2]]
+        return found
 
     return Columns(key, _WORD, rows, view.follows(judge))
 
@@ -232,6 +235,25 @@ def collapsed_pairs(
     key = ("pairs", about, view.selection, *(each.key for each in columns))
     found = _patterns(view, key, columns, everything, pairs_of, rows_of)
     return _apart(found, [len(about), *(each.width for each in columns)])
+
+
+def unless_changed(view: View, name: tuple[object, ...], times: Longs, make: Callable[[], T]) -> T:
+    """What ``make`` makes of some patterns and the view's options, made again once they change.
+
+    Args:
+        name: what is made, of whom.
+        times: of the patterns, as :func:`collapsed` or :func:`collapsed_pairs` told them: as long
+            as nothing changed, they tell the very same array.
+    """
+    tally = view.tally
+    besides = view.options, tally.models, tally.categories
+    known = tally.memo.get(("made", name, view.selection))
+    if known is not None and known[0] is times and known[1] == besides:
+        found: T = known[2]
+        return found
+    made = make()
+    tally.memo.keep(("made", name, view.selection), (times, besides, made))
+    return made
 
 
 def _beside(columns: tuple[Columns, ...], items: Longs) -> Rows:

@@ -39,8 +39,8 @@ class Observed:
     choice: Longs
     left: Longs
 
-    def only(self, mine: Bools) -> Observed:
-        """Some of the choices."""
+    def only(self, mine: Bools | Longs) -> Observed:
+        """Some of the choices: those of a mask, or of a list of places."""
         return Observed(self.item[mine], self.rater[mine], self.choice[mine], self.left[mine])
 
     @property

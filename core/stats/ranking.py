@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.bradley_terry import Fit, Floats, Games, Longs, fit, reach
-from core.stats.collapsed import MODELS, choices, collapsed_pairs, raters_in
+from core.stats.collapsed import (
+    MODELS,
+    choices,
+    collapsed_pairs,
+    raters_in,
+    unless_changed,
+)
 from core.stats.intervals import student_quantile
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
@@ -193,7 +200,9 @@ def ranking(view: View) -> Result:
         if not games.total.size:
             notes.append(f"{rater}: every comparison says both bad, which ranks nobody")
             continue
-        rows = _rows(view, rater, games)
+        _, times = collapsed_pairs(view, MODELS, choices(view, rater))
+        made = partial(_rows, view, rater, games)
+        rows = unless_changed(view, ("ranking", rater), times, made)
         estimates += rows
         missing = [str(row.labels["model"]) for row in rows if row.value is None]
         if missing and len(missing) < len(rows):

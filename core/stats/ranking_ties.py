@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.both_bad import Bad, BadFit, fit_bad
 from core.stats.bradley_terry import Games, reach
-from core.stats.collapsed import MODELS, choices, collapsed_pairs, raters_in
+from core.stats.collapsed import (
+    MODELS,
+    choices,
+    collapsed_pairs,
+    raters_in,
+    unless_changed,
+)
 from core.stats.davidson import DavidsonFit, Matches, chances, davidson, has_maximum
 from core.stats.intervals import (
     clustered_wilson,
@@ -59,14 +66,13 @@ def _matches(view: View, rater: str) -> Matches:
 
 
 def _field(view: View, rater: str) -> _Field:
-    return view.once(("davidson", rater), lambda: _fitted(_matches(view, rater)))
+    _, times = collapsed_pairs(view, MODELS, choices(view, rater))
+    return unless_changed(view, ("davidson", rater), times, lambda: _fitted(_matches(view, rater)))
 
 
 def _fitted(matches: Matches) -> _Field:
     points = matches.wins[:, 0] + matches.ties / 2
-    games = Games(
-        matches.one, matches.two, points, matches.total, matches.models, matches.times
-    )
+    games = Games(matches.one, matches.two, points, matches.total, matches.models, matches.times)
     table = games.table()
     seen = np.flatnonzero((table + table.T).any(axis=1))
     small = table[np.ix_(seen, seen)]
@@ -218,7 +224,9 @@ def ranking_ties(view: View) -> Result:
         if field.fit is not None and field.members is not None:
             inside = field.matches.among(field.members)
             estimates.append(_tie_row(view, rater, field.fit, inside))
-        estimates += _bad_rows(view, rater)
+        _, times = collapsed_pairs(view, MODELS, choices(view, rater))
+        made = partial(_bad_rows, view, rater)
+        estimates += unless_changed(view, ("both bad", rater), times, made)
     if not estimates and not notes:
         notes.append("there are no votes and no verdicts yet")
     return Result(
@@ -250,7 +258,9 @@ def ranking_fit(view: View) -> Result:
         if field.fit is None or field.members is None:
             notes.append(f"{rater}: nobody is rated, so nothing is predicted (see ranking_ties)")
             continue
-        rows, missed, count = _fit_rows(view, rater, field.members, field.fit, field.matches)
+        _, times = collapsed_pairs(view, MODELS, choices(view, rater))
+        made = partial(_fit_rows, view, rater, field.members, field.fit, field.matches)
+        rows, missed, count = unless_changed(view, ("ranking_fit", rater), times, made)
         estimates += rows
         notes.append(
             f"{rater}: of {count} predictions, {missed} lie outside the interval of what was "

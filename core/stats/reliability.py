@@ -133,12 +133,17 @@ def _kappa_estimate(view: View, population: str, pairs: KappaPairs) -> Estimate:
     return Estimate(labels, value, low, high, options.level, n=n, unit="coefficient", method=method)
 
 
+def alpha_rows(view: View) -> list[Estimate]:
+    """Krippendorff's α of each population."""
+    return [_alpha_estimate(view, population) for population in view.populations]
+
+
 @statistic("reliability", "Reliability of the votes", order=30)
 def reliability(view: View) -> Result:
     """Krippendorff's α and mean pairwise Cohen's κ, per population of annotators."""
     estimates = []
-    for population in view.populations:
-        estimates.append(_alpha_estimate(view, population))
+    for population, alpha_row in zip(view.populations, alpha_rows(view), strict=True):
+        estimates.append(alpha_row)
         estimates.append(_kappa_estimate(view, population, kappa_pairs(view, population)))
     return Result(
         "reliability",

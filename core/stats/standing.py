@@ -68,7 +68,9 @@ class ItemsOfPairs:
         order = np.argsort(pairs, kind="stable")
         pair, item = pairs[order], start + order
         again = np.append(False, pair[1:] == pair[:-1])
-        self._before.rows[item] = np.where(again, np.append(0, item[:-1] + 1), self._last.rows[pair])
+        self._before.rows[item] = np.where(
+            again, np.append(0, item[:-1] + 1), self._last.rows[pair]
+        )
         is_last = np.append(~again[1:], True)
         self._last.rows[pair[is_last]] = item[is_last] + 1
 

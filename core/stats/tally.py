@@ -289,7 +289,9 @@ class Tally:
     def verdict_calls(self, judge: int) -> tuple[int, int]:
         """How many calls of one judge count: (with a choice, failed), repeats included."""
         judges, standing = len(self._judges.names), self._standing
-        return int(standing.verdicts.rows(judges)[judge]), int(standing.failures.rows(judges)[judge])
+        return int(standing.verdicts.rows(judges)[judge]), int(
+            standing.failures.rows(judges)[judge]
+        )
 
     def was_asked_again(self, judge: int) -> bool:
         """Whether a verdict of one judge counts that is not its first."""
@@ -448,8 +450,8 @@ class Tally:
             log.counts.extend(np.ones(len(seq), np.bool_))
             self._standing.judged(raters, choice, repeat, 1)
             lost = gone[log.counts.rows[gone]]
-            columns = (each.rows[lost] for each in (log.rater, log.choice, log.repeat))
-            self._standing.judged(*columns, -1)
+            gone_by, said, again = (each.rows[lost] for each in (log.rater, log.choice, log.repeat))
+            self._standing.judged(gone_by, said, again, -1)
             log.counts.rows[gone] = False
             self._cells.write(gone[gone < start], clear=True)
             self._cells.write(start + np.flatnonzero(log.counts.rows[start:]))

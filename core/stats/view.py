@@ -327,8 +327,7 @@ class View:
         return {
             names[j]: j
             for j in sorted(range(len(names)), key=names.__getitem__)
-            if self._is_wanted(names[j])
-            and np.any(said_by(self, names[j])[0].kind != NO_VERDICT)
+            if self._is_wanted(names[j]) and np.any(said_by(self, names[j])[0].kind != NO_VERDICT)
         }
 
     def judges(self) -> dict[str, Outcomes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from core.stats.collapsed import (
     derived,
     outcomes_of,
     raters_in,
+    unless_changed,
     votes,
     word,
 )
@@ -296,9 +298,16 @@ def _estimate(
 
 
 def _rows(view: View, rater: str, slices: list[tuple[str, int | None]]) -> list[Estimate]:
+    clusters = _clusters(view, rater)
+    made = partial(_rows_of, view, rater, clusters, slices)
+    return unless_changed(view, ("win_rate", rater), clusters.times, made)
+
+
+def _rows_of(
+    view: View, rater: str, clusters: _Clusters, slices: list[tuple[str, int | None]]
+) -> list[Estimate]:
     models = view.tally.models
     by_name = sorted(range(len(models)), key=lambda model: models[model])
-    clusters = _clusters(view, rater)
     nothing = np.zeros(len(clusters.times), np.int64)
     whole = _table(view, clusters, nothing, 1)
     parts = whole
