@@ -44,6 +44,7 @@ class Numbers:
         counts: what the study holds, by kind.
         now: the last moment of which any of it is.
         as_of: the moment of each result by its id; one that lags behind comes again soon.
+        every: the ids of all statistics that are wanted, in their order.
         changed: the ids of the results that were computed since the numbers before these.
         follows: whether a vote costs what it changes; filters of who voted when count anew.
     """
@@ -52,6 +53,7 @@ class Numbers:
     counts: dict[str, int]
     now: Moment
     as_of: dict[str, Moment]
+    every: tuple[str, ...]
     changed: tuple[str, ...]
     follows: bool = True
 
@@ -129,7 +131,8 @@ class Refresher:
             "simulated_annotators": len(self.feed.store.reading.simulated()),
         }
         follows = self._view is None or self._view.follows_votes
-        return Numbers(results, counts, self._now, dict(self._as_of), changed, follows)
+        every = tuple(each.id for each in self._statistics)
+        return Numbers(results, counts, self._now, dict(self._as_of), every, changed, follows)
 
 
 def follow(
@@ -233,4 +236,4 @@ def numbers(store: Store, feed: Feed, options: Options) -> Numbers:
     results = compute(tally, options)
     now = Moment(tally.last_vote_seq, tally.last_verdict_seq)
     ids = tuple(result.id for result in results)
-    return Numbers(results, store.reading.counts(), now, dict.fromkeys(ids, now), ids)
+    return Numbers(results, store.reading.counts(), now, dict.fromkeys(ids, now), ids, ids)

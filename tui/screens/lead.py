@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -21,7 +20,6 @@ from tui.widgets.key_bar import KeyBar
 from tui.widgets.reader import Reader
 
 if TYPE_CHECKING:
-    from core.stats.results import Result
     from tui.app import TiebreakApp
 
 
@@ -81,18 +79,19 @@ class LeadScreen(Screen[None]):
     def _show(self, *, keep_place: bool) -> None:
         if self._numbers is None:
             return
-        results, counts = self._numbers.results, self._numbers.counts
-        result = results[self._place(results)]
+        counts, chosen = self._numbers.counts, self._numbers.every[self._place()]
+        result = next((each for each in self._numbers.results if each.id == chosen), None)
         view = self._view()
         top = view.top
-        view.show("\n".join(result_lines(result, self.size.width - 4)))
+        lines = ["Counting …"] if result is None else result_lines(result, self.size.width - 4)
+        view.show("\n".join(lines))
         if keep_place:
             view.scroll_by(top)
-        names = (f"[{r.id}]" if r is result else f" {r.id} " for r in results)
+        names = (f"[{id}]" if id == chosen else f" {id} " for id in self._numbers.every)
         self.query_one("#statistics", Static).update(" ".join(names))
         parts = [many(counts["votes"], "vote"), many(counts["verdicts"], "verdict")]
-        moment = self._numbers.as_of[result.id]
-        if moment.vote:
+        moment = self._numbers.as_of.get(chosen)
+        if moment is not None and moment.vote:
             later = "" if moment == self._numbers.now else ", more soon"
             parts.append(f"as of vote {moment.vote:,}{later}")
         if counts["simulated_annotators"]:
@@ -104,10 +103,10 @@ class LeadScreen(Screen[None]):
         said, is_warning = app.opening("Live: moves within a second of a vote or verdict.")
         self._say(said, warning=is_warning)
 
-    def _place(self, results: Sequence[Result]) -> int:
-        """Where the chosen statistic stands among the results."""
-        ids = [result.id for result in results]
-        return ids.index(self._chosen) if self._chosen in ids else 0
+    def _place(self) -> int:
+        """Where the chosen statistic stands among all of them."""
+        every = () if self._numbers is None else self._numbers.every
+        return every.index(self._chosen) if self._chosen in every else 0
 
     def _view(self) -> AnswerView:
         return self.query_one("#numbers", AnswerView)
@@ -121,8 +120,8 @@ class LeadScreen(Screen[None]):
         """Show another statistic."""
         if self._numbers is None:
             return
-        results = self._numbers.results
-        self._chosen = results[(self._place(results) + step) % len(results)].id
+        every = self._numbers.every
+        self._chosen = every[(self._place() + step) % len(every)]
         self._show(keep_place=False)
 
     def action_scroll(self, lines: int) -> None:
