@@ -91,7 +91,6 @@ def main() -> None:
     found: dict[str, Any] = {"load": time.perf_counter() - began}
     follow = {each.id: each.follows for each in every}
     first = {each.id: _seconds(tally, each) for each in every}
-    again = {each.id: min(_seconds(tally, each) for _ in range(3)) for each in every}
     refreshed: dict[str, list[float]] = {each.id: [] for each in every}
     catching = []
     for turn, vote in enumerate(range(len(data["item"]) - LATE, len(data["item"]))):
@@ -102,7 +101,7 @@ def main() -> None:
             if turn < _TIMES[each.follows]:
                 refreshed[each.id].append(_seconds(tally, each))
     refresh = {id: median(seconds) for id, seconds in refreshed.items()}
-    found |= {"follows": follow, "first": first, "again": again, "refresh": refresh}
+    found |= {"follows": follow, "first": first, "refresh": refresh}
     print(json.dumps({**found, "catching": median(catching)}))
 
 
