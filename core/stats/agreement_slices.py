@@ -43,7 +43,7 @@ class _Compared:
 
 
 def _comparisons(view: View, *, baselines: bool) -> Iterator[_Compared]:
-    raters = raters_on(view, np.ones(len(view.items), np.bool_))
+    raters = raters_on(view)
     people = [each for each in raters if each.sort == HUMAN]
     others = [each for each in raters if each.sort != HUMAN and each.words == 1]
     others = [each for each in others if baselines or each.sort != BASELINE]
