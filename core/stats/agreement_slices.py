@@ -25,6 +25,8 @@ FEWEST = 5
 _MATCHES = 45
 """Match-ups listed; those with most comparisons come first."""
 
+_NOTHING = "there are no votes and no verdicts to compare yet"
+
 _SAME = (
     "compared as in agreement: a judge with each vote on its item, people with each other, S1 "
     "with ties and S2 without; the human–human row of a slice is its ceiling",
@@ -140,13 +142,14 @@ def agreement_by_category(view: View) -> Result:
     slices: list[tuple[dict[str, Label], Longs]] = [
         ({"category": names[number]}, seen[category == number]) for number in order
     ]
+    rows = _rows(view, slices, baselines=True)
     return Result(
         "agreement_by_category",
         "Agreement by category",
         "How often two raters of one item say the same, within each category of questions.",
         ("category", "setup", "kind", "rater_1", "rater_2"),
-        tuple(_rows(view, slices, baselines=True)),
-        () if slices else ("there are no votes and no verdicts to compare yet",),
+        tuple(rows),
+        () if rows else (_NOTHING,),
         view.assumptions(*_SAME),
     )
 
@@ -175,7 +178,8 @@ def agreement_by_pair(view: View) -> Result:
         labels: dict[str, Label] = {"model_1": models[first], "model_2": models[second]}
         slices.append((labels, seen[match == number]))
     slices.sort(key=lambda each: (each[0]["model_1"], each[0]["model_2"]))
-    notes = [] if slices else ["there are no votes and no verdicts to compare yet"]
+    rows = _rows(view, slices, baselines=False)
+    notes = [] if rows else [_NOTHING]
     if len(matches) > len(most):
         notes.append(f"of {len(matches)} match-ups, the {_MATCHES} with most pairs are told")
     return Result(
@@ -183,7 +187,7 @@ def agreement_by_pair(view: View) -> Result:
         "Agreement by match-up",
         "How often two raters of one item say the same, within each match-up of two models.",
         ("model_1", "model_2", "setup", "kind", "rater_1", "rater_2"),
-        tuple(_rows(view, slices, baselines=False)),
+        tuple(rows),
         tuple(notes),
         view.assumptions(*_SAME),
     )
