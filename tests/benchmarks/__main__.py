@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tests.benchmarks.measure import Row
 
-PARTS = ("screen", "ssh", "storage", "history", "judging", "beside")
+PARTS = ("screen", "ssh", "storage", "history", "judging", "beside", "dashboard")
 ALONE = ("crowd",)
 """Those that take minutes and want the machine for themselves: only when they are named."""
 FULLER = ("crowd", "judging")
