@@ -14,6 +14,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from core.panels import Panel
+
 WHOLE_CONVERSATION = 0
 """The turn number of a vote that judges the whole conversation; turns count from 1."""
 
@@ -326,7 +328,61 @@ class Ruling:
     final: bool = False
 
 
-Record = Setting | Question | Answer | Pair | Annotator | Lesson | Vote | Judge | Verdict | Ruling
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The prompts that a judge was added with, all of their wording.
+
+    Attributes:
+        judge: its name.
+        text: JSON, as :meth:`judges.families.Family.dump` writes it.
+    """
+
+    judge: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a model has on an automatic benchmark; higher is better.
+
+    Attributes:
+        low: lower end of the benchmark's own 95% interval; None with ``high`` where it has none.
+        source: where it is from, if that is known.
+
+    Raises:
+        ValueError: if the interval has one end, or does not hold the score.
+    """
+
+    benchmark: str
+    model: str
+    score: float
+    low: float | None = None
+    high: float | None = None
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("an interval has two ends")
+        ends = () if self.low is None or self.high is None else (self.low, self.score, self.high)
+        if list(ends) != sorted(ends):
+            raise ValueError("an interval holds its score")
+
+
+Record = (
+    Setting
+    | Question
+    | Answer
+    | Pair
+    | Annotator
+    | Lesson
+    | Vote
+    | Judge
+    | Wording
+    | Panel
+    | Verdict
+    | Ruling
+    | Score
+)
 """Anything a format reads and the store takes."""
 
 

@@ -18,6 +18,9 @@ PER_CONVERSATION = "conversation"
 REPEATS = ("first", "majority")
 """A judge's word is its first verdict, or what most of its repeats say."""
 
+ACCEPTABLE = BY_VOTES, BY_MODELS = "votes", "models"
+"""An answer is acceptable by what votes on its other pairs say, or by its model's points."""
+
 MOST_OPTIONS = 9
 """Options of one question: each has a digit of its own."""
 
@@ -232,6 +235,11 @@ KNOWN: Mapping[str, Known] = {
         400.0, "the lead in online Elo that takes ten points to one", _number(1, 1e6)
     ),
     "elo_tie": Known(0.5, "what a tie gives model_1 in online Elo, of one win", _number(0, 1)),
+    "acceptable_by": Known(
+        BY_VOTES,
+        "what makes an answer acceptable in quadrants: votes on its other pairs, or its model",
+        _one_of(*ACCEPTABLE),
+    ),
     "only_for": Known(
         {}, "categories that only annotators with certain attributes get", limited_to
     ),

@@ -101,7 +101,7 @@ class Feed:
     def _watermarks(self) -> tuple[Any, ...]:
         tally = self.tally
         logs = tally.last_vote_seq, tally.last_verdict_seq, tally.rulings.last_seq
-        return *logs, tally.panels, *self._known.values()
+        return *logs, tally.panels, tally.scores, *self._known.values()
 
     def _new_rulings(self, connection: sqlite3.Connection) -> None:
         self.tally.add_rulings(
@@ -132,8 +132,10 @@ class Feed:
             judged_until: the watermark of the verdicts that were read before.
         """
         from db.panels import panels_of
+        from db.scores import scores_of
 
         self.tally.panels = panels_of(connection)
+        self.tally.scores = tuple(scores_of(connection))
         self.tally.failures.add(
             connection.execute(
                 "SELECT seq, coalesce(failure, status) FROM verdict v "

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from core import settings
 from core.blinding import as_seen
 from core.errors import BadInput, Conflict, TiebreakError, Where
+from core.panels import Panel
 from core.records import (
     Annotator,
     Answer,
@@ -21,16 +22,20 @@ from core.records import (
     Question,
     Record,
     Ruling,
+    Score,
     Setting,
     Verdict,
     Vote,
+    Wording,
 )
 from db import chain
 from db.details import stored_criteria, stored_tags
 from db.drawing import settle_disputes
-from db.judging import add_judge, as_float, verdict_row
+from db.judging import add_judge, as_float, keep_wording, verdict_row
 from db.lessons import add_lesson
 from db.log_batches import LogBatches
+from db.panels import add_panel
+from db.scores import add_score
 from db.store import add_annotator
 
 if TYPE_CHECKING:
@@ -161,9 +166,12 @@ class _Run:
             Annotator: self._annotator_record,
             Lesson: self._lesson,
             Judge: self._judge_record,
+            Wording: self._wording,
+            Panel: self._panel,
             Vote: self._vote,
             Verdict: self._verdict,
             Ruling: self._ruling,
+            Score: self._score,
         }
 
     def take(self, where: Where, record: Record) -> None:
@@ -438,6 +446,26 @@ class _Run:
         is_new = add_judge(self.connection, judge, self.now, str(where))
         self._count("judges", is_new)
 
+    def _wording(self, where: Where, wording: Wording) -> None:
+        judge, _ = self._judge_row(where, wording.judge)
+        kept = self.connection.execute(
+            "SELECT t.body FROM judge_prompt p JOIN text t ON t.hash = p.text_hash "
+            "WHERE p.judge_id = ?",
+            (judge,),
+        ).fetchone()
+        if kept is not None and json.loads(kept[0]) != json.loads(wording.text):
+            raise Conflict(
+                f"{where}: the judge {wording.judge!r} has another prompt in the study",
+                "give this one another name",
+            )
+        keep_wording(self.connection, wording.judge, wording.text)
+        self._count("prompts", kept is None)
+
+    def _panel(self, where: Where, panel: Panel) -> None:
+        for member in panel.members:
+            self._judge_row(where, member)
+        self._count("panels", add_panel(self.connection, panel, self.now, str(where)))
+
     def _judge_row(self, where: Where, name: str) -> tuple[int, str]:
         if name not in self._judges:
             row = self.connection.execute(
@@ -446,7 +474,7 @@ class _Run:
             if row is None:
                 raise Conflict(
                     f"{where}: no judge is called {name!r}",
-                    "put the judge's own line before its verdicts",
+                    "put the judge's own line before what names it",
                 )
             self._judges[name] = row
         return self._judges[name]
@@ -462,6 +490,11 @@ class _Run:
             source_id=self._source_id(where, lesson.source),
         )
         self._count("lessons", is_new)
+
+    def _score(self, where: Where, score: Score) -> None:
+        source_id = self._source_id(where, score.source)
+        is_new = add_score(self.connection, score, self.now, str(where), source_id)
+        self._count("scores", is_new)
 
     # ── the three logs ──────────────────────────────────────────────────────
 

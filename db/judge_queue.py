@@ -22,13 +22,11 @@ from db.judge_control import Control, judge_row, read_control
 from db.judge_left import Frontier, Key, Scope, Wanted
 from db.judge_work import GONE, NO_ROOM, Begin, End, Job, Turned, Work
 from db.judging import Asked, asked_of, write_verdicts
+from db.leases import LEASE, Silence
 from db.processes import is_gone
 
 if TYPE_CHECKING:
     from db.store import Store
-
-LEASE = 300.0
-"""Seconds that a lease lasts if nobody renews it; a worker does long before."""
 
 
 class JudgeQueue:
@@ -36,17 +34,27 @@ class JudgeQueue:
 
     Args:
         owner: the worker, see :func:`process_name`.
-        lease: seconds that a lease lasts; longer than any call.
+        lease: seconds that a lease lasts; :meth:`beat` renews it.
+        silence: decides whose lapsed leases may be given to others; without it all may.
 
     Raises:
         TiebreakError: if there is no such judge.
     """
 
-    def __init__(self, store: Store, judge: str, owner: str, *, lease: float = LEASE) -> None:
+    def __init__(
+        self,
+        store: Store,
+        judge: str,
+        owner: str,
+        *,
+        lease: float = LEASE,
+        silence: Silence | None = None,
+    ) -> None:
         self.store = store
         self.judge = judge
         self.owner = owner
         self.lease = lease
+        self._silence = silence
         with store.read() as connection:
             self._judge = judge_row(connection, judge)
 
@@ -336,13 +344,22 @@ class JudgeQueue:
 
     def _return_lapsed(self, connection: sqlite3.Connection) -> None:
         """Take back what lapsed; whoever held it may still bring its verdict."""
+        now = self.store.clock()
+        if self._silence is not None:
+            signs = connection.execute(
+                "SELECT owner, seen_at FROM judge_worker "
+                "WHERE judge_id = ? AND ended_at IS NULL AND owner <> ?",
+                (self._judge, self.owner),
+            )
+            self._silence.listen(signs, now)
         rows = connection.execute(
-            "SELECT DISTINCT owner, call FROM job "
+            "SELECT DISTINCT owner, call, lease_until FROM job "
             "WHERE judge_id = ? AND state = 'leased' AND lease_until < ?",
-            (self._judge, self.store.now()),
+            (self._judge, stamp(now)),
         ).fetchall()
-        for owner, call in rows:
-            self._return(connection, owner, call)
+        for owner, call, until in rows:
+            if self._silence is None or self._silence.is_over(owner, until, now):
+                self._return(connection, owner, call)
 
     def _return(self, connection: sqlite3.Connection, owner: str, call: str | None = None) -> int:
         """Let an owner's jobs wait again, and end the calls that it had under way for them.

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from core.times import stamp
 from db.judge_control import Control, Worker, read_control
-from db.judge_counts import KIND, MINUTE, Told, VerdictCounts
-from db.judge_left import Scope, together
+from db.judge_counts import MINUTE, Told, VerdictCounts
+from db.judge_left import Scope
 from db.judge_queue import JudgeQueue
 from db.processes import is_gone
 from db.texts import TURNS_OF_PAIR
@@ -303,107 +303,3 @@ def queue_failed(store: Store, judge: str) -> int:
     # What is to replace a failure is named after it, so nothing has to be named here.
     frontier = queue.frontier(Scope(retry_failed=True), lambda *_: "")
     return sum(map(queue.fill, frontier.failed()))
-
-
-# ── what is behind a number ─────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A verdict that stands, in a line.
-
-    Attributes:
-        kind: its class of failure, or ``ok``.
-        left: which model of the pair stood left; None where nobody recorded it.
-        said: its label where there is one, else why there is none.
-    """
-
-    id: str
-    at: str
-    question: str
-    turn: int
-    left: int | None
-    repeat: int
-    kind: str
-    attempts: int
-    said: str
-
-
-def last_verdicts(store: Store, judge: str | None, kind: str | None, most: int) -> list[Listed]:
-    """The verdicts that stand, the newest first.
-
-    Args:
-        judge: of this judge only.
-        kind: ``ok``, a class of failure, or None for all failures.
-    """
-    only = "v.status = 'ok'" if kind == "ok" else "v.status <> 'ok'"
-    with store.read() as connection:
-        rows = connection.execute(
-            f"SELECT v.id, v.at, q.key, v.turn, v.left, v.repeat, {KIND.format('v')}, v.attempts, "
-            "CASE WHEN v.status = 'ok' THEN v.label ELSE v.error END FROM verdict v "
-            "JOIN judge j ON j.id = v.judge_id JOIN pair p ON p.id = v.pair_id "
-            f"JOIN question q ON q.id = p.question_id WHERE {only} "
-            "AND (:judge IS NULL OR j.name = :judge) "
-            f"AND (:kind IS NULL OR {KIND.format('v')} = :kind) "
-            "AND NOT EXISTS (SELECT 1 FROM verdict w WHERE w.supersedes = v.id) "
-            "ORDER BY v.seq DESC LIMIT :most",
-            {"judge": judge, "kind": kind, "most": most},
-        ).fetchall()
-    return [Listed(*row) for row in rows]
-
-
-def failures_by_class(store: Store, judge: str | None) -> dict[str, int]:
-    """How many failures of each class stand, the most frequent first.
-
-    Args:
-        judge: of this judge only.
-    """
-    with store.read() as connection:
-        return dict(
-            connection.execute(
-                f"SELECT {KIND.format('v')}, count(*) FROM verdict v "
-                "JOIN judge j ON j.id = v.judge_id WHERE v.status <> 'ok' "
-                "AND (:judge IS NULL OR j.name = :judge) "
-                "AND NOT EXISTS (SELECT 1 FROM verdict w WHERE w.supersedes = v.id) "
-                "GROUP BY 1 ORDER BY 2 DESC, 1",
-                {"judge": judge},
-            ).fetchall()
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call on the way to a verdict."""
-
-    begun_at: str
-    endpoint: str
-    outcome: str
-    detail: str
-    latency: float | None
-
-
-def calls_of(store: Store, verdict: str) -> list[Call]:
-    """The calls that were made for a verdict, the oldest first; others' too that it came with."""
-    with store.read() as connection:
-        place = connection.execute(
-            "SELECT v.judge_id, p.question_id, v.turn, v.left, v.repeat FROM verdict v "
-            "JOIN pair p ON p.id = v.pair_id "
-            "WHERE v.id = ? AND v.left IS NOT NULL AND v.supersedes IS NULL",
-            (verdict,),
-        ).fetchone()
-        names = (verdict, verdict if place is None else together(*place))
-        rows = connection.execute(
-            "SELECT begun_at, endpoint, coalesce(outcome, ''), detail, latency FROM attempt "
-            "WHERE call IN (?, ?) ORDER BY id",
-            names,
-        ).fetchall()
-    return [Call(*row) for row in rows]
-
-
-def successor(store: Store, verdict: str) -> str | None:
-    """The id of the verdict that took this one's place, if any did."""
-    with store.read() as connection:
-        row = connection.execute(
-            "SELECT id FROM verdict WHERE supersedes = ?", (verdict,)
-        ).fetchone()
-    return None if row is None else str(row[0])

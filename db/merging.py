@@ -22,13 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Conflict, StudyUnavailable, Where
-from core.records import Annotator, Answer, Judge, Question, Record, Setting
+from core.panels import Panel
+from core.records import Annotator, Answer, Judge, Question, Record, Setting, Wording
 from db import chain
 from db.copying import back_up
 from db.drawing import settle_disputes
 from db.ingest import File
 from db.judging import keep_wording
 from db.merging_rows import Rows
+from db.panels import add_panel
 from db.store import Store
 
 _BATCH = 2000
@@ -118,6 +120,7 @@ class _Merging:
         self._settings()
         self._what_it_is_about(connection)
         self._wordings(connection)
+        self._panels(connection)
         rows = Rows(connection, self.theirs.connection)
         self._queue(connection, rows)
         self._assignments(connection, rows)
@@ -153,7 +156,7 @@ class _Merging:
         records = (
             (where, record)
             for record in self.theirs.reading.records(logs=False)
-            if not isinstance(record, Setting)
+            if not isinstance(record, Setting | Wording | Panel)
         )
         files = {self._name: File(self._name, "study", head)}
         summary, refused = self.store.ingest.take_what_fits(connection, records, files)
@@ -173,6 +176,20 @@ class _Merging:
         for name, wording in kept.fetchall():
             if name not in self._refused["judge"]:
                 keep_wording(connection, name, wording)
+
+    def _panels(self, connection: sqlite3.Connection) -> None:
+        """Take the other's panels, but those with a member that is another judge here."""
+        for panel in self.theirs.panels.every():
+            if self._refused["judge"] & panel.members.keys():
+                self.merged.left_out["panels"] += 1
+                continue
+            try:
+                is_new = add_panel(connection, panel, self.store.now(), self._name)
+            except Conflict as conflict:
+                self.merged.conflicts.append(conflict.message.removeprefix(f"{self._name}: "))
+                self.merged.left_out["panels"] += 1
+                continue
+            (self.merged.new if is_new else self.merged.unchanged)["panels"] += 1
 
     def _queue(self, connection: sqlite3.Connection, rows: Rows) -> None:
         """Queue what only the other had queued, by the design it was drawn with."""

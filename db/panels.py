@@ -27,27 +27,10 @@ class Panels:
             Conflict: if a panel of that name has other members, weights or another rule.
         """
         with self.store.write() as connection:
-            judges = [name for (name,) in connection.execute("SELECT name FROM judge ORDER BY id")]
             for member in panel.members:
-                if member not in judges:
-                    names = ", ".join(judges) or "none yet"
-                    raise TiebreakError(
-                        f"no judge is called {member!r}", f"judges of this study: {names}"
-                    )
-            for known in panels_of(connection):
-                if known.name == panel.name:
-                    if known == panel:
-                        return False
-                    raise Conflict(
-                        f"{self.store.path}: there is a panel {panel.name!r} with other members, "
-                        "weights or another rule",
-                        "give this one another name, or remove the other: judge panel remove",
-                    )
-            connection.execute(
-                "INSERT INTO panel (name, rule, members, added_at) VALUES (?, ?, ?, ?)",
-                (panel.name, panel.rule.value, json.dumps(dict(panel.members)), self.store.now()),
-            )
-        return True
+                if problem := no_member(connection, member):
+                    raise problem
+            return add_panel(connection, panel, self.store.now(), str(self.store.path))
 
     def every(self) -> tuple[Panel, ...]:
         """Every panel of the study, in the order they were added."""
@@ -68,6 +51,37 @@ class Panels:
                     f"panels of this study: {', '.join(names) or 'none yet'}",
                 )
             connection.execute("DELETE FROM panel WHERE name = ?", (name,))
+
+
+def no_member(connection: sqlite3.Connection, member: str) -> TiebreakError | None:
+    """What is said of a member that is no judge of the study; None if it is one."""
+    judges = [name for (name,) in connection.execute("SELECT name FROM judge ORDER BY id")]
+    if member in judges:
+        return None
+    names = ", ".join(judges) or "none yet"
+    return TiebreakError(f"no judge is called {member!r}", f"judges of this study: {names}")
+
+
+def add_panel(connection: sqlite3.Connection, panel: Panel, now: str, where: str) -> bool:
+    """Add a panel whose members are judges of the study; whether it is new.
+
+    Raises:
+        Conflict: if a panel of that name has other members, weights or another rule.
+    """
+    for known in panels_of(connection):
+        if known.name == panel.name:
+            if known == panel:
+                return False
+            raise Conflict(
+                f"{where}: there is a panel {panel.name!r} with other members, "
+                "weights or another rule",
+                "give this one another name, or remove the other: judge panel remove",
+            )
+    connection.execute(
+        "INSERT INTO panel (name, rule, members, added_at) VALUES (?, ?, ?, ?)",
+        (panel.name, panel.rule.value, json.dumps(dict(panel.members)), now),
+    )
+    return True
 
 
 def panels_of(connection: sqlite3.Connection) -> tuple[Panel, ...]:

@@ -13,6 +13,11 @@ def process_name() -> str:
     return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}/{secrets.token_hex(4)}"
 
 
+def is_here(owner: str) -> bool:
+    """Whether the process of that name is, or was, on this host."""
+    return owner.rsplit("/", 3)[0] == socket.gethostname()
+
+
 def is_gone(owner: str) -> bool:
     """Whether the process of that name has ended; False for one of another host."""
     host, pid, started, _ = owner.rsplit("/", 3)

@@ -26,8 +26,11 @@ from core.records import (
     Verdict,
     VerdictStatus,
     Vote,
+    Wording,
 )
 from db.details import criteria_of, tags_of
+from db.panels import panels_of
+from db.scores import scores_of
 from db.texts import Shown, answer_turns, question_of, shown
 
 if TYPE_CHECKING:
@@ -98,6 +101,7 @@ class Reading:
             "verdict_failures": f"SELECT count(*) FROM verdict v {current.format('verdict')} "
             "AND v.status != 'ok'",
             "rulings": f"SELECT count(*) FROM ruling v {current.format('ruling')}",
+            "scores": "SELECT count(*) FROM score",
             "open_assignments": "SELECT count(*) FROM assignment WHERE state = 'open'",
         }
         with self.store.read() as connection:
@@ -265,6 +269,13 @@ class Reading:
                 yield Judge(
                     name, kind, model, endpoint, prompt, digest, json.loads(parameters), revision
                 )
+            for name, text in connection.execute(
+                "SELECT j.name, t.body FROM judge_prompt p JOIN judge j ON j.id = p.judge_id "
+                "JOIN text t ON t.hash = p.text_hash ORDER BY j.id"
+            ):
+                yield Wording(name, text)
+            yield from panels_of(connection)
+            yield from scores_of(connection)
             if not logs:
                 return
             for vote, _ in _votes(connection, standing=False):

@@ -14,7 +14,7 @@ from functools import cache
 from core.errors import StudyBroken
 
 APPLICATION_ID = 0x7469_6272  # "tibr": how `file` and we tell a study from any other database
-LATEST = 5
+LATEST = 6
 
 
 def upgrade(connection: sqlite3.Connection, *, stop_before: str | None = None) -> None:

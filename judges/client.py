@@ -173,7 +173,7 @@ class ChatClient:
             self._kept += 1
             return True
         self._broken += 1
-        if self._broken > self._kept and (self.support.choice or self.support.json):
+        if self._broken > self._kept and self.support.enforces:
             self.support = Support(logprobs=self.support.logprobs)
             if self._on_note is not None:
                 self._on_note(

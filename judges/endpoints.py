@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -51,6 +51,7 @@ class Endpoint:
         shrunk_at: when the window shrank, or a pause began, last: calls that were under way
             by then and fail together are one failure.
         stopped: why it gets no more calls.
+        is_leaving: whether it was removed; its client is closed with its last call.
     """
 
     address: str
@@ -65,10 +66,11 @@ class Endpoint:
     replies: int = 0
     failures: int = 0
     stopped: TiebreakError | None = None
+    is_leaving: bool = False
 
     def room(self, now: float) -> int:
         """How many calls may begin at this moment."""
-        if self.stopped is not None or now < self.paused_until:
+        if self.stopped is not None or self.is_leaving or now < self.paused_until:
             return 0
         return max(0, int(self.window) - self.under_way)
 
@@ -111,6 +113,7 @@ class EndpointPool:
             Endpoint(address, client, self.most, max(1.0, self.most / len(given)))
             for address, client in given.items()
         ]
+        self._left: list[Endpoint] = []
         self.under_way = 0
         self._held = False
         self._closed = False
@@ -162,9 +165,33 @@ class EndpointPool:
 
     async def close(self) -> None:
         """Close the connections of all."""
-        for endpoint in self.endpoints:
+        for endpoint in [*self.endpoints, *self._left]:
             if endpoint.client is not None:
                 await endpoint.client.close()
+
+    async def change(self, new: Mapping[str, Asks], gone: Collection[str]) -> None:
+        """Ask at further addresses from now on, and begin no more calls at some.
+
+        Calls under way are waited for, wherever they are. The last address stays.
+
+        Args:
+            new: address → client.
+            gone: addresses.
+        """
+        for address, client in new.items():
+            share = max(1.0, self.most / (len(self.endpoints) + 1))
+            self.endpoints.append(Endpoint(address, client, self.most, share))
+        leaving = [one for one in self.endpoints if one.address in gone and one.address not in new]
+        if len(leaving) < len(self.endpoints):
+            for endpoint in leaving:
+                endpoint.is_leaving = True
+                self.endpoints.remove(endpoint)
+                self._left.append(endpoint)
+        for endpoint in [one for one in self._left if one.under_way == 0]:
+            self._left.remove(endpoint)
+            if endpoint.client is not None:
+                await endpoint.client.close()
+        self._wake()
 
     # ── slots ───────────────────────────────────────────────────────────────
 

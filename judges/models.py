@@ -15,6 +15,7 @@ from judges.baselines import BaselineJudge
 from judges.client import TIMEOUT, ChatClient, check_address
 from judges.decisions import APIS, PROMPT, DecisionJudge, wording_hash
 from judges.families import Family, Prompts, family_of
+from judges.forms import form_of
 from judges.lineups import Lineup, sides_of
 from judges.outcomes import Reply
 from judges.parsing import Parsed, split_reasoning
@@ -46,6 +47,7 @@ class ModelJudge:
         self.family = family_of(record, prompts)
         self.record = record
         self._client = client
+        self._wanted: dict[tuple[str, int], Wanted | None] = {}
 
     @property
     def calls_by(self) -> str:
@@ -131,8 +133,11 @@ class ModelJudge:
             parameters.setdefault("max_tokens", prompt.max_tokens)
         if room > 1:
             parameters |= {key: room * parameters[key] for key in LIMITS & parameters.keys()}
+        place = (prompt.id, len(shown.answers))
+        if place not in self._wanted:
+            self._wanted[place] = wanted_of(prompt, len(shown.answers))
         return await self._client.ask(
-            prompt.render(shown, side), parameters, wanted=wanted_of(prompt)
+            prompt.render(shown, side), parameters, wanted=self._wanted[place]
         )
 
     async def _compare(self, task: Task, room: int) -> Verdict:
@@ -206,11 +211,19 @@ def read_fields(read: Parsed) -> dict[str, Any]:
     }
 
 
-def wanted_of(prompt: Prompt) -> Wanted | None:
-    """What a server is asked to allow as a reply; None if it is left to the prompt."""
-    if not prompt.structured:
+def wanted_of(prompt: Prompt, count: int = 2) -> Wanted | None:
+    """What a server is asked to allow as a reply; None if it is left to the prompt.
+
+    Args:
+        count: how many answers are shown.
+    """
+    if prompt.structured in ("choice", "json"):
+        return Wanted(prompt.choices, prompt.schema, logprobs=True)
+    if prompt.structured:
         return None
-    return Wanted(prompt.choices, prompt.schema, logprobs=True)
+    wording = f"{prompt.system}\n{prompt.user}"
+    form = form_of(prompt.parser, prompt.grammar, prompt.explain, wording, prompt.max_tokens, count)
+    return None if form is None else Wanted(form=form)
 
 
 def _names(prompt: Prompt, lineup: Lineup) -> Sequence[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from judges.forms import unwrapped
 from judges.json_replies import json_object
 from judges.labels import choice, double_brackets
 from judges.rankings import ranking
@@ -39,6 +40,9 @@ PARSERS: Mapping[str, Callable[[str, Grammar], Parsed]] = {
 }
 """Every grammar by the name that a prompt file gives it."""
 
+_WRAPPED = PARSERS.keys() - {"json", "choice"}
+"""Grammars whose verdict may come in an object, from servers that can keep to nothing else."""
+
 
 def parse(name: str, reply: str, grammar: Grammar) -> Parsed:
     """Read one reply by the named grammar.
@@ -55,6 +59,9 @@ def parse(name: str, reply: str, grammar: Grammar) -> Parsed:
         return Parsed(failure=Failure.UNFINISHED_REASONING)
     if not text:
         return Parsed(failure=Failure.EMPTY)
+    held = unwrapped(text) if name in _WRAPPED else None
+    if held is not None and (name == "score_pair" or "[[" in held):
+        return parser(held, grammar)
     parsed = parser(text, grammar)
     if parsed.failure is Failure.NO_VERDICT and REFUSAL.match(text):
         return Parsed(failure=Failure.REFUSAL)

@@ -6,17 +6,21 @@ constraint that they do not know and answer 200, some answer to any model's name
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.errors import TiebreakError
 from core.records import Judge, VerdictStatus
 from judges.client import TIMEOUT, ChatClient
 from judges.decisions import APIS, tiny_request
+from judges.forms import Form
 from judges.outcomes import CallError, JobFatal, Rejected, Reply, said
+from judges.patterns import one_of, row
 from judges.prompting import Message
 from judges.structured import (
+    KINDS,
     MOST_LOGPROBS,
+    TEXTS,
     WAYS,
     Support,
     Wanted,
@@ -46,6 +50,14 @@ _SCHEMA = Wanted(
         "required": ["verdict", "sure"],
     }
 )
+_FORM = Wanted(
+    form=Form(
+        row(one_of(["[["]), one_of(_LABELS), one_of(["]]"])),
+        tuple(f"[[{label}]]" for label in _LABELS),
+        explain="after",
+        most=12,
+    )
+)
 _SHORT, _WITH_THOUGHTS = 64, 2048
 """Tokens of a reply; a model that thinks first needs room for it."""
 
@@ -63,8 +75,8 @@ async def probe(
 
     Returns:
         What was found, as ``endpoint.found`` keeps it: ``server`` (who it says owns the
-        model), ``models``, ``context`` in tokens or None, ``structured`` (``choice`` and
-        ``json``: how each is enforced, or ""), ``logprobs`` (alternatives at each token),
+        model), ``models``, ``context`` in tokens or None, ``structured`` (``choice``, ``json``
+        and ``form``: how each is enforced, or ""), ``logprobs`` (alternatives at each token),
         ``reasoning`` (``apart``, ``inline``, ``hidden`` or ""), ``limit`` (the parameter that
         limits a reply), ``decisions`` (the decision endpoint that answers, or ""), and
         ``notes``.
@@ -102,7 +114,7 @@ class _Probe:
             "server": "",
             "models": [],
             "context": None,
-            "structured": {"choice": "", "json": ""},
+            "structured": dict.fromkeys(KINDS, ""),
             "logprobs": 0,
             "reasoning": "",
             "limit": self._limit,
@@ -114,9 +126,11 @@ class _Probe:
         await self._list_models()
         if not self._is_decision:
             await self._talk()
+            by_schema = await self._way(_SCHEMA, "json")
             self.found["structured"] = {
                 "choice": await self._way(_CHOICE, "choice"),
-                "json": await self._way(_SCHEMA, "json"),
+                "json": by_schema,
+                "form": await self._way(_FORM, "form", TEXTS) or by_schema,
             }
             self.found["logprobs"] = await self._logprobs()
         self.found["decisions"] = await self._decisions()
@@ -173,10 +187,10 @@ class _Probe:
         if reply.served_model and reply.served_model != self._client.model:
             self.found["notes"].append(f"it answers as {reply.served_model!r}")
 
-    async def _way(self, wanted: Wanted, kind: str) -> str:
+    async def _way(self, wanted: Wanted, kind: str, ways: Sequence[str] = WAYS) -> str:
         """The first way by which the server keeps to what is wanted; "" if there is none."""
-        for way in WAYS:
-            self._client.support = Support(choice=way) if kind == "choice" else Support(json=way)
+        for way in ways:
+            self._client.support = Support.of({"structured": {kind: way}})
             try:
                 reply = await self._ask(wanted)
             except CallError as error:
@@ -296,6 +310,9 @@ def described(found: Mapping[str, Any]) -> list[str]:
         for what, way in (("labels", support.choice), ("JSON", support.json))
         if way
     ]
+    if support.form:
+        wrapped = "" if support.form in TEXTS else ", in an object"
+        ways.append(f"verdicts with reasons by {_ENFORCED[support.form]}{wrapped}")
     if ways:
         lines.append(f"verdicts can be enforced: {', '.join(ways)}")
     elif not found.get("decisions"):

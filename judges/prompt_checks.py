@@ -16,6 +16,7 @@ SHARED = "_shared.toml"
 _NUMERIC = ("score_pair", "single_grade", "ranking")
 _TURN_FIELDS = ("number", "question", "answer")
 _STRUCTURED = {"choice": "choice", "json": "json"}
+_LEFT_ALONE = "none"
 
 
 class Checked:
@@ -91,12 +92,15 @@ class Checked:
         return float(numbers[0]), float(numbers[1])
 
     def structured(self) -> str:
-        """What a server is asked to enforce: only what the parser then reads."""
+        """What a server is asked to enforce: only what the parser then reads, or nothing."""
         structured = str(self.data.get("structured", ""))
-        if structured and _STRUCTURED.get(structured) != self.data["parser"]:
+        if (
+            structured not in ("", _LEFT_ALONE)
+            and _STRUCTURED.get(structured) != self.data["parser"]
+        ):
             raise self.refuse(
                 "structured",
                 f"{structured!r} does not go with the parser {self.data['parser']!r}",
-                "use choice with the parser choice, json with the parser json",
+                "use choice with the parser choice, json with the parser json, none with any",
             )
         return structured

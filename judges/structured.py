@@ -3,7 +3,8 @@
 A prompt declares what it wants (:class:`Wanted`), a probe finds what a server takes
 (:class:`Support`), and :func:`constrained` puts the one into a request for the other. The ways:
 
-    structured_outputs  vLLM: choice, regex or json, exactly one, never beside response_format
+    structured_outputs  vLLM: choice, regex, grammar or json, exactly one, never beside
+                        response_format
     grammar             llama.cpp: GBNF
     json_schema         OpenAI: response_format with a strict schema
     json_object         llama-cpp-python: response_format json_object with a schema
@@ -22,10 +23,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.records import Seen
+from judges.forms import Form
+from judges.patterns import flat, grammar, one_of
 
 WAYS = ("structured_outputs", "grammar", "json_schema", "json_object")
 """How a reply can be enforced, in the order in which a probe tries them: with a schema alone,
 weak models fill the space between its parts until their tokens are used up."""
+
+TEXTS = WAYS[:2]
+"""The ways that take any text, not objects alone."""
+
+KINDS = ("choice", "json", "form")
+"""What can be enforced: one of some labels, an object of a schema, reasons with a verdict."""
 
 MOST_LOGPROBS = 20
 """Alternatives asked for at each token: what servers give at most."""
@@ -42,18 +51,20 @@ class Wanted:
 
     Attributes:
         choices: the labels of which the reply is to be one, whole.
-        schema: the JSON schema that the reply is to follow; not beside ``choices``.
+        schema: the JSON schema that the reply is to follow.
+        form: what the whole reply looks like, reasons and verdict. Only one of these is given.
         logprobs: whether the label's probabilities are wanted. Labels that are single letters
             are single tokens for every tokenizer; longer ones share their first tokens.
     """
 
     choices: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
+    form: Form | None = None
     logprobs: bool = False
 
     def __post_init__(self) -> None:
-        if self.choices and self.schema is not None:
-            raise ValueError("a reply is either one of some labels or an object of a schema")
+        if (bool(self.choices), self.schema is not None, self.form is not None).count(True) > 1:
+            raise ValueError("a reply is either a label, an object of a schema, or of a form")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +75,19 @@ class Support:
         choice: the way in :data:`WAYS` by which it keeps to labels.
         json: the way in :data:`WAYS` by which it keeps to a schema.
         logprobs: alternatives that it gives at each token; 0 if it gives none.
+        form: the way by which it keeps to reasons with a verdict at their end; where it takes
+            schemas only, as an object that holds both.
     """
 
     choice: str = ""
     json: str = ""
     logprobs: int = 0
+    form: str = ""
+
+    @property
+    def enforces(self) -> bool:
+        """Whether it keeps to anything at all."""
+        return bool(self.choice or self.json or self.form)
 
     @classmethod
     def of(cls, found: Mapping[str, Any] | None) -> Support:
@@ -76,9 +95,11 @@ class Support:
         told = (found or {}).get("structured")
         ways = told if isinstance(told, dict) else {}
         count = (found or {}).get("logprobs")
+        known = {kind: ways[kind] for kind in KINDS if ways.get(kind) in WAYS}
+        if (found or {}).get("reasoning") == "inline":
+            known.pop("form", None)  # what it thinks aloud would be forbidden
         return cls(
-            choice=ways["choice"] if ways.get("choice") in WAYS else "",
-            json=ways["json"] if ways.get("json") in WAYS else "",
+            **known,
             logprobs=count if isinstance(count, int) and not isinstance(count, bool) else 0,
         )
 
@@ -86,7 +107,7 @@ class Support:
 def disbelieved(found: Mapping[str, Any], words: str) -> dict[str, Any]:
     """What was found, less that the server enforces anything, and with why."""
     notes = [note for note in found.get("notes", []) if note != words]
-    return {**found, "structured": {"choice": "", "json": ""}, "notes": [*notes, words]}
+    return {**found, "structured": dict.fromkeys(KINDS, ""), "notes": [*notes, words]}
 
 
 def constrained(
@@ -111,6 +132,9 @@ def constrained(
     if wanted.schema is not None and support.json:
         sent |= schema_parameters(wanted.schema, support.json)
         return sent, True
+    if wanted.form is not None and support.form:
+        sent |= form_parameters(wanted.form, support.form)
+        return sent, True
     return sent, False
 
 
@@ -119,7 +143,7 @@ def choice_parameters(choices: Sequence[str], way: str) -> dict[str, Any]:
     if way == "structured_outputs":
         return {"structured_outputs": {"choice": list(choices)}}
     if way == "grammar":
-        return {"grammar": f"root ::= {_gbnf_one_of(choices)}"}
+        return {"grammar": grammar(one_of(choices))}
     return schema_parameters(label_schema(choices), way)
 
 
@@ -130,14 +154,24 @@ def schema_parameters(schema: Mapping[str, Any], way: str) -> dict[str, Any]:
     between its parts: with a schema, weak models write spaces until their tokens are used up.
     """
     if way == "structured_outputs":
-        pattern = flat_regex(schema)
-        return {"structured_outputs": {"regex": pattern} if pattern else {"json": dict(schema)}}
-    if way == "grammar" and (grammar := flat_gbnf(schema)):
-        return {"grammar": grammar}
+        plain = flat(schema)
+        return {"structured_outputs": {"regex": plain.regex} if plain else {"json": dict(schema)}}
+    if way == "grammar" and (plain := flat(schema)):
+        return {"grammar": grammar(plain)}
     if way == "json_schema":
         named = {"name": "verdict", "strict": True, "schema": dict(schema)}
         return {"response_format": {"type": "json_schema", "json_schema": named}}
     return {"response_format": {"type": "json_object", "schema": dict(schema)}}
+
+
+def form_parameters(form: Form, way: str) -> dict[str, Any]:
+    """What keeps a reply to reasons and one verdict, or to an object that holds them."""
+    if way == "structured_outputs":
+        told = {"regex": form.regex} if form.regex else {"grammar": form.gbnf}
+        return {"structured_outputs": told}
+    if way == "grammar":
+        return {"grammar": form.gbnf}
+    return schema_parameters(form.schema, way)
 
 
 def label_schema(choices: Sequence[str]) -> dict[str, Any]:
@@ -154,6 +188,8 @@ def is_allowed(content: str, wanted: Wanted) -> bool:
     """Whether a whole reply is one of those that were allowed."""
     if wanted.choices:
         return label_in(content, wanted.choices) is not None
+    if wanted.form is not None:
+        return wanted.form.takes(content)
     if wanted.schema is None:
         return False
     try:
@@ -201,85 +237,6 @@ def _fits(value: object, schema: Mapping[str, Any]) -> bool:
         return isinstance(value, list) and all(_fits(v, schema.get("items", {})) for v in value)
     types = {"string": str, "boolean": bool}
     return isinstance(value, types[kind]) if kind in types else True
-
-
-# ── a plain schema as a pattern ──────────────────────────────────────────────
-
-_MOST_INTEGERS = 200
-_LONGEST_TEXT = 2000
-"""Characters of a free text: a reason has room, and what never ends is ended."""
-
-
-def flat_regex(schema: Mapping[str, Any]) -> str:
-    """A schema of plain values, all in their order, as a regular expression; "" if it is not."""
-    parts = _flat(schema)
-    if parts is None:
-        return ""
-    members = []
-    for name, values in parts:
-        value = (
-            "|".join(map(_literal, values))
-            if values is not None
-            else rf'"[^"\\\x00-\x1f]{{0,{_LONGEST_TEXT}}}"'
-        )
-        members.append(f"{_literal(json.dumps(name))}: ({value})")
-    return r"\{" + ", ".join(members) + r"\}"
-
-
-def _literal(text: str) -> str:
-    """A text as a pattern; servers' engines know fewer escapes than Python's writes."""
-    return re.sub(r"([\\.^$*+?{}\[\]|()])", r"\\\1", text)
-
-
-def flat_gbnf(schema: Mapping[str, Any]) -> str:
-    """A schema of plain values as a grammar of llama.cpp; "" if it is not."""
-    parts = _flat(schema)
-    if parts is None:
-        return ""
-    members = []
-    for name, values in parts:
-        value = "text" if values is None else _gbnf_one_of(values)
-        members.append(f"{_gbnf(json.dumps(name) + ': ')} ({value})")
-    between = f" {_gbnf(', ')} "
-    root = f'root ::= "{{" {between.join(members)} "}}"'
-    if any(values is None for _, values in parts):
-        root += f'\ntext ::= "\\"" [^"\\\\\\x00-\\x1F]{{0,{_LONGEST_TEXT}}} "\\""'
-    return root
-
-
-def _flat(schema: Mapping[str, Any]) -> list[tuple[str, list[str] | None]] | None:
-    """Each property with the JSON of what it may be, None for a free text; None if not plain."""
-    properties = schema.get("properties")
-    if schema.get("type") != "object" or not isinstance(properties, Mapping) or not properties:
-        return None
-    parts: list[tuple[str, list[str] | None]] = []
-    for name, one in properties.items():
-        low, high = one.get("minimum"), one.get("maximum")
-        if "enum" in one:
-            parts.append((name, [json.dumps(v, ensure_ascii=False) for v in one["enum"]]))
-        elif one.get("type") == "boolean":
-            parts.append((name, ["true", "false"]))
-        elif one.get("type") == "string":
-            parts.append((name, None))
-        elif (
-            one.get("type") == "integer"
-            and isinstance(low, int)
-            and isinstance(high, int)
-            and 0 <= high - low < _MOST_INTEGERS
-        ):
-            parts.append((name, [str(number) for number in range(low, high + 1)]))
-        else:
-            return None
-    return parts
-
-
-def _gbnf_one_of(values: Sequence[str]) -> str:
-    return " | ".join(map(_gbnf, values))
-
-
-def _gbnf(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t") + '"'
 
 
 # ── log-probabilities ────────────────────────────────────────────────────────

@@ -29,6 +29,7 @@ from core.records import (
     Ruling,
     RulingChoice,
     RulingStage,
+    Score,
     Seen,
     Setting,
     Verdict,
@@ -168,6 +169,11 @@ def since_version_5() -> list[Any]:
     ]  # fmt: skip
 
 
+def since_version_6() -> list[Record]:
+    """What version 5 could not hold: scores on benchmarks."""
+    return [Score("exam", "ant", 1.5, 1.0, 2.25, source="the web"), Score("exam", "größer", -3.0)]
+
+
 def full_study(path: Path, clock: FakeClock | None = None, *, version: int = LATEST) -> Path:
     """A study with every kind of record, imported from a file, and votes cast in it.
 
@@ -178,6 +184,7 @@ def full_study(path: Path, clock: FakeClock | None = None, *, version: int = LAT
         store.fix_seed("a fixed seed")
         later = since_version_2() if version >= 2 else []
         later += since_version_5() if version >= 5 else []
+        later += since_version_6() if version >= 6 else []
         store.ingest.take(located([*every_record(), *later]), FILES)
         make(store, overlap=2)
         cleo = store.annotator("cleo")

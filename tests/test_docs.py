@@ -18,6 +18,7 @@ from core.formats import formats
 from core.formats.csv_table import _KNOWN
 from core.formats.lines import Row
 from core.formats.native import _READERS
+from core.formats.scores import KNOWN as SCORE_COLUMNS
 from core.settings import KNOWN
 from core.stats import registered
 from tests.docs import (
@@ -190,9 +191,12 @@ SMALLEST: dict[str, dict[str, object]] = {
     "pair": PAIR,
     "annotator": {"name": "ann"},
     "judge": {"name": "judge"},
+    "prompt": {"judge": "judge", "wording": {"family": "f", "variants": [{}]}},
+    "panel": {"name": "both", "rule": "majority", "members": {"judge": 1}},
     "vote": {**PAIR, "annotator": "ann", "choice": "tie"},
     "verdict": {**PAIR, "judge": "judge", "choice": "tie"},
     "ruling": {**PAIR, "lead": "lea", "stage": "blind", "choice": "tie", "reason": "so"},
+    "score": {"benchmark": "exam", "model": "m1", "score": 1},
 }
 """A line of each kind that says no more than it must."""
 
@@ -233,6 +237,10 @@ def test_every_field_of_a_record_is_described(kind: str) -> None:
 
 def test_every_csv_column_is_described() -> None:
     assert first_cells(part(DOCS / "formats.md", "CSV")) == _KNOWN
+
+
+def test_every_column_of_a_table_of_scores_is_described() -> None:
+    assert first_cells(part(DOCS / "formats.md", "Benchmark scores")) == set(SCORE_COLUMNS)
 
 
 def test_every_field_of_a_gold_row_is_described(tmp_path: Path) -> None:

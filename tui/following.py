@@ -109,10 +109,16 @@ class Following:
                     break
 
     async def _wait_for_mending(self, control: JudgeControl, judge: str) -> None:
-        """Wait until a lead said that a judge may go on, or some minutes have passed."""
+        """Wait until a lead said that a judge may go on, or where, or some minutes have passed."""
         until = time.monotonic() + _AGAIN_AFTER
+        servers = self._servers(judge)
         while time.monotonic() < until and not self.stop.is_set() and control.read(judge).note:
             await self._wait(LOOK_EVERY)
+            if self._servers(judge) - servers:
+                return
+
+    def _servers(self, judge: str) -> set[str]:
+        return {one.address for one in self.store.endpoints.of(judge)}
 
     async def _wait(self, seconds: float) -> None:
         """Wait, or until it is to end."""

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -17,6 +18,7 @@ from core.times import stamp
 from db.judge_control import JudgeControl
 from db.judge_left import Frontier, Scope, Wanted
 from db.judge_queue import JudgeQueue
+from db.judge_watch import ALIVE
 from db.judging import asked_of
 from db.store import Store
 from judges.batch import (
@@ -77,10 +79,12 @@ def export_batch(
         Each file with its number of requests; none if nothing is left.
 
     Raises:
-        TiebreakError: the judge takes no batches, or a file stands there already.
+        TiebreakError: the judge takes no batches, a run is asking the same at this moment, or a
+            file stands there already.
     """
     with Store(study, reading=True) as store, ExitStack() as files:
         record, support = _batched(store, name)
+        _refuse_beside_a_run(store, name)
         recorder = Recorder(record.model, support)
         judge = ModelJudge(record, prompts_of(store, record) or load_prompts(), recorder)
         loop = files.enter_context(asyncio.Runner())
@@ -100,6 +104,19 @@ def export_batch(
                 opened[number][1].write(line)
                 counts[number] += 1
         return [(path, counts[number]) for number, (path, _) in enumerate(opened)]
+
+
+def _refuse_beside_a_run(store: Store, name: str) -> None:
+    """Refuse to write down what a run is about to ask: it would be asked, and paid for, twice."""
+    status = JudgeControl(store).status(name)
+    since = stamp(store.clock() - timedelta(seconds=ALIVE))
+    alive = [worker for worker in status.workers if worker.seen_at >= since]
+    if alive and not status.control.paused:
+        where = f"process {alive[0].pid} on {alive[0].host}"
+        raise TiebreakError(
+            f"the judge {name!r} is at work ({where}) and would ask the same as the file",
+            f"pause it until the results are in: tiebreak judge pause {name}",
+        )
 
 
 def _new(path: Path) -> IO[bytes]:

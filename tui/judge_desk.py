@@ -20,6 +20,7 @@ from db.judge_left import Scope, Wanted
 from db.judge_queue import JudgeQueue
 from db.judge_work import NO_ROOM, Begin, End, Job, Work
 from db.judging import Asked
+from db.leases import Silence
 from db.processes import process_name
 from db.store import Store
 from judges.calls import Call, Ended, Given, Got
@@ -36,7 +37,7 @@ _FILL = 0.05
 """Seconds that finding more work takes at a time, while verdicts wait to be written."""
 
 _MARGIN = 120.0
-"""Seconds by which a lease outlives the longest call."""
+"""Seconds beyond the longest call for which a process that hangs keeps its jobs."""
 
 _T = TypeVar("_T")
 
@@ -129,12 +130,10 @@ class Desk:
     def _open(self) -> None:
         record = self._judge.record
         self._store = Store(self._study)
-        lease = float(record.parameters.get("timeout", TIMEOUT)) + _MARGIN
-        self._queue = JudgeQueue(self._store, record.name, process_name(), lease=lease)
+        silence = Silence(float(record.parameters.get("timeout", TIMEOUT)) + _MARGIN)
+        self._queue = JudgeQueue(self._store, record.name, process_name(), silence=silence)
         self._queue.return_lost()
-        servers = self._store.endpoints.of(record.name)
-        # Which of several takes a call is known once it is sent.
-        self._address = servers[0].address if len(servers) == 1 else ""
+        self._look_at_servers()
         self.control = self._queue.control()
         self._cancels = self.control.cancels
         if self._queue.counts()[0]:
@@ -146,6 +145,12 @@ class Desk:
             self._enter()
             self._queue.fill(portion)
         self._portions: Iterator[list[Wanted]] = self._frontier.portions()
+
+    def _look_at_servers(self) -> None:
+        assert self._store is not None
+        servers = self._store.endpoints.of(self._judge.record.name)
+        # Which of several takes a call is known once it is sent.
+        self._address = servers[0].address if len(servers) == 1 else ""
 
     def _enter(self) -> None:
         """Take the place, once there is work: who only looks leaves no trace in the study."""
@@ -250,6 +255,7 @@ class Desk:
         self.control = self._queue.beat(
             window=given.window, under_way=given.under_way, verdicts=self.recorded
         )
+        self._look_at_servers()
         until = time.monotonic() + _FILL
         for portion in self._frontier.voted():
             self._queue.fill(portion)

@@ -11,7 +11,8 @@ from tui.judge_lines import endpoint_state
 
 if TYPE_CHECKING:
     from core.records import Verdict
-    from db.judge_watch import Call, Listed, Watch, Watched
+    from db.judge_lists import Call, Listed
+    from db.judge_watch import Watch, Watched
 
 
 def watch_json(watch: Watch) -> dict[str, Any]:
@@ -89,6 +90,7 @@ def listed_json(listed: Listed) -> dict[str, Any]:
         "class": listed.kind,
         "attempts": listed.attempts,
         "error": listed.said,
+        "pairs": listed.pairs,
     }
 
 

@@ -15,7 +15,8 @@ from core.times import ago
 if TYPE_CHECKING:
     from core.records import Verdict
     from db.judge_control import Worker
-    from db.judge_watch import Call, Endpoint, Listed, Watch, Watched
+    from db.judge_lists import Call, Listed
+    from db.judge_watch import Endpoint, Watch, Watched
 
 WIDE = 100
 """Cells from which there is room for latencies and cost."""
@@ -300,6 +301,8 @@ def listed_line(listed: Listed, now: datetime, *, with_kind: bool) -> str:
     ]
     if listed.repeat:
         cells.append(f"repeat {listed.repeat}")
+    if listed.pairs > 1:
+        cells.append(f"{listed.pairs} pairs")
     if with_kind:
         cells.append(_cell(listed.kind, 16, is_number=False))
     cells.append(one_line(listed.said, 200))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +13,13 @@ from core.records import Judge
 from db.endpoints import Endpoint
 from db.store import Store
 from judges.client import ChatClient
+from judges.endpoints import EndpointPool
 from judges.models import make_client
 from judges.probing import probe
 from judges.structured import disbelieved
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at whether servers were added or removed."""
 
 
 class Checked(NamedTuple):
@@ -27,16 +31,21 @@ class Checked(NamedTuple):
 
 
 def clients_of(
-    study: Path, record: Judge, on_note: Callable[[str], None] | None = None
+    study: Path,
+    record: Judge,
+    on_note: Callable[[str], None] | None = None,
+    *,
+    without: Collection[str] = (),
 ) -> dict[str, ChatClient]:
     """A client for each of a judge's servers, by address; none for a judge that asks nobody.
 
     Args:
         on_note: told, in a line, of a server that does otherwise than was found of it. What
             was found is then mended, so that the next run knows.
+        without: addresses that none is made for.
     """
     with Store(study) as store:
-        servers = store.endpoints.of(record.name)
+        servers = [one for one in store.endpoints.of(record.name) if one.address not in without]
     return {
         one.address: make_client(
             record,
@@ -46,6 +55,34 @@ def clients_of(
         )
         for one in servers
     }
+
+
+async def follow_servers(
+    study: Path, record: Judge, pool: EndpointPool, on_note: Callable[[str], None] | None = None
+) -> None:
+    """Let a pool ask wherever a judge is to be asked now, until this is cancelled.
+
+    Args:
+        on_note: as for :func:`clients_of`; told of servers that come and go, too.
+    """
+
+    def look() -> tuple[set[str], dict[str, ChatClient]]:
+        known = {one.address for one in pool.endpoints}
+        try:
+            with Store(study, reading=True) as store:
+                wanted = {one.address for one in store.endpoints.of(record.name)}
+            new = clients_of(study, record, on_note, without=known) if wanted - known else {}
+        except StudyUnavailable:
+            return set(), {}  # whoever writes verdicts down says so
+        return known - wanted, new
+
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        gone, new = await asyncio.to_thread(look)
+        if on_note is not None:
+            for address in (*new, *gone):
+                on_note(f"{address} {'takes part' if address in new else 'gets no more calls'}")
+        await pool.change(new, gone)
 
 
 def _mend(

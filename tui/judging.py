@@ -17,7 +17,7 @@ from judges.policy import Policy
 from judges.runner import Runner
 from tui.judge_desk import Desk, Order
 from tui.judge_prompts import prompts_of
-from tui.judge_servers import clients_of
+from tui.judge_servers import clients_of, follow_servers
 
 USUAL = Order()
 
@@ -60,12 +60,15 @@ async def work(
     )
     judge = make_judge(record, prompts=prompts, asks=pool)
     desk = Desk(study, judge, order)
+    following: asyncio.Task[None] | None = None
     note = "interrupted"
     # The desk's thread lets go of the interpreter at each statement; by default it would then
     # wait 5 ms for the loop to give it back.
     sys.setswitchinterval(0.0005)
     try:
         await desk.open()
+        if record.endpoint:
+            following = asyncio.create_task(follow_servers(study, record, pool, on_note))
         runner = Runner(judge, desk, pool, stop=stop, on_ended=on_ended, pace=order.pace)
         await runner.run()
         note = ""
@@ -73,6 +76,9 @@ async def work(
         note = error.message
         raise
     finally:
+        if following is not None:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
         await desk.close(note)
         await judge.close()
     return desk.recorded

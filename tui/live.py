@@ -87,6 +87,7 @@ def options_of(store: Store, **chosen: Any) -> Options:
         annotator_kind=settings["annotator_kind"],
         elo=Elo(*(settings[f"elo_{name}"] for name in ("k", "start", "scale", "tie"))),
         policy=settings["policy"],
+        acceptable_by=settings["acceptable_by"],
         **chosen,
     )
 

@@ -68,7 +68,7 @@ class VerdictsScreen(ModalScreen[None]):
         return self.query_one(VerdictList)
 
     def on_mount(self) -> None:
-        from db.judge_watch import last_verdicts
+        from db.judge_lists import last_verdicts
 
         app: TiebreakApp = self.app  # type: ignore[assignment]
         try:
@@ -98,7 +98,7 @@ class VerdictsScreen(ModalScreen[None]):
 
     def action_open(self) -> None:
         """Show the chosen verdict whole, its raw reply as it came."""
-        from db.judge_watch import calls_of, successor
+        from db.judge_lists import calls_of, successor
 
         app: TiebreakApp = self.app  # type: ignore[assignment]
         key = self.verdicts.chosen

@@ -111,9 +111,9 @@ class Row:
             return None
         value = self.fields[field]
         try:
-            number = float(value) if not isinstance(value, bool) else low - 1
+            number = float(value) if not isinstance(value, bool) else math.nan
         except (TypeError, ValueError, OverflowError):
-            number = low - 1
+            number = math.nan  # within no bounds
         if not low <= number <= high or (whole and number != int(number)):
             kind = "a whole number" if whole else "a number"
             raise self.bad(

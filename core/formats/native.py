@@ -1,8 +1,9 @@
 """Tiebreak's own JSON Lines: one record a line, told apart by ``type``.
 
 ``study`` · ``question`` · ``answer`` · ``pair`` · ``lesson`` · ``annotator`` · ``judge`` ·
-``vote`` · ``verdict`` · ``ruling``. A line may name its two models in either order: choices and
-sides are turned with them. What is written can be read back, and gives the same study.
+``prompt`` · ``panel`` · ``vote`` · ``verdict`` · ``ruling`` · ``score``. A line may name its two
+models in either order: choices and sides are turned with them. What is written can be read back,
+and gives the same study.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from pathlib import Path
 from reprlib import repr as shortened
 from typing import IO, Any
 
+from core.errors import TiebreakError
 from core.formats import Format, Located
 from core.formats.lines import Row, content_id, first_object, is_json_lines, json_lines
+from core.formats.scores import score_of
+from core.panels import Panel, PanelRule
 from core.records import (
     Annotator,
     Answer,
@@ -29,11 +33,13 @@ from core.records import (
     Ruling,
     RulingChoice,
     RulingStage,
+    Score,
     Seen,
     Setting,
     Verdict,
     VerdictStatus,
     Vote,
+    Wording,
 )
 from core.secrets import secret_in
 
@@ -115,6 +121,26 @@ def _judge(row: Row) -> Iterator[Record]:
         row.mapping("parameters"),
         row.optional("revision") or "",
     )
+
+
+def _prompt(row: Row) -> Iterator[Record]:
+    wording = row.mapping("wording")
+    if not isinstance(wording.get("variants"), list) or not wording["variants"]:
+        raise row.bad("wording", "holds no variants", "it is what an export wrote of a judge")
+    yield Wording(row.name("judge"), json.dumps(wording, ensure_ascii=False))
+
+
+def _panel(row: Row) -> Iterator[Record]:
+    members: dict[str, float | None] = {}
+    for judge, weight in row.mapping("members").items():
+        if weight is not None and (isinstance(weight, bool) or not isinstance(weight, int | float)):
+            raise row.bad("members", f"gives {shortened(judge)} the weight {shortened(weight)}")
+        members[judge] = None if weight is None else float(weight)
+    rule = row.one_of("rule", {r.value: r for r in PanelRule})
+    try:
+        yield Panel(row.name("name"), rule, members)
+    except TiebreakError as error:
+        raise row.bad("members", error.message, error.hint) from None
 
 
 def _turned(value: str, swapped: bool) -> str:
@@ -301,9 +327,12 @@ _READERS: Mapping[str, Callable[[Row], Iterator[Record]]] = {
     "lesson": _lesson,
     "annotator": _annotator,
     "judge": _judge,
+    "prompt": _prompt,
+    "panel": _panel,
     "vote": _vote,
     "verdict": _verdict,
     "ruling": _ruling,
+    "score": score_of,
 }
 
 
@@ -317,6 +346,8 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
         "lesson": "question model_1 model_2 turn use choice why",
         "annotator": "name role group simulated attributes retired",
         "judge": "name kind model endpoint prompt prompt_hash parameters revision",
+        "prompt": "judge wording",
+        "panel": "name rule members",
         "vote": f"{_EVENT} annotator choice identity supersedes confidence note flag "
         "active_seconds repeat cannot_judge tags criteria at",
         "verdict": f"{_EVENT} judge status choice repeat scores preference prompt prompt_hash "
@@ -324,6 +355,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
         "failure sent_hash probabilities endpoint served_model",
         "ruling": f"{_EVENT} lead stage choice reason shown queue_reason queue_probability "
         "supersedes identity at",
+        "score": "benchmark model score low high source",
     }.items()
 }
 """Every field of each type but ``type`` itself; ``study`` takes the settings' own names."""
@@ -335,9 +367,12 @@ _KINDS: Mapping[type, str] = {
     Lesson: "lesson",
     Annotator: "annotator",
     Judge: "judge",
+    Wording: "prompt",
+    Panel: "panel",
     Vote: "vote",
     Verdict: "verdict",
     Ruling: "ruling",
+    Score: "score",
 }
 
 
@@ -378,6 +413,8 @@ def _value(record: Record, name: str) -> Any:
             return getattr(record.pair, name)
         if name == "left" and not isinstance(record, Lesson):
             return None if record.left is None else f"model_{record.left}"
+    if isinstance(record, Wording) and name == "wording":
+        return json.loads(record.text)
     value = getattr(record, name)
     return dict(value) if isinstance(value, Mapping) else value
 

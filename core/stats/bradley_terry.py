@@ -146,6 +146,19 @@ def ratings(table: Floats) -> Floats:
     raise ArithmeticError("Bradley–Terry did not converge")
 
 
+def influences(games: Games, ratings: Floats) -> Floats:
+    """How far each cluster pulls each rating, shape (clusters, models).
+
+    The sum of their outer products is the sandwich of :func:`fit`, but for its factor; clusters
+    that belong together are added up first.
+    """
+    expected = _expected(ratings)
+    table = games.table()
+    bread = _inverse(_laplacian((table + table.T) * expected * expected.T))
+    residual = games.points - games.total * expected[games.one, games.two]
+    return np.asarray(residual[:, None] * (bread[games.one] - bread[games.two]))
+
+
 def _leverage(games: Games, expected: Floats, bread: Floats) -> Floats:
     """How much of its own fitted value each cluster decides, 0–1."""
     one, two = games.one, games.two

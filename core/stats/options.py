@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from core.errors import UsageError
-from core.settings import REPEATS
+from core.settings import ACCEPTABLE, BY_VOTES, REPEATS
 from core.times import epoch
 
 FIRST, MAJORITY = REPEATS
@@ -62,6 +62,7 @@ class Options:
         until: use only votes cast before this time; the same.
         repeats: ``first``: a judge's word in an order is its first verdict; ``majority``: what
             most of its repeats say.
+        acceptable_by: what makes an answer acceptable in quadrants, see :mod:`core.settings`.
         min_shared: items two annotators must share before their κ is given.
         annotator_kind: a key of :data:`EPSILON`, the head start that the alt-test gives a judge.
         elo: of the online Elo ratings.
@@ -94,6 +95,7 @@ class Options:
     judge: str | None = None
     since: str | None = None
     until: str | None = None
+    acceptable_by: str = BY_VOTES
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
@@ -108,6 +110,8 @@ class Options:
             raise ValueError(f"annotator_kind is {self.annotator_kind!r}, none of {set(EPSILON)}")
         if self.repeats not in REPEATS:
             raise ValueError(f"repeats is {self.repeats!r}, not {FIRST} or {MAJORITY}")
+        if self.acceptable_by not in ACCEPTABLE:
+            raise ValueError(f"acceptable_by is {self.acceptable_by!r}, none of {ACCEPTABLE}")
         if self.is_timed and self.window[0] >= self.window[1]:
             raise UsageError(
                 f"no vote is cast from {self.since} on and before {self.until}",

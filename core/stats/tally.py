@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from core.baselines import Counts
 from core.panels import Panel
+from core.records import Score
 from core.stats.background import Background
 from core.stats.beside import BaselineWords, FailureNames
 from core.stats.cells import Cells
@@ -54,6 +55,7 @@ class Tally:
 
     Attributes:
         panels: the study's panels; whoever feeds the tally replaces them.
+        scores: what models have on automatic benchmarks; the same.
         failures: why calls failed.
         baselines: what judges that need no model say.
         background: what is known of answers and judges besides; fed apart.
@@ -77,6 +79,7 @@ class Tally:
         self._group_counts: dict[str, Growing] = {}
         self._cells = Cells(self._verdicts)
         self.panels: tuple[Panel, ...] = ()
+        self.scores: tuple[Score, ...] = ()
         self.failures = FailureNames()
         self.baselines = BaselineWords()
         self.rulings = Rulings()

@@ -172,5 +172,5 @@ def fitted_weights(members: Sequence[Codes], counts: NDArray[Any], fold: Longs) 
         # One vote more than all of them keeps the share below 1.
         weights[:, number] = np.log(share * (classes - 1) / (1 - share))
     weights = np.maximum(weights, 0)
-    weights[weights.max(axis=1) < _ALIKE] = 1.0
+    weights[weights.max(axis=1, initial=0.0) < _ALIKE] = 1.0
     return weights

@@ -17,8 +17,16 @@ def migrations() -> Migrations:
     from db.migrations.m003_people import m003_people
     from db.migrations.m004_assignment import m004_assignment
     from db.migrations.m005_judging import m005_judging
+    from db.migrations.m006_scores import m006_scores
 
     ordered = Migrations("tiebreak")
-    for migration in (m001_first, m002_asked, m003_people, m004_assignment, m005_judging):
+    for migration in (
+        m001_first,
+        m002_asked,
+        m003_people,
+        m004_assignment,
+        m005_judging,
+        m006_scores,
+    ):
         ordered()(migration)
     return ordered

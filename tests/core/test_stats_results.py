@@ -29,6 +29,8 @@ IDS = [
     "ranking_ties",
     "ranking_fit",
     "elo",
+    "hybrid",
+    "quadrants",
     "win_rate",
     "ppi",
     "stopping",
@@ -41,6 +43,7 @@ IDS = [
     "audits",
     "rater_bias",
     "drift",
+    "both_bad_use",
 ]
 
 

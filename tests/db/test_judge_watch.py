@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,15 +23,9 @@ from db.judge_control import JudgeControl
 from db.judge_counts import TOGETHER, Pace, Told, VerdictCounts, quantile
 from db.judge_horizon import horizon
 from db.judge_left import Scope
+from db.judge_lists import calls_of, failures_by_class, last_verdicts, successor
 from db.judge_queue import JudgeQueue
-from db.judge_watch import (
-    JudgeFeed,
-    calls_of,
-    failures_by_class,
-    last_verdicts,
-    queue_failed,
-    successor,
-)
+from db.judge_watch import JudgeFeed, queue_failed
 from db.judge_work import Begin, End, Work
 from db.processes import process_name
 from db.store import Store
@@ -378,7 +373,7 @@ def test_the_calls_of_a_verdict(tmp_path: Path) -> None:
 def test_a_verdict_that_shares_its_call_shows_it(tmp_path: Path) -> None:
     path = make_study(tmp_path / "s.db", questions=2, models=("ant", "bee", "cow"))
     with Store(path) as store:
-        store.judging.add(Judge("j", "openai", "m"))
+        store.judging.add(Judge("j", "openai", "m", prompt="ranking explain=none"))
         queue = JudgeQueue(store, "j", process_name())
         queue.enter()
         for portion in queue.frontier(Scope(calls_by="question"), _named).portions():
@@ -394,6 +389,63 @@ def test_a_verdict_that_shares_its_call_shows_it(tmp_path: Path) -> None:
         queue.turn(Work(verdicts=verdicts, ends=[End(begun, "no ranking")]))
         for one in verdicts:
             assert [call.outcome for call in calls_of(store, one.id)] == ["no ranking"]
+        (line,) = last_verdicts(store, "j", None, 20)
+        assert (line.pairs, line.id) == (3, verdicts[-1].id), "one call, one line"
+        assert failures_by_class(store, "j") == {"failed": 3}
+
+
+def test_pairs_of_one_question_that_failed_alike_are_lines_of_their_own(tmp_path: Path) -> None:
+    path = make_study(tmp_path / "s.db", questions=1, models=("ant", "bee", "cow"))
+    with Store(path) as store:
+        store.judging.add(Judge("j", "openai", "m", prompt="pairwise"))
+        store.judging.record(
+            [
+                Verdict(f"{one}{two}", Pair("q1", one, two), 1, "j", VerdictStatus.FAILED, left=1)
+                for one, two in (("ant", "bee"), ("ant", "cow"), ("bee", "cow"))
+            ]
+        )
+        assert [one.pairs for one in last_verdicts(store, "j", None, 20)] == [1, 1, 1]
+
+
+def test_calls_are_found_without_reading_all_that_were_ever_made(tmp_path: Path) -> None:
+    path = make_study(tmp_path / "s.db", questions=2)
+    moment = MOMENT
+    with Store(path) as store:
+        store.judging.add(Judge("j", "openai", "m"))
+        rows = [
+            (f"call {n}", stamp(moment + timedelta(seconds=n / 10)), "ok" if n % 3 else "lost")
+            for n in range(40_000)
+        ]
+        with store.write() as connection:
+            connection.executemany(
+                "INSERT INTO attempt (call, judge_id, owner, begun_at, ended_at, outcome) "
+                "SELECT ?1, id, 'o', ?2, ?2, ?3 FROM judge WHERE name = 'j'",
+                rows,
+            )
+        given = [
+            Verdict(
+                f"call {n}", Pair("q1", "ant", "bee"), 1, "j", VerdictStatus.FAILED, left=1,
+                repeat=n, attempts=1, at=stamp(moment + timedelta(seconds=n / 10 + 3)),
+            )
+            for n in (50, 20_000, 39_000)
+        ]  # fmt: skip
+        older = replace(given[2], id="call 7", repeat=8)  # its call is hours older than it
+        store.judging.record([*given, older])
+        steps = 0
+
+        def count() -> int:
+            nonlocal steps
+            steps += 100
+            return 0
+
+        store.connection.set_progress_handler(count, 100)
+        took = {}
+        for one in (*given, older):
+            steps = 0
+            assert len(calls_of(store, one.id)) == 1, one.id
+            took[one.id] = steps
+        store.connection.set_progress_handler(None, 0)
+    assert max(took["call 50"], took["call 20000"], took["call 39000"]) < took["call 7"] / 4
 
 
 def test_what_a_dead_process_held_waits(tmp_path: Path) -> None:

@@ -260,3 +260,35 @@ async def test_a_waiter_that_is_cancelled_holds_no_slot() -> None:
     await asyncio.gather(first, second, return_exceptions=True)
     assert pool.under_way == 0
     await pool.ask([], {})
+
+
+def test_endpoints_come_and_go_while_calls_are_made() -> None:
+    """Calls under way on one that goes are waited for, and its connections closed after them."""
+    first, second = Server(), Server()
+
+    async def change(pool: EndpointPool) -> None:
+        await asyncio.sleep(3.5)
+        second.address = "http://s1/v1"
+        await pool.change({"http://s1/v1": second}, [])
+        await asyncio.sleep(5.0)
+        await pool.change({}, ["http://s0/v1"])
+        assert first.under_way
+        assert not first.is_closed
+        await asyncio.sleep(1.5)
+        await pool.change({}, ["http://s1/v1"])  # the last one stays
+        assert first.is_closed
+
+    async def both() -> tuple[MemoryKeeper, float]:
+        pool = pool_of(first, most=8)
+        changing = asyncio.create_task(change(pool))
+        done = await judged(pool, 200)
+        await changing
+        return done
+
+    keeper, _ = in_time(both())
+    assert len(keeper.verdicts) == 200
+    assert min(second.calls) == pytest.approx(4, abs=0.6)
+    assert max(first.calls) < 9
+    assert not second.under_way
+    assert max(first.most, second.most) <= 8
+    assert len(first.calls) + len(second.calls) == 200, "nothing was asked twice"

@@ -13,6 +13,7 @@ import pytest
 from core.errors import TiebreakError
 from core.records import Judge
 from judges.probing import described, probe
+from judges.structured import KINDS
 from tests.judges.stub_server import Request, Scripted, StubServer, failure
 from tests.judges.stub_server import completion as told
 
@@ -54,6 +55,8 @@ def vllm(request: Request) -> Scripted:
         assert not more
         assert "response_format" not in body
         text = limits[0] if kind == "choice" else '{"verdict": "medlar", "sure": 2}'
+        if kind == "regex" and not re.fullmatch(limits, text):
+            text = "[[quince]]\nIt is so."
         assert kind != "regex" or re.fullmatch(limits, text)
         return completion(text)
     top = [{"token": str(n), "logprob": -n} for n in range(body.get("top_logprobs", 0))]
@@ -119,7 +122,11 @@ async def test_a_server_that_can_do_all() -> None:
         "server": "vllm",
         "models": ["m"],
         "context": 8192,
-        "structured": {"choice": "structured_outputs", "json": "structured_outputs"},
+        "structured": {
+            "choice": "structured_outputs",
+            "json": "structured_outputs",
+            "form": "structured_outputs",
+        },
         "logprobs": 20,
         "reasoning": "",
         "limit": "max_tokens",
@@ -128,7 +135,8 @@ async def test_a_server_that_can_do_all() -> None:
     }
     assert described(found) == [
         "vllm, context 8,192 tokens",
-        "verdicts can be enforced: labels by structured_outputs, JSON by structured_outputs",
+        "verdicts can be enforced: labels by structured_outputs, JSON by structured_outputs, "
+        "verdicts with reasons by structured_outputs",
         "log-probabilities: 20 alternatives at each token",
         "decision endpoint: systemone",
     ]
@@ -136,7 +144,7 @@ async def test_a_server_that_can_do_all() -> None:
 
 async def test_a_server_that_refuses_what_it_does_not_know() -> None:
     found, _ = await found_at(openai)
-    assert found["structured"] == {"choice": "json_schema", "json": "json_schema"}
+    assert found["structured"] == dict.fromkeys(KINDS, "json_schema")
     assert (found["limit"], found["logprobs"]) == ("max_completion_tokens", 5)
     assert found["notes"] == ["it answers as 'm-2026-11-01'"]
     assert "max_completion_tokens" in "\n".join(described(found))
@@ -144,7 +152,7 @@ async def test_a_server_that_refuses_what_it_does_not_know() -> None:
 
 async def test_a_server_that_ignores_what_it_does_not_know_is_not_believed() -> None:
     found, _ = await found_at(deaf)
-    assert found["structured"] == {"choice": "", "json": ""}
+    assert found["structured"] == dict.fromkeys(KINDS, "")
     assert (found["logprobs"], found["reasoning"], found["models"]) == (0, "inline", [])
     assert described(found) == [
         "a server that does not say what it is, context unknown",

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import pytest
 
-from core.records import Judge, Verdict, VerdictStatus
+from core.records import Judge, Pair, Question, Verdict, VerdictStatus
 from judges.client import ChatClient
-from judges.models import make_client, make_judge
+from judges.models import ModelJudge, make_client, make_judge
 from judges.outcomes import TooLong
 from judges.probing import probe
 from judges.prompt_files import load_prompts
@@ -59,7 +60,7 @@ def test_what_a_check_finds(url: str) -> None:
     assert found["server"] == "llamacpp"
     assert found["models"] == [MODEL]
     assert found["context"] == CONTEXT
-    assert found["structured"] == {"choice": "grammar", "json": "grammar"}
+    assert found["structured"] == {"choice": "grammar", "json": "grammar", "form": "grammar"}
     assert found["logprobs"] == 20
     assert found["decisions"] == "", "a random Llama is no decision model: 501"
 
@@ -100,39 +101,71 @@ def test_every_object_is_of_its_schema(url: str, way: str) -> None:
         assert len(whole) == len(replies), "no room is left for endless spaces"
 
 
+MODELS = ("m1", "m2", "m3", "m4", "m5", "m6")
+
+
+def lineups(count: int) -> list[list[Task]]:
+    """All pairs of six answers to each question, in one arrangement."""
+    answers = {model: (f"{model} says so",) for model in MODELS}
+    return [
+        [
+            Task(Pair(f"q{n}", one, other), 1, 1, 0, asked, answers[one], answers[other])
+            for one, other in combinations(MODELS, 2)
+        ]
+        for n in range(count)
+        for asked in [Question(f"q{n}", (f"{n}?",))]
+    ]
+
+
 async def judged(
-    url: str, prompt: str, found: dict[str, Any], max_tokens: int = 3000, seed: int = 7
+    url: str, prompt: str, found: dict[str, Any], max_tokens: int = 5000, count: int = 12
 ) -> list[Verdict]:
-    record = judge_at(url, prompt, temperature=1.5, seed=seed, max_tokens=max_tokens)
+    record = judge_at(url, prompt, temperature=1.5, seed=7, max_tokens=max_tokens)
     record = replace(record, model=MODEL)
     judge = make_judge(record, asks=make_client(record, found=found))
+    assert isinstance(judge, ModelJudge)
     slots = asyncio.Semaphore(SLOTS)
 
-    async def give(task: Task) -> Verdict:
+    async def give(tasks: list[Task]) -> Sequence[Verdict]:
         async with slots:
-            return await judge.judge(task)
+            return await judge.judge_call(tasks)
 
-    verdicts = await asyncio.gather(*map(give, many(24)))
+    calls = lineups(count) if judge.family.form == "list" else [[task] for task in many(count)]
+    verdicts = await asyncio.gather(*map(give, calls))
     await judge.close()
-    return verdicts
+    return [verdict for call in verdicts for verdict in call]
 
 
-STRUCTURED = sorted(
-    {
-        prompt.family
-        for prompt in load_prompts().by_id.values()
-        if prompt.structured and prompt.form == "pair"
-    }
-)
+FAMILIES = load_prompts().families
+STYLES = [
+    f"{family} explain={explain}"
+    for family in FAMILIES
+    for explain in ("first", "after", "none")
+    if (family, explain) not in {("pairwise-choice", "first"), ("pairwise-choice", "after")}
+]
 
 
-@pytest.mark.parametrize("prompt", STRUCTURED)
-def test_every_verdict_of_a_structured_prompt_parses(url: str, prompt: str) -> None:
-    verdicts = asyncio.run(judged(url, prompt, checked(url)))
-    assert Counter(verdict.status for verdict in verdicts) == {VerdictStatus.OK: 24}
+@pytest.mark.parametrize("style", STYLES)
+def test_every_verdict_of_every_form_parses(url: str, style: str) -> None:
+    count = 12 if style.endswith("none") else 4  # reasons go on to their limit: 1,200 tokens
+    verdicts = asyncio.run(judged(url, style, checked(url), count=count))
+    assert Counter(verdict.status for verdict in verdicts) == {VerdictStatus.OK: len(verdicts)}
     assert {verdict.endpoint for verdict in verdicts} == {url}
-    left_alone = asyncio.run(judged(url, prompt, {}, max_tokens=64))
-    assert Counter(verdict.status for verdict in left_alone)[VerdictStatus.OK] < 12
+
+
+# Six answers have more rankings than a schema lists: there the parser alone tells.
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "ranking"])
+def test_every_object_that_stands_for_a_form_parses(url: str, family: str) -> None:
+    """Where a server takes schemas only; llama.cpp does, too."""
+    found = {"structured": {"choice": "json_schema", "json": "json_schema", "form": "json_schema"}}
+    verdicts = asyncio.run(judged(url, f"{family} explain=none", found, max_tokens=400))
+    assert Counter(verdict.status for verdict in verdicts) == {VerdictStatus.OK: len(verdicts)}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_left_to_the_prompt_few_parse(url: str, family: str) -> None:
+    verdicts = asyncio.run(judged(url, family, {}, max_tokens=64))
+    assert Counter(verdict.status for verdict in verdicts)[VerdictStatus.OK] < len(verdicts) / 2
 
 
 def test_without_it_nothing_parses(url: str) -> None:

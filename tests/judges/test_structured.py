@@ -15,14 +15,13 @@ from core.records import Choice, Seen
 from judges.client import ChatClient
 from judges.models import make_judge
 from judges.parsing import Grammar, parse
+from judges.patterns import Part, flat
 from judges.prompting import Message
 from judges.structured import (
     WAYS,
     Support,
     Wanted,
     constrained,
-    flat_gbnf,
-    flat_regex,
     is_allowed,
     label_in,
     label_logprobs,
@@ -46,6 +45,7 @@ FLAT: dict[str, Any] = {
     "required": ["verdict", "sure", "close", "why"],
     "additionalProperties": False,
 }
+PLAIN = flat(FLAT) or Part("", "")
 NESTED = {"type": "object", "properties": {"all": {"type": "array", "items": {"type": "string"}}}}
 
 
@@ -59,7 +59,7 @@ def test_a_choice_is_told_in_each_servers_way() -> None:
         {"temperature": 0, "structured_outputs": {"choice": ["A", "B", "C"]}},
         True,
     )
-    grammar = {"grammar": 'root ::= "A" | "B" | "C"'}
+    grammar = {"grammar": 'root ::= ("A" | "B" | "C")'}
     assert sent(wanted, Support(choice="grammar")) == (grammar, True)
     strict = {"name": "verdict", "strict": True, "schema": LABEL_SCHEMA}
     by_schema = {"response_format": {"type": "json_schema", "json_schema": strict}}
@@ -114,7 +114,7 @@ def test_a_plain_schemas_pattern_takes_what_the_schema_allows(
 ) -> None:
     body = {"verdict": verdict, "sure": sure, "close": close, "why": why}
     text = json.dumps(body, ensure_ascii=False)
-    assert re.fullmatch(flat_regex(FLAT), text)
+    assert re.fullmatch(PLAIN.regex, text)
     assert is_allowed(text, Wanted(schema=FLAT))
 
 
@@ -123,14 +123,14 @@ def test_a_plain_schemas_pattern_takes_what_the_schema_allows(
 )
 def test_and_nothing_else(change: dict[str, Any]) -> None:
     body = {"verdict": "A", "sure": 1, "close": True, "why": ""} | change
-    assert not re.fullmatch(flat_regex(FLAT), json.dumps(body))
+    assert not re.fullmatch(PLAIN.regex, json.dumps(body))
     assert not is_allowed(json.dumps(body), Wanted(schema=FLAT))
 
 
 def test_a_schema_that_is_not_plain_has_no_pattern() -> None:
     unbounded = {"type": "object", "properties": {"n": {"type": "integer"}}}
     for schema in (NESTED, unbounded, {"type": "object"}, {"type": "string"}):
-        assert flat_regex(schema) == flat_gbnf(schema) == ""
+        assert flat(schema) is None
 
 
 def test_an_enforced_object_is_read_whatever_its_text_holds() -> None:
@@ -141,10 +141,11 @@ def test_an_enforced_object_is_read_whatever_its_text_holds() -> None:
 
 def test_signs_of_a_pattern_in_a_label_are_plain() -> None:
     odd = ("[[A]]", "A>>B", "A+B", "(.*)", "\\x")
-    pattern = flat_regex(label_schema(odd))
+    pattern = flat(label_schema(odd))
+    assert pattern is not None
     for label in odd:
-        assert re.fullmatch(pattern, json.dumps({"verdict": label}))
-    assert not re.fullmatch(pattern, '{"verdict": "anything"}')
+        assert re.fullmatch(pattern.regex, json.dumps({"verdict": label}))
+    assert not re.fullmatch(pattern.regex, '{"verdict": "anything"}')
 
 
 @pytest.mark.parametrize(

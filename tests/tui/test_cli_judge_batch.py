@@ -6,14 +6,18 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.records import VerdictStatus
 from db.judge_control import JudgeControl
 from db.judge_left import Scope
 from db.judge_queue import JudgeQueue
+from db.judge_work import GONE, Begin, End, Work
+from db.processes import process_name
 from db.store import Store
 from judges.batch import Files, call_of
 from judges.structured import Support
@@ -168,6 +172,51 @@ def test_what_a_batch_used_counts_and_its_jobs_leave_the_queue(
     assert control.spent_tokens == 4 * (11 + 7)
     assert control.spent_cost == pytest.approx(4 * (11 * 2 + 7 * 8) / 1e6)
     assert costs == [(pytest.approx((11 * 2 + 7 * 8) / 1e6),)]
+
+
+def test_a_batch_beside_a_run_that_is_on_is_refused_until_it_is_paused(
+    tiebreak: Any, tmp_path: Path, study: Path
+) -> None:
+    add(tiebreak)
+    out = tmp_path / "out.jsonl"
+    with Store(study) as store:
+        queue = JudgeQueue(store, "far", process_name())
+        queue.enter()
+        done = tiebreak("judge", "batch", "export", "far", out)
+        assert done.code == 1
+        assert "at work" in done.err
+        assert "tiebreak judge pause far" in done.err
+        assert not out.exists()
+        assert tiebreak("judge", "pause", "far").code == 0
+        assert tiebreak("judge", "batch", "export", "far", out).code == 0
+        assert tiebreak("judge", "resume", "far").code == 0
+        queue.leave()
+    assert tiebreak("judge", "batch", "export", "far", tmp_path / "more.jsonl").code == 0
+
+
+def test_results_that_come_while_a_run_asks_the_same_are_recorded_once(
+    tiebreak: Any, tmp_path: Path, study: Path
+) -> None:
+    add(tiebreak)
+    lines = requests(tiebreak, tmp_path / "out.jsonl")
+    with Store(study) as store:
+        queue = JudgeQueue(store, "far", process_name())
+        queue.enter()
+        key = verdict_names(store.judging.judge("far"))
+        for portion in queue.frontier(Scope(), key).portions():
+            queue.fill(portion)
+        sent, held = queue.turn(Work(want=2)).leased
+        (attempt,) = queue.turn(Work(begins=[Begin(sent.call, (sent.id,))])).begun
+        back = results(tmp_path / "b.jsonl", [good(line) for line in lines])
+        assert tiebreak("judge", "batch", "import", "far", back).code == 0
+        first = store.reading.verdict(sent.key)
+        late = replace(first, raw="a late reply", choice=None, status=VerdictStatus.FAILED)
+        turned = queue.turn(Work(verdicts=[late], ends=[End(attempt, "ok")]))
+        assert turned.recorded == 0
+        assert queue.turn(Work(begins=[Begin(held.call, (held.id,))])).begun == [GONE]
+        assert store.reading.verdict(sent.key) == first
+        assert queue.counts() == (0, 0)
+    assert tiebreak("verify").code == 0
 
 
 def test_failures_that_may_pass_are_left_and_others_recorded(

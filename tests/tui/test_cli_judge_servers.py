@@ -91,7 +91,7 @@ def test_adding_a_judge_asks_its_server_and_says_what_it_can(
     assert "next: tiebreak judge run local" in done.err
     (one,) = servers(tiebreak)
     assert one["address"] == server.url
-    assert one["found"]["structured"] == {"choice": "structured_outputs", "json": ""}
+    assert one["found"]["structured"] == {"choice": "structured_outputs", "json": "", "form": ""}
     assert one["checked_at"]
     asked = len(server.requests)
     again = add(tiebreak, server.url)
@@ -216,3 +216,19 @@ def test_a_judge_that_decides(tiebreak: Any, study: Path) -> None:
         assert (status, label, endpoint) == ("ok", "A", stub.url)
         assert preference == pytest.approx(0.8)
         assert json.loads(probabilities)["left"] == pytest.approx(0.7)
+
+
+def test_adding_a_judge_promises_what_its_prompt_can_take(tmp_path: Path, capsys: Any) -> None:
+    """Two turns of three questions, of which a template for single turns takes the first."""
+    study = make_study(tmp_path / "both.db", questions=3, turns=2)
+    prompt = tmp_path / "short.txt"
+    prompt.write_text("{question}\n{answer_a}\n{answer_b}\nSay [[A]] or [[B]].")
+    words = ["--model", "m", "--endpoint", "http://127.0.0.1:9/v1", "--no-check"]
+    own = ["--prompts", str(prompt), "--prompt", "short"]
+    for name, more, left in (("all", [], 12), ("some", own, 6)):
+        capsys.readouterr()
+        assert run(["--db", str(study), "judge", "add", name, *words, *more]) == 0
+        said = capsys.readouterr().err
+        assert f"  {left} verdicts to give" in said
+        assert ("6 more will fail as 'no prompt'" in said) is bool(more)
+    assert "conversations of several turns" in said

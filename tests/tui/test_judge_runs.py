@@ -396,3 +396,24 @@ def test_several_endpoints_share_the_load(tmp_path: Path) -> None:
         assert set(shares) == {good.url, other.url}
         assert min(shares.values()) > 20
         assert verdicts(study) == 180
+
+
+def test_endpoints_that_come_and_go_take_effect_in_a_run(tmp_path: Path) -> None:
+    def sent(address: str) -> int:
+        return int(one(study, "SELECT count(*) FROM attempt WHERE endpoint = ?", address))
+
+    with StubProcess(delay=0.1) as first, StubProcess(delay=0.1) as second:
+        study = study_at(tmp_path / "study.db", first.url, 60)
+        with running(study, "--concurrency", "4") as run:
+            until(lambda: verdicts(study) > 8)
+            tiebreak(study, "endpoint", "add", JUDGE, second.url, "--no-check")
+            assert until(lambda: second.counts()["requests"] > 2) < 6
+            tiebreak(study, "endpoint", "remove", JUDGE, first.url)
+            time.sleep(2.5)
+            before = first.counts()["requests"]
+            until(lambda: run.poll() is not None)
+            assert first.counts()["requests"] == before
+            said = "".join(run.communicate())
+        assert f"{second.url} takes part" in said
+        assert f"{first.url} gets no more calls" in said
+        assert sent(first.url) + sent(second.url) == verdicts(study) == 360

@@ -113,7 +113,7 @@ def judge_endpoint() -> None:
 @no_check
 @click.pass_obj
 def endpoint_add(settings: Settings, name: str, address: str, no_check: bool) -> None:
-    """Let a judge be asked at one more address."""
+    """Let a judge be asked at one more address, in runs that are on too."""
     from db.store import Store
     from judges.client import check_address
 
@@ -141,7 +141,7 @@ def endpoint_add(settings: Settings, name: str, address: str, no_check: bool) ->
 @click.argument("address", metavar="URL")
 @click.pass_obj
 def endpoint_remove(settings: Settings, name: str, address: str) -> None:
-    """Ask a judge no longer at an address. Runs that began before go on there to their end."""
+    """Ask a judge no longer at an address. Runs that are on begin no more calls there."""
     from db.store import Store
 
     with Store(settings.study()) as store:

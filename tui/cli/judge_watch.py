@@ -128,7 +128,7 @@ def judge_failures(
     `tiebreak judge show ID` shows one whole; `tiebreak judge run NAME --retry-failed` tries all of
     them once more.
     """
-    from db.judge_watch import failures_by_class, last_verdicts
+    from db.judge_lists import failures_by_class, last_verdicts
     from db.store import Store
     from tui.judge_json import listed_json
     from tui.judge_lines import failure_lines
@@ -157,7 +157,7 @@ def judge_show(settings: Settings, verdict: str, as_json: bool) -> None:
     ID may be the beginning of one. --json gives reply and reasoning letter by letter, and names the
     pair's models; without it nothing is shown that a terminal would obey.
     """
-    from db.judge_watch import calls_of, successor
+    from db.judge_lists import calls_of, successor
     from db.store import Store
     from tui.judge_json import verdict_json
     from tui.judge_lines import verdict_text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,10 @@ from core.text import many, one_line
 from tui.cli import LazyGroup, Settings, as_name, example, say
 from tui.cli.data import as_json, show_json
 from tui.cli.prompt_options import Chosen, prompt_options
+
+if TYPE_CHECKING:
+    from db.store import Store
+    from judges.families import Family
 
 COMMANDS = {
     "check": ("tui.cli.judge_servers", "Ask a judge's servers what they can do."),
@@ -120,13 +124,23 @@ def judge_add(
         if found is not None:
             store.endpoints.keep_found(name, record.endpoint, found)
         waiting = count_left(store, name, Scope())
+        lacking, why = (0, "") if prompts is None else _beyond(store, prompts.family(record.prompt))
         pairs = store.reading.counts()["pairs"]
     say(f"judge {name!r} {'added' if is_new else 'is there already, as it is'}")
     show_found(found)
     if pairs:
-        say(f"  {many(waiting, 'verdict')} to give; next: tiebreak judge run {name}")
+        left = max(0, waiting - 2 * lacking)
+        say(f"  {many(left, 'verdict')} to give; next: tiebreak judge run {name}")
+        if lacking:
+            say(f"  {2 * lacking:,} more will fail as 'no prompt': {one_line(why, 200)}")
     else:
         say("  there are no pairs to judge yet; next: tiebreak pairs make")
+
+
+def _beyond(store: Store, family: Family) -> tuple[int, str]:
+    from tui.judge_reach import beyond_reach
+
+    return beyond_reach(store, family)
 
 
 def _parameter(text: str) -> tuple[str, Any]:
