@@ -32,7 +32,7 @@ _OUTCOMES = ("model_1", "model_2", "tie", "both_bad")
 
 
 def write(path: Path, votes: int, seed: int = 1) -> Path:
-    """A study of so many votes by sixty people; a judge gave both orders on a third of the pairs."""
+    """A study of so many votes by sixty people; a judge judged a third of the pairs."""
     Store(path, create=True).close()
     chance = random.Random(seed)
     pairs = votes // VOTES_A_PAIR
@@ -77,13 +77,13 @@ def write(path: Path, votes: int, seed: int = 1) -> Path:
     return path
 
 
-def add_vote(path: Path, pair: int, person: int) -> None:
-    """One more vote, as another process would commit it."""
+def add_vote(path: Path, number: int) -> None:
+    """One more vote on the first pair, as another process would commit it."""
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
             "INSERT INTO vote (id, pair_id, turn, annotator_id, identity, left, seen, choice, at, "
-            "hash) VALUES (?, ?, 1, ?, '', 1, 'left', 'model_1', '2026-01-01T00:00:00Z', '')",
-            (f"more-{pair}-{person}", pair, person),
+            "hash) VALUES (?, 1, 1, ?, '', 1, 'left', 'model_1', '2026-03-01T00:00:00Z', '')",
+            (f"more-{number}", number % _ANNOTATORS + 1),
         )
 
 
