@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _TELL_EVERY = 0.2
 """Seconds between two reports of a round that is still at work."""
 
+_REST = 20
+"""The queue is counted anew only after so many times what the last count took."""
+
 
 @dataclass(frozen=True, slots=True)
 class Board:
@@ -72,6 +75,8 @@ class LiveBoard(Following["Board"]):
         self._woken = threading.Event()
         self._results: dict[str, Result] = {}
         self._took: dict[str, float] = {}
+        self._queued: dict[str, int] = {}
+        self._next_queued = 0.0
 
     # ── what the screen says, in its own thread ─────────────────────────────
 
@@ -134,7 +139,7 @@ class LiveBoard(Following["Board"]):
             self._wanted.is_cancelled = False
         options = options_of(store, **chosen)
         view = View(feed.tally, options)
-        counts, days = store.reading.counts(), _days(feed)
+        counts, days = self._counted(store, feed), _days(feed)
         choices = _choices(feed)
         left = list(registered())
         told = 0.0
@@ -166,6 +171,24 @@ class LiveBoard(Following["Board"]):
             left.remove(following)
             self._answer(store, feed)
         self._tell(board(""))
+
+    def _counted(self, store: Store, feed: Feed) -> dict[str, int]:
+        """What the study holds; the queue is counted after a rest only, as that reads all of it."""
+        from core.stats.tally import CHOICES
+
+        begun = time.monotonic()
+        if begun >= self._next_queued:
+            self._queued = store.reading.queued()
+            self._next_queued = begun + _REST * (time.monotonic() - begun)
+        tally = feed.tally
+        verdicts = (sum(tally.verdict_calls(judge)) for judge in range(len(tally.judges)))
+        return {
+            "votes": int(tally.vote_counts()[:, :CHOICES].sum()),
+            "verdicts": sum(verdicts),
+            "rulings": len(tally.rulings),
+            "simulated_annotators": len(store.reading.simulated()),
+            **self._queued,
+        }
 
     def _following(self, left: Sequence[Statistic]) -> Statistic:
         """The next statistic: of those looked at, otherwise in their own order."""
