@@ -102,7 +102,7 @@ class Feed:
     def _watermarks(self) -> tuple[Any, ...]:
         tally = self.tally
         logs = tally.last_vote_seq, tally.last_verdict_seq, tally.rulings.last_seq
-        return *logs, tally.panels, tally.scores, *self._known.values()
+        return *logs, tally.panels, tally.scores, tally.unmasked, *self._known.values()
 
     def _new_rulings(self, connection: sqlite3.Connection) -> None:
         self.tally.add_rulings(
@@ -115,7 +115,6 @@ class Feed:
                 (self.tally.rulings.last_seq, self._until, self._until),
             )
         )
-
         self.tally.tell_unmasked(connection.execute("SELECT pair_id, turn, lead_id FROM unmasking"))
 
     def _new_times(self, connection: sqlite3.Connection) -> None:

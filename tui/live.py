@@ -1,14 +1,11 @@
-"""Numbers that keep up with a study, computed where they hold nobody up."""
+"""Numbers that keep up with a study: what a vote changes comes at once, what takes long after."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import TiebreakError
 from db.store import Store
 
 if TYPE_CHECKING:
@@ -37,23 +34,19 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What a lead reads.
+    """What somebody who follows a study reads.
 
     Attributes:
         results: in their order; those that take long may be missing at first.
-        counts: what the study holds, by kind.
         now: the last moment of which any of it is.
         as_of: the moment of each result by its id; one that lags behind comes again soon.
-        every: the ids of all statistics that are wanted, in their order.
         changed: the ids of the results that were computed since the numbers before these.
         follows: whether a vote costs what it changes; filters of who voted when count anew.
     """
 
     results: list[Result]
-    counts: dict[str, int]
     now: Moment
     as_of: dict[str, Moment]
-    every: tuple[str, ...]
     changed: tuple[str, ...]
     follows: bool = True
 
@@ -61,78 +54,109 @@ class Numbers:
 class Refresher:
     """The statistics of one study, brought up to date a step at a time.
 
-    Those of which a vote changes little are computed at once; the others after, one by one, and
-    whoever takes the steps may look for new votes in between. So nothing waits for a statistic.
+    Those of which a vote changes little come first; the others after, one by one, and whoever
+    takes the steps may look for new votes in between. So nothing waits for a statistic.
 
     Args:
         options: what the lead chose, asked each time.
         only: ids of the statistics wanted; none for all.
+        times: read when votes were cast even where no option asks for it.
+
+    Attributes:
+        first: ids of the statistics that somebody looks at: they go before their like.
+        results: by statistic; those that are due are of before.
+        view: the study as of the last look; None before the first, and where no options fit.
     """
 
     def __init__(
-        self, feed: Feed, options: Callable[[], Options], only: Collection[str] = ()
+        self,
+        feed: Feed,
+        options: Callable[[], Options],
+        only: Collection[str] = (),
+        *,
+        times: bool = False,
     ) -> None:
         from core.stats.registry import chosen
 
         self.feed = feed
+        self.first: Collection[str] = ()
+        self.results: dict[str, Result] = {}
+        self.view: View | None = None
         self._ask = options
+        self._times = times
         self._statistics = chosen(only)
-        self._results: dict[str, Result] = {}
         self._as_of: dict[str, Moment] = {}
         self._due: list[Statistic] = []
         self._options: Options | None = None
-        self._view: View | None = None
         self._now = Moment(0, 0)
+        self._looks = 0
+        self._computed: dict[str, int] = {}
 
     @property
-    def is_due(self) -> bool:
-        """Whether a statistic is yet to be computed."""
-        return bool(self._due)
+    def due(self) -> tuple[str, ...]:
+        """The ids of the statistics that are yet to be computed."""
+        return tuple(each.id for each in self._due)
 
-    def catch_up(self) -> Numbers:
-        """Read what is new, and compute what does not take long."""
+    @property
+    def following(self) -> Statistic | None:
+        """The statistic to be computed next; None if none is due."""
+
+        def place(each: Statistic) -> tuple[bool, int, bool]:
+            # What waits longest goes first, so that a steady stream of votes starves nothing.
+            waited_since = 0 if each.follows else self._computed.get(each.id, 0)
+            return not each.follows, waited_since, each.id not in self.first
+
+        return min(self._due, key=place, default=None)
+
+    def look(self) -> bool:
+        """Read what is new; whether all statistics are due because of it.
+
+        Raises:
+            UsageError: if the options fit nothing in the study; nothing is due then.
+        """
         from core.stats.view import View
 
         options = self._ask()
-        news = self.feed.catch_up(times=options.is_timed)
+        news = self.feed.catch_up(times=self._times or options.is_timed)
+        if self.view is not None and not news and options == self._options:
+            return False
+        if options != self._options:
+            self._computed.clear()
+        self._options, self.view, self._due = options, None, []
         tally = self.feed.tally
-        if self._view is not None and not news and options == self._options:
-            return self._told(())
-        self._options, self._view = options, View(tally, options)
+        self.view = View(tally, options)
         self._now = Moment(tally.last_vote_seq, tally.last_verdict_seq)
-        quick = [each for each in self._statistics if each.follows]
-        slow = [each for each in self._statistics if not each.follows]
-        # What waits longest goes first, so that a steady stream of votes starves nothing.
-        self._due = sorted(slow, key=lambda each: self._moment(each.id).vote)
-        return self._told(self._compute(quick))
+        self._looks += 1
+        self._due = list(self._statistics)
+        return True
+
+    def advance(self) -> str:
+        """Compute the statistic that is next, of those that are due; its id."""
+        following, view = self.following, self.view
+        assert following is not None
+        assert view is not None
+        self._due.remove(following)
+        self.results[following.id] = following.run(view)
+        self._as_of[following.id] = self._now
+        self._computed[following.id] = self._looks
+        return following.id
+
+    def catch_up(self) -> Numbers:
+        """Read what is new, and compute what does not take long."""
+        changed = []
+        if self.look():
+            while (following := self.following) is not None and following.follows:
+                changed.append(self.advance())
+        return self._told(*changed)
 
     def step(self) -> Numbers:
         """Compute one statistic that is due."""
-        return self._told(self._compute([self._due.pop(0)]))
+        return self._told(self.advance())
 
-    def _moment(self, id: str) -> Moment:
-        return self._as_of.get(id, Moment(0, 0))
-
-    def _compute(self, statistics: Iterable[Statistic]) -> tuple[str, ...]:
-        assert self._view is not None
-        done = []
-        for each in statistics:
-            self._results[each.id] = each.run(self._view)
-            self._as_of[each.id] = self._now
-            done.append(each.id)
-        return tuple(done)
-
-    def _told(self, changed: tuple[str, ...]) -> Numbers:
-        results = [self._results[each.id] for each in self._statistics if each.id in self._results]
-        tally = self.feed.tally
-        counts = {
-            "votes": int(tally.votes_standing.sum()),
-            "verdicts": tally.verdicts_standing,
-            "simulated_annotators": len(self.feed.store.reading.simulated()),
-        }
-        follows = self._view is None or self._view.follows_votes
-        every = tuple(each.id for each in self._statistics)
-        return Numbers(results, counts, self._now, dict(self._as_of), every, changed, follows)
+    def _told(self, *changed: str) -> Numbers:
+        results = [self.results[each.id] for each in self._statistics if each.id in self.results]
+        follows = self.view is None or self.view.follows_votes
+        return Numbers(results, self._now, dict(self._as_of), changed, follows)
 
 
 def follow(
@@ -147,7 +171,7 @@ def follow(
     while not wait(0):
         if refresher.feed.stale():
             told = refresher.catch_up()
-        elif refresher.is_due:
+        elif refresher.due:
             told = refresher.step()
         elif wait(LOOK_EVERY):
             return
@@ -155,41 +179,6 @@ def follow(
             continue
         if told.changed:
             tell(told)
-
-
-class LiveNumbers(threading.Thread):
-    """Follows a study on a connection of its own and hands over new numbers as they come.
-
-    Args:
-        tell: called in this thread with new numbers, or with the refusal that ended it.
-        chosen: fields of :class:`core.stats.options.Options`.
-    """
-
-    def __init__(
-        self, study: Path, tell: Callable[[Numbers | TiebreakError], None], **chosen: Any
-    ) -> None:
-        super().__init__(name="live numbers", daemon=True)
-        self._study = study
-        self._tell = tell
-        self._chosen = chosen
-        self._ended = threading.Event()
-
-    def end(self) -> None:
-        """Stop soon."""
-        self._ended.set()
-
-    def run(self) -> None:
-        """Compute, then look again until :meth:`end`."""
-        from core.stats.tally import Tally
-        from db.feed import Feed
-
-        try:
-            with Store(self._study) as store:
-                feed = Feed(store, Tally())
-                refresher = Refresher(feed, lambda: options_of(store, **self._chosen))
-                follow(refresher, self._tell, self._ended.wait)
-        except TiebreakError as error:
-            self._tell(error)
 
 
 def options_of(store: Store, **chosen: Any) -> Options:
@@ -227,14 +216,3 @@ def _people(store: Store, group: str | None, excluded: tuple[str, ...]) -> str:
     return {(True,): "simulated", (False, True): "human + simulated"}.get(
         tuple(sorted(kinds)), "human"
     )
-
-
-def numbers(store: Store, feed: Feed, options: Options) -> Numbers:
-    """Every registered statistic, on what the feed has read."""
-    from core.stats import compute
-
-    tally = feed.tally
-    results = compute(tally, options)
-    now = Moment(tally.last_vote_seq, tally.last_verdict_seq)
-    ids = tuple(result.id for result in results)
-    return Numbers(results, store.reading.counts(), now, dict.fromkeys(ids, now), ids, ids)

@@ -38,7 +38,7 @@ def refreshing(study: Path, *only: str, **chosen: Any) -> Iterator[Refresher]:
 
 def in_full(refresher: Refresher) -> Numbers:
     told = refresher.catch_up()
-    while refresher.is_due:
+    while refresher.due:
         told = refresher.step()
     return told
 
@@ -91,12 +91,12 @@ def test_nothing_is_computed_where_nothing_came(study: Path) -> None:
     with refreshing(study, "agreement", "drift") as refresher:
         in_full(refresher)
         assert refresher.catch_up().changed == ()
-        assert not refresher.is_due
+        assert not refresher.due
         # A setting changes numbers as a vote does.
         with Store(study) as store:
             store.set({"elo_k": 8})
         assert refresher.catch_up().changed == ("agreement",)
-        assert refresher.is_due
+        assert refresher.due == ("drift",)
 
 
 def test_following_tells_what_changed_until_told_to_end(study: Path) -> None:
