@@ -127,7 +127,7 @@ def _estimated(view: View, turn: int, setup: str, kind: str, voices: tuple[Voice
         rng = view.rng("agreement", *labels.values())
         found = clustered_share(agreeing, compared, options.level, options.replicates, rng, times)
     else:
-        n = int(compared.sum()) // one.words
+        n = max(int(compared.sum()) // one.words, 1)  # S2 drops half of what a coin says
         found = weighted_share(agreeing, compared, weights, options.level, "items", n)
         # What failures could make of it is worked out for votes that weigh alike only.
         worst = replace(worst, lowest=None, highest=None)

@@ -101,6 +101,8 @@ def happen(rows: Rows, tally: Tally, what: str, how: Any) -> None:
         tally.panels = (PANEL,) if how and {"gpt", "llama"} <= set(tally.judges) else ()
     elif what == "baselines" and len(tally.item_turn):
         tally.baselines.tell(np.array([0]), np.array([[how, how]], np.int8))
+    elif what == "probabilities":
+        tally.set_probabilities(list(zip(rows.pairs.values(), how, strict=True)))
     elif what == "probability":
         tally.set_probabilities([(next(iter(rows.pairs.values())), how)])
 
@@ -116,6 +118,27 @@ def watch(rows: Rows, happened: list[tuple[str, Any]], reach: int, looks: Any) -
             also = {"stopping", "reliability"} if number % 2 else set()
             results(watched, quick | also, looks)
         assert results(watched, None, looks) == results(unwatched, None, looks)
+
+
+WEIGHED = {"agreement", "ranking", "win_rate"}
+
+
+@settings(max_examples=3, deadline=None)
+@given(studies(), st.data())
+def test_votes_that_weigh_differently_are_kept_up_to_date_too(rows: Rows, data: Any) -> None:
+    watched, unwatched = begun(rows), begun(rows)
+    chances = (0.25, *(data.draw(st.sampled_from((0.25, 0.5))) for _ in list(rows.pairs)[1:-1]), 1)
+    for tally in (watched, unwatched):
+        happen(rows, tally, "probabilities", chances)
+    options = [Options(replicates=100), Options(replicates=100, weights="none")]
+    for number in range(max(len(rows.votes), len(rows.verdicts))):
+        for tally in (watched, unwatched):
+            happen(rows, tally, "votes", rows.votes[number : number + 1])
+            happen(rows, tally, "verdicts", rows.verdicts[number : number + 1])
+        for each in options:
+            compute(watched, each, WEIGHED)
+    for each in options:
+        assert compute(watched, each, WEIGHED) == compute(unwatched, each, WEIGHED)
 
 
 REACHES = st.sampled_from((2, 12, journals.REACH))
