@@ -50,12 +50,12 @@ class BackgroundFeed:
         self._state: tuple[int, ...] | None = None
         self._unkept: dict[str, Counts] = {}
 
-    def catch_up(self) -> None:
-        """Read all of it again if answers or judges came since the last time."""
+    def catch_up(self) -> bool:
+        """Read all of it again if answers or judges came since the last time; whether they did."""
         with self.store.read() as connection:
             state = connection.execute(_STATE).fetchone()
         if state == self._state:
-            return
+            return False
         self._count()
         self.background.judges = {judge.name: judge for judge in self.store.judging.judges()}
         with self.store.read() as connection:
@@ -65,6 +65,7 @@ class BackgroundFeed:
             )
             self.background.referenced = frozenset(key for (key,) in keys)
         self._state = state
+        return True
 
     def _answers(self, connection: sqlite3.Connection) -> Iterator[tuple[str | int, ...]]:
         """Question, model, turn and counts of every turn of an answer."""

@@ -58,8 +58,8 @@ class Feed:
         """
         from core.stats.tally import REPEAT
 
-        self._background.catch_up()
         version = self.store.data_version()
+        is_new_background = self._background.catch_up()
         before = self._watermarks()
         with self.store.read() as connection:
             is_other = self._tell_people(connection)
@@ -70,7 +70,7 @@ class Feed:
                 "SELECT p.id, q.key, q.category, p.model_1, p.model_2 "
                 "FROM pair p JOIN question q ON q.id = p.question_id",
             )
-            self._new_probabilities(connection)
+            is_requeued = self._new_probabilities(connection)
             self.tally.add_votes(
                 connection.execute(
                     "SELECT v.seq, v.pair_id, v.turn, v.annotator_id, "
@@ -96,12 +96,13 @@ class Feed:
                 self._new_times(connection)
             self._beside(connection, judged_until=before[1])
         self._seen_version = version
-        return is_other or self._watermarks() != before
+        beside = is_other or is_new_background or is_requeued
+        return beside or self._watermarks() != before
 
     def _watermarks(self) -> tuple[Any, ...]:
         tally = self.tally
         logs = tally.last_vote_seq, tally.last_verdict_seq, tally.rulings.last_seq
-        return *logs, tally.panels, tally.scores, *self._known.values()
+        return *logs, tally.panels, tally.scores, tally.unmasked, *self._known.values()
 
     def _new_rulings(self, connection: sqlite3.Connection) -> None:
         self.tally.add_rulings(
@@ -114,7 +115,6 @@ class Feed:
                 (self.tally.rulings.last_seq, self._until, self._until),
             )
         )
-
         self.tally.tell_unmasked(connection.execute("SELECT pair_id, turn, lead_id FROM unmasking"))
 
     def _new_times(self, connection: sqlite3.Connection) -> None:
@@ -151,16 +151,16 @@ class Feed:
         """Whether another process has committed since the last ``catch_up``."""
         return self.store.data_version() != self._seen_version
 
-    def _new_probabilities(self, connection: sqlite3.Connection) -> None:
+    def _new_probabilities(self, connection: sqlite3.Connection) -> bool:
         """Read the queue again when pairs were made, which may change what it says of old ones."""
         queued = connection.execute(
             "SELECT (SELECT coalesce(max(id), 0) FROM design), coalesce(max(pair_id), 0) FROM queue"
         ).fetchone()
-        if queued != self._queued:
-            self.tally.set_probabilities(
-                connection.execute("SELECT pair_id, probability FROM queue")
-            )
-            self._queued = queued
+        if queued == self._queued:
+            return False
+        self.tally.set_probabilities(connection.execute("SELECT pair_id, probability FROM queue"))
+        self._queued = queued
+        return True
 
     def _tell_people(self, connection: sqlite3.Connection) -> bool:
         """Tell of everybody who is new or in another group; whether there is somebody."""

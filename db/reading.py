@@ -39,6 +39,14 @@ if TYPE_CHECKING:
     from db.store import Store
 
 
+_QUEUED = {
+    "pairs_queued": "SELECT count(*) FROM queue",
+    "pairs_complete": "SELECT count(*) FROM (SELECT 1 FROM queue q JOIN assignment a "
+    "ON a.pair_id = q.pair_id AND a.state = 'done' AND a.repeat = 0 GROUP BY q.pair_id "
+    "HAVING count(*) >= q.overlap)",
+}
+
+
 class Reading:
     """What statistics, gold and exports read of one store."""
 
@@ -53,10 +61,7 @@ class Reading:
             "models": "SELECT count(*) FROM model",
             "answers": "SELECT count(*) FROM answer",
             "pairs": "SELECT count(*) FROM pair",
-            "pairs_queued": "SELECT count(*) FROM queue",
-            "pairs_complete": "SELECT count(*) FROM (SELECT 1 FROM queue q JOIN assignment a "
-            "ON a.pair_id = q.pair_id AND a.state = 'done' AND a.repeat = 0 GROUP BY q.pair_id "
-            "HAVING count(*) >= q.overlap)",
+            **_QUEUED,
             "annotators": "SELECT count(*) FROM annotator WHERE NOT simulated",
             "simulated_annotators": "SELECT count(*) FROM annotator WHERE simulated",
             "votes": f"SELECT count(*) FROM vote v {current.format('vote')} "
@@ -82,6 +87,11 @@ class Reading:
             return {
                 name: connection.execute(query).fetchone()[0] for name, query in queries.items()
             }
+
+    def queued(self) -> dict[str, int]:
+        """``pairs_queued`` and ``pairs_complete`` of :meth:`counts`; reads the whole queue."""
+        with self.store.read() as connection:
+            return {key: connection.execute(sql).fetchone()[0] for key, sql in _QUEUED.items()}
 
     def pair_texts(self, pair_id: int, left: int) -> Shown:
         """A pair's texts; no turns where they are not known.

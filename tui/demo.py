@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 import sample_data
 from core.errors import TiebreakError
@@ -26,9 +27,12 @@ from tui.background import Background
 from tui.exporting import gold_rows
 from tui.importing import import_path
 from tui.judging import work
-from tui.live import Numbers, numbers, options_of
+from tui.live import options_of
 from tui.session import Session
 from tui.tables import result_lines
+
+if TYPE_CHECKING:
+    from core.stats.results import Result
 
 BASELINES = ("longer-answer", "most-headings", "coin")
 SEED = "the sample study"
@@ -189,19 +193,25 @@ def run_headless(study: Path) -> list[str]:
             one.name: asyncio.run(vote_at_the_screen(study, one))
             for one in simulated_annotators(OVERLAP)
         }
-        from core.stats import Tally
+        from core.stats import Tally, compute
         from db.feed import Feed
 
         feed = Feed(store, Tally())
         feed.catch_up()
-        found = numbers(store, feed, options_of(store))
+        results = compute(feed.tally, options_of(store))
+        counts = store.reading.counts()
         gold = Counter(row["decided_by"].value for row in gold_rows(store, Options()))
         intact = not store.verify()
-    return _report(found, cast, verdicts, gold, intact)
+    return _report(results, counts, cast, verdicts, gold, intact)
 
 
 def _report(
-    found: Numbers, cast: dict[str, int], verdicts: int, gold: Counter[str], intact: bool
+    results: list[Result],
+    counts: dict[str, int],
+    cast: dict[str, int],
+    verdicts: int,
+    gold: Counter[str],
+    intact: bool,
 ) -> list[str]:
     rule = "─" * 78
     votes = ", ".join(f"{name} {count}" for name, count in cast.items())
@@ -209,9 +219,9 @@ def _report(
         "Tiebreak demo: the sample study, from a file to gold labels",
         "The annotators are SIMULATED, and the judges are baselines that need no model.",
         rule,
-        f"imported   {found.counts['questions']} questions, {found.counts['answers']} answers of "
-        f"{found.counts['models']} models",
-        f"queued     {found.counts['pairs_queued']} of {found.counts['pairs']} pairs, "
+        f"imported   {counts['questions']} questions, {counts['answers']} answers of "
+        f"{counts['models']} models",
+        f"queued     {counts['pairs_queued']} of {counts['pairs']} pairs, "
         f"{OVERLAP} votes wanted for each",
         f"verdicts   {verdicts} of {len(BASELINES)} baseline judges, in both orders",
         f"votes      {votes} (pressed at the voting screen)",
@@ -220,6 +230,6 @@ def _report(
         f"chain      {'intact' if intact else 'BROKEN'}",
         rule,
     ]
-    for result in found.results:
+    for result in results:
         lines += ["", *result_lines(result, 100)]
     return lines

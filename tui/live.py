@@ -1,19 +1,18 @@
-"""Numbers that keep up with a study, computed where they hold nobody up."""
+"""Numbers that keep up with a study: what a vote changes comes at once, what takes long after."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import TiebreakError
 from db.store import Store
 
 if TYPE_CHECKING:
     from core.stats.options import Options
+    from core.stats.registry import Statistic
     from core.stats.results import Result
+    from core.stats.view import View
     from db.feed import Feed
 
 LOOK_EVERY = 0.5
@@ -21,50 +20,165 @@ LOOK_EVERY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
-    """Everything a lead reads, as of one moment.
+class Moment:
+    """What a number is as of: the last rows of the logs that are in it.
 
     Attributes:
-        counts: what the study holds, by kind.
+        vote: the seq of the last vote.
+        verdict: of the last verdict.
+    """
+
+    vote: int
+    verdict: int
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What somebody who follows a study reads.
+
+    Attributes:
+        results: in their order; those that take long may be missing at first.
+        now: the last moment of which any of it is.
+        as_of: the moment of each result by its id; one that lags behind comes again soon.
+        changed: the ids of the results that were computed since the numbers before these.
+        follows: whether a vote costs what it changes; filters of who voted when count anew.
     """
 
     results: list[Result]
-    counts: dict[str, int]
+    now: Moment
+    as_of: dict[str, Moment]
+    changed: tuple[str, ...]
+    follows: bool = True
 
 
-class LiveNumbers(threading.Thread):
-    """Follows a study on a connection of its own and hands over new numbers as they come.
+class Refresher:
+    """The statistics of one study, brought up to date a step at a time.
+
+    Those of which a vote changes little come first; the others after, one by one, and whoever
+    takes the steps may look for new votes in between. So nothing waits for a statistic.
 
     Args:
-        tell: called in this thread with new numbers, or with the refusal that ended it.
+        options: what the lead chose, asked each time.
+        only: ids of the statistics wanted; none for all.
+        times: read when votes were cast even where no option asks for it.
+
+    Attributes:
+        first: ids of the statistics that somebody looks at: they go before their like.
+        results: by statistic; those that are due are of before.
+        view: the study as of the last look; None before the first, and where no options fit.
     """
 
-    def __init__(self, study: Path, tell: Callable[[Numbers | TiebreakError], None]) -> None:
-        super().__init__(name="live numbers", daemon=True)
-        self._study = study
-        self._tell = tell
-        self._ended = threading.Event()
+    def __init__(
+        self,
+        feed: Feed,
+        options: Callable[[], Options],
+        only: Collection[str] = (),
+        *,
+        times: bool = False,
+    ) -> None:
+        from core.stats.registry import chosen
 
-    def end(self) -> None:
-        """Stop soon."""
-        self._ended.set()
+        self.feed = feed
+        self.first: Collection[str] = ()
+        self.results: dict[str, Result] = {}
+        self.view: View | None = None
+        self._ask = options
+        self._times = times
+        self._statistics = chosen(only)
+        self._as_of: dict[str, Moment] = {}
+        self._due: list[Statistic] = []
+        self._options: Options | None = None
+        self._now = Moment(0, 0)
+        self._looks = 0
+        self._computed: dict[str, int] = {}
 
-    def run(self) -> None:
-        """Compute, then look again until :meth:`end`."""
-        from core.stats.tally import Tally
-        from db.feed import Feed
+    @property
+    def due(self) -> tuple[str, ...]:
+        """The ids of the statistics that are yet to be computed."""
+        return tuple(each.id for each in self._due)
 
-        try:
-            with Store(self._study) as store:
-                feed = Feed(store, Tally())
-                while True:
-                    feed.catch_up()
-                    self._tell(numbers(store, feed, options_of(store)))
-                    while not feed.stale():
-                        if self._ended.wait(LOOK_EVERY):
-                            return
-        except TiebreakError as error:
-            self._tell(error)
+    @property
+    def following(self) -> Statistic | None:
+        """The statistic to be computed next; None if none is due."""
+
+        def place(each: Statistic) -> tuple[bool, int, bool]:
+            # What waits longest goes first, so that a steady stream of votes starves nothing.
+            waited_since = 0 if each.follows else self._computed.get(each.id, 0)
+            return not each.follows, waited_since, each.id not in self.first
+
+        return min(self._due, key=place, default=None)
+
+    def look(self) -> bool:
+        """Read what is new; whether all statistics are due because of it.
+
+        Raises:
+            UsageError: if the options fit nothing in the study; nothing is due then.
+        """
+        from core.stats.view import View
+
+        options = self._ask()
+        news = self.feed.catch_up(times=self._times or options.is_timed)
+        if self.view is not None and not news and options == self._options:
+            return False
+        if options != self._options:
+            self._computed.clear()
+        self._options, self.view, self._due = options, None, []
+        tally = self.feed.tally
+        self.view = View(tally, options)
+        self._now = Moment(tally.last_vote_seq, tally.last_verdict_seq)
+        self._looks += 1
+        self._due = list(self._statistics)
+        return True
+
+    def advance(self) -> str:
+        """Compute the statistic that is next, of those that are due; its id."""
+        following, view = self.following, self.view
+        assert following is not None
+        assert view is not None
+        self._due.remove(following)
+        self.results[following.id] = following.run(view)
+        self._as_of[following.id] = self._now
+        self._computed[following.id] = self._looks
+        return following.id
+
+    def catch_up(self) -> Numbers:
+        """Read what is new, and compute what does not take long."""
+        changed = []
+        if self.look():
+            while (following := self.following) is not None and following.follows:
+                changed.append(self.advance())
+        return self._told(*changed)
+
+    def step(self) -> Numbers:
+        """Compute one statistic that is due."""
+        return self._told(self.advance())
+
+    def _told(self, *changed: str) -> Numbers:
+        results = [self.results[each.id] for each in self._statistics if each.id in self.results]
+        follows = self.view is None or self.view.follows_votes
+        return Numbers(results, self._now, dict(self._as_of), changed, follows)
+
+
+def follow(
+    refresher: Refresher, tell: Callable[[Numbers], None], wait: Callable[[float], bool]
+) -> None:
+    """Hand over numbers as they come, until told to end.
+
+    Args:
+        wait: waits so many seconds; whether to end.
+    """
+    tell(refresher.catch_up())
+    while not wait(0):
+        if refresher.feed.stale():
+            told = refresher.catch_up()
+        elif refresher.due:
+            told = refresher.step()
+        elif wait(LOOK_EVERY):
+            return
+        else:
+            continue
+        if told.changed:
+            tell(told)
 
 
 def options_of(store: Store, **chosen: Any) -> Options:
@@ -102,10 +216,3 @@ def _people(store: Store, group: str | None, excluded: tuple[str, ...]) -> str:
     return {(True,): "simulated", (False, True): "human + simulated"}.get(
         tuple(sorted(kinds)), "human"
     )
-
-
-def numbers(store: Store, feed: Feed, options: Options) -> Numbers:
-    """Every registered statistic, on what the feed has read."""
-    from core.stats import compute
-
-    return Numbers(compute(feed.tally, options), store.reading.counts())

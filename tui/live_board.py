@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 from core.errors import TiebreakError, UsageError
 from db.store import Clock, Store
 from tui.background import Following
-from tui.live import LOOK_EVERY, options_of
+from tui.live import LOOK_EVERY, Refresher, options_of
 
 if TYPE_CHECKING:
     from core.stats.behind import Behind
-    from core.stats.registry import Statistic
     from core.stats.results import Label, Result
     from db.feed import Feed
 
 _TELL_EVERY = 0.2
 """Seconds between two reports of a round that is still at work."""
+
+_REST = 20
+"""The queue is counted anew only after so many times what the last count took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,9 @@ class Board:
 
     Attributes:
         results: by statistic; those in ``waiting`` are of an earlier moment.
-        waiting: statistics that this round has yet to compute; none once it is done.
+        waiting: statistics that are yet to be computed; none once all are of this moment.
         at_work: the statistic that is being computed.
-        is_cancelled: whether the rest of the round was cancelled.
+        is_cancelled: whether the rest was cancelled.
         counts: what the study holds, by kind.
         days: votes cast on each day.
         people: what the rows of votes are called.
@@ -61,7 +63,12 @@ class _Wanted:
 
 
 class LiveBoard(Following["Board"]):
-    """Follows a study, computes what is looked at first, and begins anew where that changes."""
+    """Follows a study, and computes what is quick or looked at first.
+
+    One tally is kept for good, and watched: a vote costs most statistics what it changes. They are
+    computed one by one. Whatever is committed in between is read at once, and what is quick goes
+    before what takes long again.
+    """
 
     def __init__(
         self, study: Path, tell: Callable[[Board | Exception], None], clock: Clock
@@ -70,8 +77,17 @@ class LiveBoard(Following["Board"]):
         self._wanted = _Wanted()
         self._lock = threading.Lock()
         self._woken = threading.Event()
-        self._results: dict[str, Result] = {}
         self._took: dict[str, float] = {}
+        self._told = 0.0
+        self._said_cancelled = False
+        self._queued: dict[str, int] = {}
+        self._next_queued = 0.0
+        self._is_queue_of_before = True
+        self._turns: set[int] = set()
+        self._items = 0
+        self._counts: dict[str, int] = {}
+        self._days: list[tuple[str, int]] = []
+        self._choices: dict[str, list[str]] = {}
 
     # ── what the screen says, in its own thread ─────────────────────────────
 
@@ -89,7 +105,7 @@ class LiveBoard(Following["Board"]):
             self._wanted.first = ids
 
     def cancel(self) -> None:
-        """Leave out the rest of this round; the next change, or :meth:`choose`, begins another."""
+        """Leave out the rest; the next change, or :meth:`choose`, begins anew."""
         with self._lock:
             self._wanted.is_cancelled = True
 
@@ -112,79 +128,132 @@ class LiveBoard(Following["Board"]):
         from db.feed import Feed
 
         store.clock = self._clock
-        feed = Feed(store, Tally())
+        refresher = Refresher(
+            Feed(store, Tally()), lambda: options_of(store, **self._wanted.chosen), times=True
+        )
+        version: int | None = None
         while not self.ended.is_set():
-            version = self._wanted.version
-            feed.catch_up(times=True)
             try:
-                self._round(store, feed, version)
+                wanted = self._wanted.version
+                if wanted != version or refresher.feed.stale():
+                    self._look(store, refresher, is_asked=wanted != version)
+                    version = wanted
+                elif refresher.due and not self._wanted.is_cancelled:
+                    self._step(refresher)
+                elif refresher.due and not self._said_cancelled:
+                    self._report(refresher)
+                elif not self._rest(store, refresher):
+                    self._woken.wait(LOOK_EVERY)
+                    self._woken.clear()
             except UsageError as error:
+                version = wanted
                 self._tell(error)  # a filter that fits nothing: the lead chooses another
-            while not (self.ended.is_set() or feed.stale() or self._wanted.version != version):
-                self._answer(store, feed)
-                self._woken.wait(LOOK_EVERY)
-                self._woken.clear()
+            self._answer(refresher)
 
-    def _round(self, store: Store, feed: Feed, version: int) -> None:
+    def _look(self, store: Store, refresher: Refresher, *, is_asked: bool) -> None:
+        """Read what is new, and begin anew where anything is."""
+        refresher.first = self._wanted.first
+        is_new = refresher.look()
+        before, self._is_queue_of_before = self._counts, True
+        self._counts = self._counted(store, refresher.feed)
+        if is_new:
+            with self._lock:
+                self._wanted.is_cancelled = False
+            self._days, self._choices = _days(refresher.feed), self._offered(refresher.feed)
+            self._told = time.monotonic()
+        elif is_asked or self._counts != before:
+            self._report(refresher)
+
+    def _step(self, refresher: Refresher) -> None:
+        """Compute the next statistic; those that are looked at go before their like."""
+        refresher.first = self._wanted.first
+        following = refresher.following
+        assert following is not None
+        begun = time.monotonic()
+        # What takes long is named before it begins; how long is known from the last time.
+        if begun + self._took.get(following.id, _TELL_EVERY) - self._told > _TELL_EVERY:
+            self._report(refresher)
+        refresher.advance()
+        self._took[following.id] = time.monotonic() - begun
+        then = refresher.following
+        # What is quick is shown together, and not kept back for what takes long.
+        if then is None or self._wanted.is_cancelled or (following.follows and not then.follows):
+            self._report(refresher)
+
+    def _rest(self, store: Store, refresher: Refresher) -> bool:
+        """Count the queue where that was put off; whether there is anything to tell."""
+        if not self._is_queue_of_before or time.monotonic() < self._next_queued:
+            return False
+        before, self._counts = self._counts, self._counted(store, refresher.feed)
+        if self._counts == before:
+            return False
+        self._report(refresher)
+        return True
+
+    def _report(self, refresher: Refresher) -> None:
         from core.stats.registry import registered
-        from core.stats.view import View
 
-        with self._lock:
-            chosen = self._wanted.chosen
-            self._wanted.is_cancelled = False
-        options = options_of(store, **chosen)
-        view = View(feed.tally, options)
-        counts, days = store.reading.counts(), _days(feed)
-        choices = _choices(feed)
-        left = list(registered())
-        told = 0.0
-
-        def board(at_work: str, *, is_cancelled: bool = False) -> Board:
-            waiting = tuple(each.id for each in left)
-            results = {
-                each.id: self._results[each.id] for each in registered() if each.id in self._results
-            }
-            return Board(
-                results, waiting, at_work, is_cancelled, counts, days, options.people, choices
+        results = refresher.results
+        following, is_cancelled = refresher.following, self._wanted.is_cancelled
+        view = refresher.view
+        self._tell(
+            Board(
+                {each.id: results[each.id] for each in registered() if each.id in results},
+                refresher.due,
+                following.id if following is not None and not is_cancelled else "",
+                is_cancelled and following is not None,
+                self._counts,
+                self._days,
+                "" if view is None else view.people,
+                self._choices,
             )
+        )
+        self._told, self._said_cancelled = time.monotonic(), is_cancelled
 
-        while left:
-            if self.ended.is_set() or self._wanted.version != version:
-                return
-            if self._wanted.is_cancelled:
-                self._tell(board("", is_cancelled=True))
-                return
-            following = self._following(left)
-            begun = time.monotonic()
-            # What takes long is named before it begins; how long is known from the last time.
-            took = self._took.get(following.id, _TELL_EVERY)
-            if begun + took - told > _TELL_EVERY:
-                self._tell(board(following.id))
-                told = begun
-            self._results[following.id] = following.run(view)
-            self._took[following.id] = time.monotonic() - begun
-            left.remove(following)
-            self._answer(store, feed)
-        self._tell(board(""))
+    def _counted(self, store: Store, feed: Feed) -> dict[str, int]:
+        """What the study holds; the queue is counted after a rest only, as that reads all of it."""
+        begun = time.monotonic()
+        if begun >= self._next_queued:
+            self._queued = store.reading.queued()
+            self._next_queued = begun + _REST * (time.monotonic() - begun)
+            self._is_queue_of_before = False
+        tally = feed.tally
+        return {
+            "votes": int(tally.votes_standing.sum()),
+            "verdicts": tally.verdicts_standing,
+            "rulings": len(tally.rulings),
+            "simulated_annotators": len(store.reading.simulated()),
+            **self._queued,
+        }
 
-    def _following(self, left: Sequence[Statistic]) -> Statistic:
-        """The next statistic: of those looked at, otherwise in their own order."""
-        first = self._wanted.first
-        return next((each for each in left if each.id in first), left[0])
+    def _offered(self, feed: Feed) -> dict[str, list[str]]:
+        """What can be chosen for each filter."""
+        tally = feed.tally
+        self._turns.update(set(tally.item_turn[self._items :].tolist()))
+        self._items = len(tally.item_turn)
+        panels = [f"panel: {panel.name}" for panel in tally.panels]
+        return {
+            "category": sorted({each for each in tally.categories if each}),
+            "turn": sorted(map(str, self._turns)),
+            "model": sorted(tally.models),
+            "annotator": sorted(tally.annotators),
+            "group": sorted(set(tally.annotator_groups)),
+            "judge": sorted(tally.judges) + panels,
+        }
 
-    def _answer(self, store: Store, feed: Feed) -> None:
+    def _answer(self, refresher: Refresher) -> None:
         """Look up what is behind a number, if somebody opened one."""
         from core.stats.behind import behind
-        from core.stats.view import View
 
         with self._lock:
             opened, self._wanted.opened = self._wanted.opened, None
-            chosen = self._wanted.chosen
         if opened is None:
             return
         labels, tell = opened
         try:
-            tell(behind(View(feed.tally, options_of(store, **chosen)), labels))
+            if refresher.view is None:
+                raise UsageError("there are no numbers with these filters", "Choose others.")
+            tell(behind(refresher.view, labels))
         except TiebreakError as error:
             tell(error)
 
@@ -197,16 +266,3 @@ def _days(feed: Feed) -> list[tuple[str, int]]:
     return [
         (datetime.fromtimestamp(day * 86400, UTC).date().isoformat(), count) for day, count in found
     ]
-
-
-def _choices(feed: Feed) -> dict[str, list[str]]:
-    tally = feed.tally
-    panels = [f"panel: {panel.name}" for panel in tally.panels]
-    return {
-        "category": sorted({each for each in tally.categories if each}),
-        "turn": sorted({str(turn) for turn in set(tally.item_turn.tolist())}),
-        "model": sorted(tally.models),
-        "annotator": sorted(tally.annotators),
-        "group": sorted(set(tally.annotator_groups)),
-        "judge": sorted(tally.judges) + panels,
-    }

@@ -17,16 +17,17 @@ from core.stats.comparing import (
     S2,
     Rater,
     agreeing_and_compared,
-    baselines_on,
+    baselines_in,
     is_model,
-    judges_on,
-    people_on,
+    judges_in,
+    people_in,
+    together,
 )
-from core.stats.intervals import Interval, clustered_share, collapse, difference_of_shares
+from core.stats.intervals import Interval, clustered_share, difference_of_shares
 from core.stats.outcomes import Longs
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.tally import BOTH_BAD, CHOICES
+from core.stats.tally import BOTH_BAD
 from core.stats.view import View
 
 Floats = NDArray[np.float64]
@@ -141,22 +142,15 @@ class _About:
         )
 
 
-def _patterns(judge: Rater, human: Rater, beside: list[Rater]) -> tuple[list[Rater], Longs]:
-    """The raters on the judge's items, items alike in all that they say taken together.
-
-    Returns:
-        The judge, people and the others, and how many items each pattern stands for.
-    """
-    raters = [judge, human, *beside]
-    patterns, times = collapse(
-        np.concatenate([each.classes[:, judge.rated].T for each in raters], axis=1)
-    )
+def _on_its_items(raters: list[Rater], times: Longs) -> tuple[list[Rater], Longs]:
+    """The raters where the first of them has a word."""
+    has_word = raters[0].rated
     found = []
-    for number, rater in enumerate(raters):
-        classes = np.ascontiguousarray(patterns[:, CHOICES * number : CHOICES * (number + 1)].T)
-        rated = classes.sum(axis=0) > 0
+    for rater in raters:
+        classes = np.ascontiguousarray(rater.classes[:, has_word])
+        rated = rater.rated[has_word]
         found.append(replace(rater, classes=classes, rated=rated, outcomes=None))
-    return found, times
+    return found, times[has_word]
 
 
 def _rows(about: _About, beside: list[Rater]) -> list[Estimate]:
@@ -223,20 +217,20 @@ def _why_not(judge: Rater, human: Rater, baseline: Rater) -> str:
         "looks at. The best baseline is picked on the same items, so the difference to it is "
         "rather too small."
     ),
+    follows=True,
 )
 def added(view: View) -> Result:
     """Each judge's agreement with people less that of baselines on the same votes."""
     estimates: list[Estimate] = []
+    human = people_in(view)[0]
+    judges = [each for each in judges_in(view) if is_model(view, each.name)]
     for turn in view.turns:
-        here = view.turn == turn
-        human = people_on(view, here)[0]
-        beside = baselines_on(view, here)
-        for judge in judges_on(view, here):
-            if is_model(view, judge.name) and judge.rated.any():
-                raters, times = _patterns(judge, human, beside)
-                for setup in (S1, S2):
-                    about = _About(view, turn, setup, raters[0], raters[1], times)
-                    estimates += _rows(about, raters[2:])
+        for judge in judges:
+            voices = judge, human, *baselines_in(view, [judge])
+            raters, times = _on_its_items(*together(view, turn, *voices))
+            for setup in (S1, S2) if times.size else ():
+                about = _About(view, turn, setup, raters[0], raters[1], times)
+                estimates += _rows(about, raters[2:])
     notes = view.judge_notes()
     if not estimates:
         notes = ("there is no judge with a verdict, apart from baselines", *notes)

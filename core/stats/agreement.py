@@ -10,10 +10,12 @@ baselines that need no model stand beside them, on the items that judges judged.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 
+from core.stats.collapsed import collapsed, turns, unless_changed
 from core.stats.comparing import (
     BASELINE,
     CLASSES,
@@ -22,39 +24,44 @@ from core.stats.comparing import (
     S1,
     S2,
     Rater,
+    Voice,
     agreeing_and_compared,
-    baselines_on,
+    apart,
+    baselines_in,
     is_model,
-    judges_on,
-    people_on,
+    judges_in,
+    people_in,
+    together,
     worst_cases,
 )
 from core.stats.intervals import clustered_share
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import BOTH_BAD
-from core.stats.view import Bools, View
+from core.stats.view import View
 from core.stats.weighted import weighted_share
 
 
-def raters_on(view: View, here: Bools) -> list[Rater]:
-    """Who has a word on some of these items: people, judges, panels, baselines beside these."""
-    judges = judges_on(view, here)
-    models = [judge.rated for judge in judges if is_model(view, judge.name)]
-    beside = []
+def raters_on(view: View) -> list[Rater]:
+    """Who has a word on some selected item, on each of these apart."""
+    return apart(view, *_voices(view, None))
+
+
+def _voices(view: View, turn: int | None) -> list[Voice]:
+    """Who has a word on an item of a turn, or any: people, judges, panels, baselines beside."""
+    judges = judges_in(view)
+    models = [judge for judge in judges if is_model(view, judge.name)]
+    everyone = [*people_in(view), *judges]
     if models:
-        judged = np.any(models, axis=0)
-        for each in baselines_on(view, here):
-            beside.append(replace(each, classes=each.classes * judged, rated=each.rated & judged))
-    everyone = [*people_on(view, here), *judges, *beside]
-    return [rater for rater in everyone if rater.rated.any()]
+        everyone += baselines_in(view, models)
+    return [voice for voice in everyone if together(view, turn, voice)[0][0].rated.any()]
 
 
-def _comparisons(people_are: str, raters: list[Rater]) -> list[tuple[str, Rater, Rater]]:
+def _comparisons(people_are: str, voices: list[Voice]) -> list[tuple[str, Voice, Voice]]:
     """Judge–human, human–human within a population and between groups, judge–judge."""
-    people = [each for each in raters if each.sort == HUMAN]
-    judges = [each for each in raters if each.sort not in (HUMAN, BASELINE)]
-    beside = [each for each in raters if each.sort == BASELINE]
+    people = [each for each in voices if each.sort == HUMAN]
+    judges = [each for each in voices if each.sort not in (HUMAN, BASELINE)]
+    beside = [each for each in voices if each.sort == BASELINE]
     crossed = [
         (f"{each.sort}-{people_are}", each, human) for each in judges + beside for human in people
     ]
@@ -80,7 +87,30 @@ def _missing(is_within: bool, setup: str, both: bool) -> str:
     return "wherever both rated an item, one of them preferred neither model"
 
 
-def _estimate(view: View, turn: int, setup: str, kind: str, one: Rater, two: Rater) -> Estimate:
+def _estimate(view: View, turn: int, setup: str, kind: str, voice: Voice, other: Voice) -> Estimate:
+    voices = (voice,) if voice is other else (voice, other)
+    made = partial(_estimated, view, turn, setup, kind, voices)
+    if _is_weighed(view, other):
+        return made()
+    _, times = collapsed(view, turns(view), *(each.columns for each in voices))
+    about = ("agreement", turn, setup, kind, voice.name, other.name)
+    return unless_changed(view, about, times, made)
+
+
+def _is_weighed(view: View, other: Voice) -> bool:
+    """Whether comparisons with these votes weigh what their pairs do."""
+    return other.sort == HUMAN and view.design.weights is not None
+
+
+def _estimated(view: View, turn: int, setup: str, kind: str, voices: tuple[Voice, ...]) -> Estimate:
+    weights = None
+    if _is_weighed(view, voices[-1]):
+        here = view.turn == turn
+        weights = view.design.on(view.pair[here])
+        raters, times = [each.only(here) for each in apart(view, *voices)], np.ones(here.sum(), int)
+    else:
+        raters, times = together(view, turn, *voices)
+    one, two = raters[0], raters[-1]
     labels: dict[str, Label] = {
         "turn": turn,
         "setup": setup,
@@ -92,13 +122,12 @@ def _estimate(view: View, turn: int, setup: str, kind: str, one: Rater, two: Rat
     agreeing, compared = agreeing_and_compared(first, None if one is two else second)
     options = view.options
     shared = one.rated & two.rated
-    worst = worst_cases(setup, one, two, (agreeing, compared))
-    weights = view.design.on(view.pair[view.turn == turn]) if two.sort == HUMAN else None
+    worst = worst_cases(setup, one, two, times, (agreeing, compared))
     if weights is None:
         rng = view.rng("agreement", *labels.values())
-        found = clustered_share(agreeing, compared, options.level, options.replicates, rng)
+        found = clustered_share(agreeing, compared, options.level, options.replicates, rng, times)
     else:
-        n = int(compared.sum()) // one.words
+        n = max(int(compared.sum()) // one.words, 1)  # S2 drops half of what a coin says
         found = weighted_share(agreeing, compared, weights, options.level, "items", n)
         # What failures could make of it is worked out for votes that weigh alike only.
         worst = replace(worst, lowest=None, highest=None)
@@ -107,7 +136,7 @@ def _estimate(view: View, turn: int, setup: str, kind: str, one: Rater, two: Rat
         return Estimate(labels, None, reason=reason, failed=worst.failed, pending=worst.pending)
     if one.words > 1 and setup == S2:
         exact = "exact, over all tosses; nothing is estimated"
-        return Estimate(labels, 1 / 2, n=int(compared.sum()) // 2, method=exact, chance=1 / 2)
+        return Estimate(labels, 1 / 2, n=int(times @ compared) // 2, method=exact, chance=1 / 2)
     both_bad = any(np.any(each.classes[BOTH_BAD - 1][shared]) for each in (one, two))
     return Estimate(
         labels,
@@ -115,8 +144,8 @@ def _estimate(view: View, turn: int, setup: str, kind: str, one: Rater, two: Rat
         found.low,
         found.high,
         options.level,
-        n=int(compared.sum()) // one.words,
-        k=int(agreeing.sum()) if one.words == 1 else None,
+        n=int(times @ compared) // one.words,
+        k=int(times @ agreeing) if one.words == 1 else None,
         method=found.method if one.words == 1 else f"{found.method}; over all tosses",
         chance=1 / 2 if setup == S2 else 1 / 4 if both_bad else 1 / 3,
         lowest=worst.lowest,
@@ -135,15 +164,16 @@ def _estimate(view: View, turn: int, setup: str, kind: str, one: Rater, two: Rat
         "both preferring a model and cannot be set against S1, and chance here assumes that all"
         " classes are equally likely."
     ),
+    follows=True,
 )
 def agreement(view: View) -> Result:
     """Raw agreement per turn and setup, for every pair of raters."""
     estimates = []
     panels = False
     for turn in view.turns:
-        raters = raters_on(view, view.turn == turn)
-        panels = panels or any(rater.sort == PANEL for rater in raters)
-        comparisons = _comparisons(view.people, raters)
+        voices = _voices(view, turn)
+        panels = panels or any(voice.sort == PANEL for voice in voices)
+        comparisons = _comparisons(view.people, voices)
         estimates += [
             _estimate(view, turn, setup, *compared)
             for setup in (S1, S2)

@@ -25,6 +25,7 @@ FEWEST = 5
 _MATCHES = 45
 """Match-ups listed; those with most comparisons come first."""
 
+
 _SAME = (
     "compared as in agreement: a judge with each vote on its item, people with each other, S1 "
     "with ties and S2 without; the human–human row of a slice is its ceiling",
@@ -43,7 +44,7 @@ class _Compared:
 
 
 def _comparisons(view: View, *, baselines: bool) -> Iterator[_Compared]:
-    raters = raters_on(view, np.ones(len(view.items), np.bool_))
+    raters = raters_on(view)
     people = [each for each in raters if each.sort == HUMAN]
     others = [each for each in raters if each.sort != HUMAN and each.words == 1]
     others = [each for each in others if baselines or each.sort != BASELINE]

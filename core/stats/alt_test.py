@@ -18,6 +18,7 @@ from core.stats.intervals import normal_quantile, student_quantile, wilson
 from core.stats.options import EPSILON
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
+from core.stats.sorting import order_of, summed_by
 from core.stats.tally import CHOICES
 from core.stats.view import View
 
@@ -58,8 +59,8 @@ class Duels:
     ahead: Longs
     behind: Longs
 
-    def of(self, mine: Bools) -> Duels:
-        """Some of the duels."""
+    def of(self, mine: Bools | Longs | slice) -> Duels:
+        """Some of the duels: those of a mask, of a list of places, or of a stretch."""
         return Duels(*(getattr(self, name)[mine] for name in self.__slots__))
 
 
@@ -127,8 +128,7 @@ def tested(fought: Duels, epsilon: float) -> list[Tested]:
     lag = np.bincount(place, weights=difference) / n
     advantage = np.bincount(place, weights=fought.ahead) / n
     width = int(fought.cluster.max()) + 1
-    both, group = np.unique(place * width + fought.cluster, return_inverse=True)
-    moved = np.bincount(group, weights=difference - lag[place])
+    both, moved, _ = summed_by(place * width + fought.cluster, difference - lag[place])
     clusters = np.bincount(both // width)
     squares = np.bincount(both // width, weights=moved**2)
     error = np.sqrt(squares * clusters / np.maximum(clusters - 1, 1)) / n
@@ -215,9 +215,10 @@ def _summary(view: View, part: _Slice, people: int) -> list[Estimate]:
         more = _needed(labels("more items"), every, epsilon)
     rows.append(more)
     if part.category == ALL:
+        by_annotator = part.fought.of(order_of(part.fought.annotator))
         for each in sorted(every, key=lambda one: -one.n)[:_SHOWN]:
             name = view.tally.annotators[each.annotator]
-            rows.append(_of_annotator(view, labels("ρ", name), part.fought, each, epsilon))
+            rows.append(_of_annotator(view, labels("ρ", name), by_annotator, each, epsilon))
     return rows
 
 
@@ -257,8 +258,7 @@ def _advantage(
         moved: what each item moves ρ by.
         cluster: of each item, its pair of answers.
     """
-    _, group = np.unique(cluster, return_inverse=True)
-    summed = np.bincount(group, weights=moved)
+    _, summed, _ = summed_by(cluster, moved)
     clusters, level = len(summed), view.options.level
     variance = float(summed @ summed) * clusters / max(clusters - 1, 1)
     size = float(clusters)
@@ -273,6 +273,7 @@ def _advantage(
 def _of_annotator(
     view: View, labels: dict[str, Label], fought: Duels, each: Tested, epsilon: float
 ) -> Estimate:
+    """One annotator's ρ; the duels are in order of annotator."""
     if each.n < FEWEST_ITEMS:
         further = FEWEST_ITEMS - each.n
         reason = (
@@ -280,7 +281,8 @@ def _of_annotator(
             "to be tested"
         )
         return Estimate(labels, None, n=each.n, reason=reason)
-    mine = fought.of(fought.annotator == each.annotator)
+    start = int(np.searchsorted(fought.annotator, each.annotator))
+    mine = fought.of(slice(start, start + each.n))
     moved = (mine.ahead - each.advantage) / each.n
     how = f"p = {each.p:.2g} that the judge is {epsilon:g} or more behind; "
     return _advantage(view, labels, each.advantage, moved, mine.cluster, how)

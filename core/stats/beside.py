@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.baselines import COUNTED, Counts
 from core.stats.growing import Growing
+from core.stats.journal import Journal
 from core.stats.log import Names
 
 TEXT_UNKNOWN: Final = -1
@@ -49,11 +50,15 @@ class BaselineWords:
     """What each baseline of :data:`core.baselines.COUNTED` says per item, looked up once.
 
     A word is a choice (1–3), 0 where nobody looked yet, or :data:`TEXT_UNKNOWN`.
+
+    Args:
+        journal: told which items change.
     """
 
     names = tuple(COUNTED)
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self._words = Growing(np.int8, len(COUNTED))
         self._unknown = np.zeros(0, np.int64)
 
@@ -106,6 +111,7 @@ class BaselineWords:
         if not items.size:
             return
         self.rows(int(items.max()) + 1)[items] = words
+        self._journal.note(items)
         known = words[:, 0] != TEXT_UNKNOWN
         left = np.setdiff1d(self._unknown, items[known])
         self._unknown = np.union1d(left, items[~known]).astype(np.int64)

@@ -22,7 +22,7 @@ _FAR = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """Both bad per cluster.
+    """Both bad per cluster; clusters that are alike may stand together.
 
     Attributes:
         one: first model of each cluster; shape (clusters,).
@@ -30,6 +30,7 @@ class Bad:
         bad: how many comparisons say both bad.
         total: comparisons.
         models: how many models there are.
+        times: how many clusters each entry stands for; one each if left out.
     """
 
     one: Longs
@@ -37,9 +38,16 @@ class Bad:
     bad: Floats
     total: Floats
     models: int
+    times: Longs | None = None
+
+    @property
+    def weights(self) -> Longs:
+        """How many clusters each entry stands for."""
+        return np.ones(len(self.one), np.int64) if self.times is None else self.times
 
     def of_models(self, values: Floats) -> Floats:
         """Sum what each cluster has over both of its models, shape (models,)."""
+        values = self.weights * values
         first = np.bincount(self.one, weights=values, minlength=self.models)
         return np.asarray(first + np.bincount(self.two, weights=values, minlength=self.models))
 
@@ -49,13 +57,24 @@ class Bad:
         place[members] = np.arange(len(members))
         one, two = place[self.one], place[self.two]
         inside = (one >= 0) & (two >= 0)
-        return Bad(one[inside], two[inside], self.bad[inside], self.total[inside], len(members))
+        columns = (self.bad[inside], self.total[inside], len(members), self.weights[inside])
+        return Bad(one[inside], two[inside], *columns)
+
+    def collapsed(self) -> Bad:
+        """One entry for every two models: sums, which all but the errors come from."""
+        keys, place = np.unique(self.one * self.models + self.two, return_inverse=True)
+        bad, total = (
+            np.bincount(place, weights=self.weights * each, minlength=len(keys)).astype(np.float64)
+            for each in (self.bad, self.total)
+        )
+        return Bad(keys // self.models, keys % self.models, bad, total, self.models)
 
     def square(self, weights: Floats) -> Floats:
         """Σ w (e_i + e_j)(e_i + e_j)ᵀ."""
         size = self.models
         cells = np.concatenate([self.one * size + self.two, self.two * size + self.one])
-        off = np.bincount(cells, weights=np.tile(weights, 2), minlength=size * size)
+        weights = np.tile(self.weights * weights, 2)
+        off = np.bincount(cells, weights=weights, minlength=size * size)
         off = off.reshape(size, size)
         return np.asarray(np.diag(off.sum(axis=1)) + off)
 
@@ -82,8 +101,9 @@ class BadFit:
 def fit_bad(games: Bad) -> BadFit:
     """Fit the models that took part in both bad, but not in nothing else."""
     members = np.arange(games.models)
+    table = games.collapsed()
     while True:
-        inside = games.among(members)
+        inside = table.among(members)
         bad, total = inside.of_models(inside.bad), inside.of_models(inside.total)
         finite = (bad > 0) & (bad < total)
         if finite.all():
@@ -105,8 +125,9 @@ def fit_bad(games: Bad) -> BadFit:
         if np.abs(parts).max() > _FAR:
             reason = "which pairs are both bad follows from their models without exception"
             return BadFit(members[:0], nothing, None, 0, reason)
+    inside = games.among(members)
     residual = inside.bad - inside.total * _expected(inside, parts)
-    clusters = len(residual)
+    clusters = int(inside.weights.sum())
     freedom = clusters - len(members)
     if freedom < 1:
         return BadFit(members, parts, None, freedom, "")

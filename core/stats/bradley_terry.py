@@ -29,7 +29,7 @@ _QUADRATIC = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Games:
-    """Points per cluster (here: per pair of answers).
+    """Points per cluster (here: per pair of answers); clusters that are alike may stand together.
 
     Attributes:
         one: first model of each cluster, numbered 0 … models − 1; shape (clusters,).
@@ -37,6 +37,7 @@ class Games:
         points: what the first took: wins plus half the ties.
         total: comparisons; the second took the rest.
         models: how many models there are.
+        times: how many clusters each entry stands for; one each if left out.
     """
 
     one: Longs
@@ -44,12 +45,18 @@ class Games:
     points: Floats
     total: Floats
     models: int
+    times: Longs | None = None
+
+    @property
+    def weights(self) -> Longs:
+        """How many clusters each entry stands for."""
+        return np.ones(len(self.one), np.int64) if self.times is None else self.times
 
     def table(self) -> Floats:
         """Points that the row's model took from the column's, shape (models, models)."""
         size = self.models
         cells = np.concatenate([self.one * size + self.two, self.two * size + self.one])
-        weights = np.concatenate([self.points, self.total - self.points])
+        weights = np.concatenate([self.points, self.total - self.points]) * np.tile(self.weights, 2)
         return _square(cells, weights, size)
 
     def among(self, members: Longs) -> Games:
@@ -58,9 +65,8 @@ class Games:
         place[members] = np.arange(len(members))
         one, two = place[self.one], place[self.two]
         inside = (one >= 0) & (two >= 0)
-        return Games(
-            one[inside], two[inside], self.points[inside], self.total[inside], len(members)
-        )
+        columns = (self.points[inside], self.total[inside], len(members), self.weights[inside])
+        return Games(one[inside], two[inside], *columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +186,8 @@ def fit(games: Games) -> Fit:
     size = games.models
     residual = games.points - games.total * expected[games.one, games.two]
     cells = np.concatenate([games.one * size + games.two, games.two * size + games.one])
-    meat = _laplacian(_square(cells, np.tile(residual**2, 2), size))
-    clusters = len(games.total)
+    meat = _laplacian(_square(cells, np.tile(games.weights * residual**2, 2), size))
+    clusters = int(games.weights.sum())
     freedom = clusters - (size - 1)
     if freedom < 1 or _leverage(games, expected, bread).max() > _DECIDES_ALONE:
         return Fit(theta, None, freedom)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.intervals import student_quantile
+from core.stats.sorting import summed_by
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -72,11 +73,10 @@ def clusters_of(values: Floats, cluster: Longs) -> Clusters:
     """Sum values up by cluster.
 
     Args:
-        cluster: of each value, any whole number.
+        cluster: of each value, a whole number from 0.
     """
-    _, place = np.unique(cluster, return_inverse=True)
-    size = np.bincount(place).astype(np.float64)
-    return Clusters(np.bincount(place, weights=values).astype(np.float64), size)
+    _, total, size = summed_by(cluster, values)
+    return Clusters(total, size)
 
 
 def by_rater(rater: Longs, cluster: Longs, values: Floats) -> dict[int, Clusters]:
@@ -84,9 +84,7 @@ def by_rater(rater: Longs, cluster: Longs, values: Floats) -> dict[int, Clusters
     if not len(rater):
         return {}
     width = int(cluster.max()) + 1
-    keys, place = np.unique(rater * width + cluster, return_inverse=True)
-    total = np.bincount(place, weights=values).astype(np.float64)
-    size = np.bincount(place).astype(np.float64)
+    keys, total, size = summed_by(rater * width + cluster, values)
     whose = keys // width
     raters, starts = np.unique(whose, return_index=True)
     ends = [*starts[1:].tolist(), len(keys)]

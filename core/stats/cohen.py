@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core.stats.intervals import normal_quantile
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
+from core.stats.sorting import last_of_each
 from core.stats.tally import BOTH_BAD, CHOICES, TIE
 from core.stats.view import View
 
@@ -68,6 +69,10 @@ class KappaPairs:
 
 def last_votes(view: View, population: str) -> tuple[Longs, Longs, Longs]:
     """Item, annotator and class (0–3) of each annotator's last vote on each selected item."""
+    return view.once(("last votes", population), lambda: _last_votes(view, population))
+
+
+def _last_votes(view: View, population: str) -> tuple[Longs, Longs, Longs]:
     item, annotator, choice, _ = view.votes
     keep = np.ones(len(item), np.bool_)
     if not view.all_items:
@@ -80,9 +85,7 @@ def last_votes(view: View, population: str) -> tuple[Longs, Longs, Longs]:
     if view.options.merge_both_bad:
         choice[choice == BOTH_BAD - 1] = TIE - 1
     key = item * max(len(view.tally.annotators), 1) + annotator
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    last = order[np.append(key[1:] != key[:-1], True)] if len(order) else order
+    last = last_of_each(key)
     return item[last], annotator[last], choice[last]
 
 

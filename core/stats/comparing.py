@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -10,8 +10,17 @@ from numpy.typing import NDArray
 
 from core.baselines import COIN
 from core.records import Combined
-from core.stats.beside import TEXT_UNKNOWN
 from core.stats.bounds import extreme_shares
+from core.stats.collapsed import (
+    Columns,
+    baseline,
+    collapsed,
+    every_item,
+    outcomes_of,
+    turns,
+    votes,
+    word,
+)
 from core.stats.intervals import collapse
 from core.stats.outcomes import Bools, Longs, Outcomes
 from core.stats.tally import CHOICES
@@ -39,12 +48,12 @@ other, which is a tie. All that is said of the coin is thus exact, over all toss
 
 @dataclass(frozen=True, slots=True)
 class Rater:
-    """One rater on the items of one turn.
+    """One rater on items, those alike taken together.
 
     Attributes:
         sort: people, a judge, a panel, or a baseline that the report adds.
-        classes: votes by class, shape (4, items); a judge has one at most.
-        rated: which items it has a word on, shape (items,).
+        classes: votes by class, shape (4, patterns); a judge has one at most.
+        rated: where it has a word, shape (patterns,).
         outcomes: of a judge or panel; None for others.
         words: how many words stand for one (a coin's tosses); 1 for all others.
         members: of a panel.
@@ -58,35 +67,64 @@ class Rater:
     words: int = 1
     members: frozenset[str] = frozenset()
 
+    def only(self, kept: Bools) -> Rater:
+        """The same on some of the patterns."""
+        outcomes = None if self.outcomes is None else self.outcomes.only(kept)
+        classes = np.ascontiguousarray(self.classes[:, kept])
+        return replace(self, classes=classes, rated=self.rated[kept], outcomes=outcomes)
+
     @property
     def pending(self) -> Bools:
-        """Which items wait for a verdict."""
+        """Where it waits for a verdict."""
         if self.outcomes is None:
             return np.zeros(len(self.rated), np.bool_)
         return self.outcomes.is_kind(Combined.PENDING)
 
 
-def _rater(name: str, sort: str, counts: Ints, **more: Any) -> Rater:
-    classes = np.ascontiguousarray(counts.T)
-    return Rater(name, sort, classes, classes.sum(axis=0) > 0, **more)
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Somebody who may have a word, and where it is read from.
+
+    Attributes:
+        columns: what is looked at of each item.
+        members: of a panel; a judge is its own.
+    """
+
+    name: str
+    sort: str
+    columns: Columns
+    members: frozenset[str] = frozenset()
+
+    def heard(self, rows: NDArray[Any]) -> Rater:
+        """The rater that its columns tell of, shape (patterns, width)."""
+        outcomes, words = None, 1
+        if self.sort == HUMAN:
+            counts = rows
+        elif self.sort == BASELINE:
+            counts = one_each(rows[:, 0])
+            if self.name == IN_REPORTS[COIN]:
+                counts = rows[:, :1] * np.array(_TOSSES, np.int32)
+                words = sum(_TOSSES)
+        else:
+            outcomes = outcomes_of(rows)
+            counts = one_each(outcomes.choice)
+        classes = np.ascontiguousarray(counts.T)
+        rated = classes.sum(axis=0) > 0
+        return Rater(self.name, self.sort, classes, rated, outcomes, words, self.members)
 
 
-def people_on(view: View, here: Bools) -> list[Rater]:
+def people_in(view: View) -> list[Voice]:
     """The populations of people."""
-    return [_rater(name, HUMAN, view.counts(name)[here]) for name in view.populations]
+    return [Voice(name, HUMAN, votes(view, name)) for name in view.populations]
 
 
-def judges_on(view: View, here: Bools) -> list[Rater]:
-    """Judges, then panels."""
+def judges_in(view: View) -> list[Voice]:
+    """Judges, then panels, that have a verdict on a selected item."""
     found = []
-    for name, outcomes in view.words().items():
-        mine = outcomes.only(here)
+    for name in (*view.present, *view.panels()):
         panel = name in view.panel_labels
         members = frozenset(view.panel_members(name)[0]) if panel else frozenset({name})
-        counts = one_each(mine.choice)
-        found.append(
-            _rater(name, PANEL if panel else JUDGE, counts, outcomes=mine, members=members)
-        )
+        found.append(Voice(name, PANEL if panel else JUDGE, word(view, name), members))
     return found
 
 
@@ -98,16 +136,35 @@ def is_model(view: View, name: str) -> bool:
     return any(kinds[member] != BASELINE for member in members)
 
 
-def baselines_on(view: View, here: Bools) -> list[Rater]:
-    """Judges that need no model, on every item whose answers the study holds; then the coin."""
-    tally = view.tally
-    words = tally.baselines.rows(len(tally.item_turn))[view.items[here]]
-    found = [
-        _rater(IN_REPORTS[name], BASELINE, one_each(np.where(said == TEXT_UNKNOWN, 0, said)))
-        for name, said in zip(tally.baselines.names, words.T, strict=True)
+def baselines_in(view: View, judges: list[Voice]) -> list[Voice]:
+    """Judges that need no model, on the items that one of these judges has a word on; the coin."""
+    judged = tuple(each.columns for each in judges)
+    names = (*view.tally.baselines.names, COIN)
+    return [
+        Voice(IN_REPORTS[name], BASELINE, baseline(view, place, judged))
+        for place, name in enumerate(names)
     ]
-    tosses = np.tile(np.array(_TOSSES, np.int32), (len(words), 1))
-    return [*found, _rater(IN_REPORTS[COIN], BASELINE, tosses, words=sum(_TOSSES))]
+
+
+def apart(view: View, *voices: Voice) -> list[Rater]:
+    """Some raters on every selected item, in the order of :attr:`View.items`."""
+    rows = every_item(view, *(each.columns for each in voices))
+    return [voice.heard(each) for voice, each in zip(voices, rows, strict=True)]
+
+
+def together(view: View, turn: int | None, *voices: Voice) -> tuple[list[Rater], Longs]:
+    """Some raters on the items of a turn, those alike in all that they say taken together.
+
+    Args:
+        turn: None for all turns.
+
+    Returns:
+        The raters, and how many items each pattern stands for.
+    """
+    (turn_of, *rows), times = collapsed(view, turns(view), *(each.columns for each in voices))
+    here = np.ones(len(times), np.bool_) if turn is None else turn_of[:, 0] == turn
+    raters = [voice.heard(each[here]) for voice, each in zip(voices, rows, strict=True)]
+    return raters, times[here]
 
 
 def agreeing_and_compared(first: Ints, second: Ints | None) -> tuple[Ints, Ints]:
@@ -133,36 +190,39 @@ class WorstCases:
     pending: int
 
 
-def worst_cases(setup: str, one: Rater, two: Rater, settled: tuple[Ints, Ints]) -> WorstCases:
+def worst_cases(
+    setup: str, one: Rater, two: Rater, times: Longs, settled: tuple[Ints, Ints]
+) -> WorstCases:
     """What two raters' agreement comes to at worst and at best, whatever the failures hide.
 
     Args:
+        times: how many items each pattern stands for.
         settled: what agrees and what is compared per item, as things are.
     """
-    pending = int(((one.pending & (two.rated | two.pending)) | (two.pending & one.rated)).sum())
+    waiting = (one.pending & (two.rated | two.pending)) | (two.pending & one.rated)
+    pending = int(times[waiting].sum())
     places = np.union1d(_open(one), _open(two)).astype(np.int64)
     if not places.size:
         return WorstCases(None, None, 0, pending)
     classes = CLASSES[setup]
     told = [_words(each, places) for each in (one, two)]
-    # Items alike in all of it do alike: few patterns stand for many items.
-    patterns, times = collapse(np.concatenate(told, axis=1))
+    patterns, alike = collapse(np.concatenate(told, axis=1), times[places])
     width = told[0].shape[1]
     parts, wholes, allowed = [], [], []
     for mine, is_mine in _options(patterns[:, :width]):
         for theirs, is_theirs in _options(patterns[:, width:]):
             agree, compared = agreeing_and_compared(mine[classes], theirs[classes])
-            parts.append(agree * times)
-            wholes.append(compared * times)
+            parts.append(agree * alike)
+            wholes.append(compared * alike)
             allowed.append(is_mine & is_theirs)
     part, whole = (np.array(each, np.float64).T for each in (parts, wholes))
     possible = np.array(allowed).T
     matters = np.where(possible, whole, 0).max(axis=1) > 0
-    failed = int(times[matters].sum())
+    failed = int(alike[matters].sum())
     agree, compared = settled
     ends = extreme_shares(
-        float(agree.sum() - agree[places].sum()),
-        float(compared.sum() - compared[places].sum()),
+        float(times @ agree - times[places] @ agree[places]),
+        float(times @ compared - times[places] @ compared[places]),
         part[matters],
         whole[matters],
         possible[matters],

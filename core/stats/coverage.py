@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.stats.collapsed import collapsed, collapsed_pairs, said_by, votes
 from core.stats.intervals import clustered_share
-from core.stats.outcomes import KINDS, Outcomes
+from core.stats.outcomes import KINDS
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result, count
 from core.stats.tally import BOTH_BAD, CHOICES
@@ -13,34 +14,35 @@ from core.stats.view import View
 
 
 def _people(view: View, population: str) -> list[Estimate]:
-    counts = view.counts(population)
+    (counts,), times = collapsed(view, votes(view, population))
     per_item = counts.sum(axis=1)
     voted = per_item[per_item > 0]
-    votes = int(per_item.sum())
+    items, cast = int(times[per_item > 0].sum()), int(times @ per_item)
 
     def labels(measure: str) -> dict[str, Label]:
         return {"rater": population, "measure": measure}
 
     rows = [
-        count(labels("votes"), votes),
-        count(labels("items voted on"), len(voted), n=len(per_item)),
+        count(labels("votes"), cast),
+        count(labels("items voted on"), items, n=int(times.sum())),
         count(labels("annotators"), _annotators(view, population)),
         count(labels("cannot judge"), _declined(view, population)),
     ]
-    if not votes:
+    if not cast:
         nothing = "there are no votes"
         return [
             *rows,
             Estimate(labels("votes per item"), None, unit="count", reason=nothing),
             Estimate(labels("both bad"), None, reason=nothing),
         ]
-    mean = votes / len(voted)
+    mean = cast / items
     spread = f"mean over items voted on; from {voted.min()} to {voted.max()}"
-    rows.append(Estimate(labels("votes per item"), mean, n=len(voted), unit="count", method=spread))
-    bad, whole = view.pair_sums(counts[:, BOTH_BAD - 1]), view.pair_sums(per_item)
+    rows.append(Estimate(labels("votes per item"), mean, n=items, unit="count", method=spread))
+    (_, by_pair), pairs = collapsed_pairs(view, (), votes(view, population))
+    bad, whole = by_pair[:, BOTH_BAD - 1], by_pair.sum(axis=1)
     options = view.options
     rng = view.rng("coverage", population)
-    share = clustered_share(bad, whole, options.level, options.replicates, rng)
+    share = clustered_share(bad, whole, options.level, options.replicates, rng, pairs)
     if share:
         rows.append(
             Estimate(
@@ -49,8 +51,8 @@ def _people(view: View, population: str) -> list[Estimate]:
                 share.low,
                 share.high,
                 options.level,
-                n=votes,
-                k=int(bad.sum()),
+                n=cast,
+                k=int(pairs @ bad),
                 method=f"{share.method}; clustered by pair",
             )
         )
@@ -59,13 +61,18 @@ def _people(view: View, population: str) -> list[Estimate]:
 
 def _annotators(view: View, population: str) -> int:
     """How many annotators have a vote that counts on a selected item."""
+    if view.all_items and view.follows_votes:
+        return int(view.members(population)[view.tally.votes_standing > 0].sum())
     item, annotator, _, _ = view.votes
-    voters = np.unique(annotator if view.all_items else annotator[np.isin(item, view.items)])
+    voters = np.unique(annotator[np.isin(item, view.items)])
     return int(view.members(population)[voters].sum())
 
 
 def _declined(view: View, population: str) -> int:
     """How often somebody could not judge a selected item; no vote, and in no other number."""
+    standing = view.tally.declined_standing
+    if not standing.any() or (view.all_items and view.follows_votes):
+        return int(standing[view.members(population)].sum())
     item, annotator = view.cannot_judge
     here = np.isin(item, view.items) & view.members(population)[annotator]
     return int(here.sum())
@@ -74,19 +81,20 @@ def _declined(view: View, population: str) -> int:
 def _judges(view: View) -> list[Estimate]:
     rows = []
     numbers = {name: number for number, name in enumerate(view.tally.judges)}
-    for name, outcomes in view.judges().items():
+    for name in view.present:
         ok, failed = view.tally.verdict_calls(numbers[name])
         rows.append(count({"rater": name, "measure": "verdicts: ok"}, ok, n=ok + failed))
         rows.append(count({"rater": name, "measure": "verdicts: failure"}, failed, n=ok + failed))
-        rows += _items(name, outcomes)
-    for name, outcomes in view.panels().items():
-        rows += _items(name, outcomes)
+        rows += _items(view, name)
+    for name in view.panels():
+        rows += _items(view, name)
     return rows
 
 
-def _items(name: str, outcomes: Outcomes) -> list[Estimate]:
+def _items(view: View, name: str) -> list[Estimate]:
     """How many items a judge or panel has a word on, by how it came about."""
-    kinds = np.bincount(outcomes.kind + 1, minlength=len(KINDS) + 1)[1:]
+    outcomes, times = said_by(view, name)
+    kinds = np.bincount(outcomes.kind + 1, times, len(KINDS) + 1)[1:].astype(np.int64)
     return [
         count({"rater": name, "measure": f"items: {kind}"}, int(number), n=int(kinds.sum()))
         for kind, number in zip(KINDS, kinds, strict=True)
@@ -99,6 +107,7 @@ def _items(name: str, outcomes: Outcomes) -> list[Estimate]:
     "Votes and verdicts so far",
     order=10,
     limits="Not a sign of quality: many votes on few items narrow no interval by much.",
+    follows=True,
 )
 def coverage(view: View) -> Result:
     """Votes, items, annotators, the both-bad share, and what came of each judge's calls."""

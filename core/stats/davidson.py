@@ -27,7 +27,7 @@ _ALONE = 1 - 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Outcomes per cluster (here: per pair of answers).
+    """Outcomes per cluster (here: per pair of answers); those that are alike may stand together.
 
     Attributes:
         one: first model of each cluster, numbered 0 … models − 1; shape (clusters,).
@@ -35,6 +35,7 @@ class Matches:
         wins: wins of the first and of the second, shape (clusters, 2).
         ties: shape (clusters,).
         models: how many models there are.
+        times: how many clusters each entry stands for; one each if left out.
     """
 
     one: Longs
@@ -42,10 +43,16 @@ class Matches:
     wins: Floats
     ties: Floats
     models: int
+    times: Longs | None = None
+
+    @property
+    def weights(self) -> Longs:
+        """How many clusters each entry stands for."""
+        return np.ones(len(self.one), np.int64) if self.times is None else self.times
 
     @property
     def total(self) -> Floats:
-        """Comparisons of each cluster."""
+        """Comparisons of each single cluster."""
         return np.asarray(self.wins.sum(axis=1) + self.ties)
 
     def among(self, members: Longs) -> Matches:
@@ -54,13 +61,14 @@ class Matches:
         place[members] = np.arange(len(members))
         one, two = place[self.one], place[self.two]
         inside = (one >= 0) & (two >= 0)
-        return Matches(one[inside], two[inside], self.wins[inside], self.ties[inside], len(members))
+        columns = (self.wins[inside], self.ties[inside], len(members), self.weights[inside])
+        return Matches(one[inside], two[inside], *columns)
 
     def collapsed(self) -> Matches:
         """One cluster for every two models, in the order of the first's number."""
         keys, place = np.unique(self.one * self.models + self.two, return_inverse=True)
         first, second, ties = (
-            np.bincount(place, weights=each, minlength=len(keys)).astype(np.float64)
+            np.bincount(place, weights=self.weights * each, minlength=len(keys)).astype(np.float64)
             for each in (self.wins[:, 0], self.wins[:, 1], self.ties)
         )
         wins = np.stack([first, second], axis=1)
@@ -213,14 +221,19 @@ def davidson(matches: Matches) -> DavidsonFit:
         last = longest
     else:
         raise ArithmeticError("Davidson's model did not converge")
-    return _with_errors(matches, theta - theta.mean(), float(log_nu), has_ties)
+    theta = theta - theta.mean()
+    bread = _inverse(_curvature(table, theta, float(log_nu)), has_ties)
+    return _with_errors(matches, theta, float(log_nu), bread, has_ties)
 
 
-def _with_errors(matches: Matches, theta: Floats, log_nu: float, has_ties: bool) -> DavidsonFit:
-    bread = _inverse(_curvature(matches, theta, log_nu), has_ties)
+def _with_errors(
+    matches: Matches, theta: Floats, log_nu: float, bread: Floats, has_ties: bool
+) -> DavidsonFit:
     by_gap, by_nu = _scores(matches, theta, log_nu)
-    meat = _square(matches, by_gap**2, by_gap * by_nu, float(by_nu @ by_nu))
-    clusters = len(matches.one)
+    times = matches.weights
+    squares = times * by_gap**2, times * by_gap * by_nu, float(times @ by_nu**2)
+    meat = _square(matches, *squares)
+    clusters = int(times.sum())
     freedom = clusters - (matches.models - 1) - has_ties
     if freedom < 1 or _decides_alone(matches, theta, log_nu, bread):
         return DavidsonFit(theta, log_nu, None, None, freedom)

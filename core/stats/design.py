@@ -29,6 +29,10 @@ class Design:
         return None if self.weights is None else np.asarray(self.weights[pair])
 
 
+ALIKE = Design(None, "")
+"""Where every pair came into the queue with one probability, or none is on record."""
+
+
 def design_of(probability: Floats, voted: Bools, *, is_wanted: bool) -> Design:
     """Weights for what people voted on.
 
@@ -42,7 +46,7 @@ def design_of(probability: Floats, voted: Bools, *, is_wanted: bool) -> Design:
     if reason:
         return Design(None, f"votes are not weighed: {reason}")
     if weights is None:
-        return Design(None, "")
+        return ALIKE
     unequal = "pairs came into the queue with unequal probability"
     if not is_wanted:
         return Design(None, f"{unequal}; votes are not weighed for it, as was chosen (weights)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from core.stats.observed import (
     Floats,
     Longs,
     Observed,
+    by_rater_and_pair,
     item_counts,
     longer_model,
     present_judges,
@@ -31,6 +33,7 @@ from core.stats.rater_bias import (
 )
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
+from core.stats.sorting import order_of
 from core.stats.tally import BOTH_BAD
 from core.stats.view import View
 from core.text import many
@@ -49,14 +52,23 @@ def late(rater: Longs, pair: Longs) -> Longs:
         rater: of each choice, in the order in which they were made.
         pair: of each, its pair of answers: all that was said of one stays together.
     """
-    width = int(pair.max(initial=0)) + 1
-    _, first, place = np.unique(rater * width + pair, return_index=True, return_inverse=True)
-    order = np.lexsort((first, rater[first]))
-    ranked = np.empty(len(first), np.int64)
-    _, starts, sizes = np.unique(rater[first][order], return_index=True, return_counts=True)
-    within = np.arange(len(first)) - np.repeat(starts, sizes)
-    ranked[order] = 2 * within >= np.repeat(sizes, sizes)
-    return np.asarray(ranked[place])
+    keys = rater * (int(pair.max(initial=0)) + 1) + pair
+    order = order_of(keys)
+    ranked = keys[order]
+    is_new = np.append(True, ranked[1:] != ranked[:-1])[: len(ranked)]
+    met = np.empty(len(keys), np.int64)
+    met[order] = np.cumsum(is_new) - 1
+    is_first = np.zeros(len(keys), np.bool_)
+    is_first[order[is_new]] = True
+    first = np.flatnonzero(is_first)
+    by_rater_then_time = first[order_of(rater[first])]
+    whose = rater[by_rater_then_time]
+    starts = np.flatnonzero(np.append(True, whose[1:] != whose[:-1])[: len(whose)])
+    sizes = np.diff(np.append(starts, len(whose)))
+    within = np.arange(len(whose)) - np.repeat(starts, sizes)
+    is_late = np.empty(len(whose), np.int64)
+    is_late[met[by_rater_then_time]] = 2 * within >= np.repeat(sizes, sizes)
+    return np.asarray(is_late[met])
 
 
 def _measured(
@@ -79,23 +91,34 @@ def _measured(
     yield BAD, everything[heard], bad[heard].astype(np.float64)
 
 
-def _tests(
-    view: View, kind: str, names: dict[int, str], said: Observed, people: Longs
-) -> Iterator[_Found]:
-    """Each rater's change from the first half to the second."""
+@dataclass(frozen=True, slots=True)
+class _Halves:
+    """What one kind of rater said: the pair and the half of each choice, and each measure."""
+
+    rater: Longs
+    pair: Longs
+    half: Longs
+    measures: list[tuple[str, Longs, Floats]]
+
+
+def _halves(view: View, said: Observed, half: Longs, people: Longs, own: bool) -> _Halves:
     pair = view.pair.astype(np.int64)[said.item]
-    half = late(said.rater, pair)
-    whose = np.zeros_like(said.rater) if kind == PEOPLE else said.rater
-    for measure, rows, values in _measured(view, said, people, own=kind != JUDGE):
-        data = by_rater(whose[rows] * 2 + half[rows], pair[rows], values)
+    return _Halves(said.rater, pair, half, list(_measured(view, said, people, own)))
+
+
+def _tests(view: View, kind: str, names: dict[int, str], halves: _Halves) -> Iterator[_Found]:
+    """Each rater's change from the first half to the second."""
+    whose = np.zeros_like(halves.rater) if kind == PEOPLE else halves.rater
+    for measure, rows, values in halves.measures:
+        data = by_rater(whose[rows] * 2 + halves.half[rows], halves.pair[rows], values)
         for number, name in names.items():
-            halves = data.get(2 * number), data.get(2 * number + 1)
-            sizes = [0 if each is None else len(each.size) for each in halves]
+            both = data.get(2 * number), data.get(2 * number + 1)
+            sizes = [0 if each is None else len(each.size) for each in both]
             told = None
-            if halves[0] and halves[1] and min(sizes) >= FEWEST_CLUSTERS:
-                told = change(halves[0], halves[1], view.options.level)
+            if both[0] and both[1] and min(sizes) >= FEWEST_CLUSTERS:
+                told = change(both[0], both[1], view.options.level)
             labels: dict[str, Label] = {"rater": name, "is": kind, "measure": measure}
-            n = sum(each.n for each in halves if each)
+            n = sum(each.n for each in both if each)
             yield labels, told, (sizes[0], sizes[1]), n
 
 
@@ -107,12 +130,21 @@ def _all_tests(view: View) -> list[_Found]:
     order = sorted(np.flatnonzero(votes).tolist(), key=lambda each: (-votes[each], each))
     tests: list[_Found] = []
     if order:
-        tests += _tests(view, PEOPLE, {0: population}, people, counts)
+        pair = view.pair.astype(np.int64)
+        half = late(people.rater, pair[people.item])
+        # Brought together by rater and half, so that nothing has to be sorted for a measure.
+        first = by_rater_and_pair(view, population)
+        order_of_halves = first[order_of(people.rater[first] * 2 + half[first])]
+        ordered = people.only(order_of_halves)
+        halves = _halves(view, ordered, half[order_of_halves], counts, own=True)
+        tests += _tests(view, PEOPLE, {0: population}, halves)
         names = {number: view.tally.annotators[number] for number in order}
-        each = list(_tests(view, ANNOTATOR, names, people, counts))
+        each = list(_tests(view, ANNOTATOR, names, halves))
         tests += [each[place] for start in range(len(names)) for place in _rows(start, len(names))]
     for name, judge in present_judges(view).items():
-        tests += _tests(view, JUDGE, {judge: name}, verdicts_in_time(view, judge), counts)
+        said = verdicts_in_time(view, judge)
+        half = late(said.rater, view.pair.astype(np.int64)[said.item])
+        tests += _tests(view, JUDGE, {judge: name}, _halves(view, said, half, counts, own=False))
     return tests
 
 

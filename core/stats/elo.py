@@ -6,8 +6,11 @@ Elo 1978, as Chatbot Arena first used it: the winner takes K × what it was not 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.stats.options import Elo
 from core.stats.registry import statistic
@@ -15,14 +18,29 @@ from core.stats.results import Estimate, Label, Result
 from core.stats.tally import BOTH_BAD, MODEL_1, TIE
 from core.stats.view import View
 
+Longs = NDArray[np.int64]
 
-def online(games: Iterable[tuple[int, int, int]], models: int, elo: Elo) -> list[float]:
+_STRETCH: Final = 1 << 14
+"""Votes between two moments that are kept at first: a vote that is taken back costs so many."""
+
+_MOMENTS: Final = 1 << 12
+"""Moments from which on some are dropped."""
+
+_LATEST: Final = 64
+"""Of those, the last that are kept all: most votes are taken back soon."""
+
+
+def online(
+    games: Iterable[tuple[int, int, int]], models: int, elo: Elo, start: list[float] | None = None
+) -> list[float]:
     """Ratings after the last game.
 
     Args:
         games: model_1, model_2 and choice (1, 2 or a tie, 3) of each, in order.
+        start: the ratings before the first game; all at the start if left out.
     """
-    ratings = [elo.start] * models
+    ratings = [elo.start] * models if start is None else [*start]
+    ratings += [elo.start] * (models - len(ratings))
     k, scale, tie = elo.k, elo.scale, elo.tie
     for one, two, choice in games:
         expected = 1 / (1 + 10 ** min(max((ratings[two] - ratings[one]) / scale, -300.0), 300.0))
@@ -33,26 +51,95 @@ def online(games: Iterable[tuple[int, int, int]], models: int, elo: Elo) -> list
     return ratings
 
 
-def _population_rows(view: View, population: str) -> list[Estimate]:
-    item, annotator, choice, _ = view.votes
-    selected = np.zeros(len(view.tally.item_turn), np.bool_)
-    selected[view.items] = True
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """Ratings after the votes up to one, and how many games each model has had."""
+
+    seq: int
+    ratings: list[float]
+    met: Longs
+
+
+@dataclass(slots=True)
+class _Course:
+    """Moments on the way, rising in seq, that hold as of so many revocations."""
+
+    moments: list[_Moment]
+    revocations: int
+    epoch: int
+
+
+def _games(
+    view: View, population: str, votes: tuple[NDArray[Any], ...]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The games among some votes (item, annotator, choice): the models and the choice of each."""
+    item, annotator, choice = votes
     both_bad = TIE if view.options.merge_both_bad else BOTH_BAD
     choice = np.where(choice == BOTH_BAD, both_bad, choice)
-    keep = selected[item] & view.members(population)[annotator] & (choice != BOTH_BAD)
+    keep = view.members(population)[annotator] & (choice != BOTH_BAD)
+    if not view.selects_all:
+        keep &= view.selects(item)
     pairs = view.tally.pair_table[view.tally.item_pair[item[keep]], :2]
+    return pairs, choice[keep]
+
+
+def _played(view: View, before: _Moment | None, seq: int, games: tuple[Any, Any]) -> _Moment:
+    pairs, choice = games
+    models = len(view.tally.models)
     one, two = pairs[:, 0].tolist(), pairs[:, 1].tolist()
-    models = view.tally.models
-    games = zip(one, two, choice[keep].tolist(), strict=True)
-    ratings = online(games, len(models), view.options.elo)
-    met = np.bincount(pairs.ravel(), minlength=len(models))
-    best_first = sorted(np.flatnonzero(met).tolist(), key=lambda model: -ratings[model])
+    start = before.ratings if before else None
+    every = zip(one, two, choice.tolist(), strict=True)
+    met = np.bincount(pairs.ravel(), minlength=models)
+    if before:
+        met[: len(before.met)] += before.met
+    return _Moment(seq, online(every, models, view.options.elo, start), met)
+
+
+def _thinned(moments: list[_Moment]) -> list[_Moment]:
+    """The latest moments, and of those before them some that lie a stretch apart."""
+    older: list[_Moment] = []
+    for each in moments[:-_LATEST]:
+        if not older or each.seq - older[-1].seq >= _STRETCH:
+            older.append(each)
+    return older + moments[-_LATEST:]
+
+
+def _now(view: View, population: str) -> _Moment:
+    """The last moment. Only what came since the last one that still holds is played."""
+    tally, options = view.tally, view.options
+    if not view.follows_votes:
+        return _played(view, None, 0, _games(view, population, view.votes[:3]))
+    choices = options.merge_both_bad, options.elo
+    key = ("elo", view.vote_key(population), view.selection, choices)
+    course: _Course | None = tally.memo.get(key)
+    if course is None or course.epoch != tally.epoch:
+        course = _Course([], tally.revocations, tally.epoch)
+        tally.memo.keep(key, course)
+    revoked = tally.first_revoked(course.revocations)
+    if revoked is not None:
+        course.moments = [each for each in course.moments if each.seq < revoked]
+    course.revocations = tally.revocations
+    last = course.moments[-1] if course.moments else None
+    seqs, votes = tally.votes_after(last.seq if last else 0)
+    for start in range(0, len(seqs), _STRETCH):
+        part = slice(start, start + _STRETCH)
+        games = _games(view, population, tuple(column[part] for column in votes))
+        last = _played(view, last, int(seqs[part][-1]), games)
+        course.moments.append(last)
+    if len(course.moments) > _MOMENTS:
+        course.moments = _thinned(course.moments)
+    return last or _played(view, None, 0, _games(view, population, votes))
+
+
+def _population_rows(view: View, population: str) -> list[Estimate]:
+    models, now = view.tally.models, _now(view, population)
+    best_first = sorted(np.flatnonzero(now.met).tolist(), key=lambda model: -now.ratings[model])
     rows = []
     for model in best_first:
         labels: dict[str, Label] = {"raters": population, "model": models[model]}
         method = "online Elo in the order of votes; no interval, it depends on that order"
-        n = int(met[model])
-        rows.append(Estimate(labels, ratings[model], n=n, unit="points", method=method))
+        n, rating = int(now.met[model]), now.ratings[model]
+        rows.append(Estimate(labels, rating, n=n, unit="points", method=method))
     return rows
 
 
@@ -61,6 +148,7 @@ def _population_rows(view: View, population: str) -> list[Estimate]:
     "Online Elo",
     order=44,
     limits="Not an estimate of strength: the same votes in another order give other numbers.",
+    follows=True,
 )
 def elo(view: View) -> Result:
     """Elo ratings of people's votes as they came."""

@@ -43,19 +43,18 @@ def check_judge(options: Options, known: Collection[str]) -> None:
     _check_known("judge", options.judge, known)
 
 
-def selected_items(tally: Tally, options: Options) -> Bools:
-    """Which items of the tally are looked at, shape (all items,)."""
-    keep = np.ones(len(tally.item_turn), np.bool_)
+def selected_items(tally: Tally, options: Options, items: Longs) -> Bools:
+    """Which of these item numbers of the tally are looked at."""
+    keep = np.ones(len(items), np.bool_)
     if options.turn is not None:
-        keep &= tally.item_turn == options.turn
+        keep &= tally.item_turn[items] == options.turn
+    pairs = tally.pair_table[tally.item_pair[items]]
     if options.category is not None:
         wanted = [each == options.category for each in tally.categories]
-        keep &= np.array(wanted, np.bool_)[tally.pair_table[tally.item_pair, 2]]
+        keep &= np.array(wanted, np.bool_)[pairs[:, 2]]
     for model in (options.model, *(options.models or ())):
         if model is not None:
-            number = tally.models.index(model)
-            has_it = (tally.pair_table[:, :2] == number).any(axis=1)
-            keep &= has_it[tally.item_pair]
+            keep &= (pairs[:, :2] == tally.models.index(model)).any(axis=1)
     return keep
 
 

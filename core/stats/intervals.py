@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
 
@@ -167,7 +168,12 @@ def clustered_share(
 
 
 def clustered_wilson(
-    part: Counts, whole: Counts, level: float, what: str, clusters_of: str
+    part: Counts,
+    whole: Counts,
+    level: float,
+    what: str,
+    clusters_of: str,
+    times: NDArray[np.int64] | None = None,
 ) -> Interval | None:
     """A share pooled over clusters, Σ part / Σ whole, by Wilson at the effective sample size.
 
@@ -180,25 +186,32 @@ def clustered_wilson(
         whole: what was looked at in each cluster; clusters with 0 are left out.
         what: the name of what is counted, for the method in words.
         clusters_of: the same of the clusters.
+        times: how many clusters each entry stands for; one if left out.
 
     Returns:
         None if nothing was looked at.
     """
+    times = (np.ones(len(whole), np.int64) if times is None else times)[whole > 0]
     part, whole = part[whole > 0], whole[whole > 0]
-    clusters, n = len(whole), int(whole.sum())
+    clusters, n = int(times.sum()), int(times @ whole)
     if not clusters:
         return None
-    shares, sizes = effective_sizes(part, whole, np.zeros(clusters, np.int64), level)
+    together = np.zeros(len(whole), np.int64)
+    shares, sizes = effective_sizes(part, whole, together, level, times)
     share, size = float(shares[0]), float(sizes[0])
     if clusters == n:
-        return Interval(share, *wilson(int(part.sum()), n, level), f"Wilson over {n} {what}")
+        return Interval(share, *wilson(int(times @ part), n, level), f"Wilson over {n} {what}")
     low, high = wilson(share * size, size, level)
     method = f"Wilson over {n} {what} in {clusters} {clusters_of}, worth {size:.1f} in as many"
     return Interval(share, low, high, method)
 
 
 def effective_sizes(
-    part: Counts, whole: Counts, group: NDArray[np.int64], level: float
+    part: Counts,
+    whole: Counts,
+    group: NDArray[np.int64],
+    level: float,
+    times: NDArray[np.int64] | None = None,
 ) -> tuple[Floats, Floats]:
     """Shares pooled over clusters, and what their observations are worth (see above).
 
@@ -206,17 +219,20 @@ def effective_sizes(
         part: what is found in each cluster, 0 ≤ part ≤ whole.
         whole: what was looked at in each cluster, never 0.
         group: which share each cluster belongs to, 0 … groups − 1, none left out.
+        times: how many clusters each entry stands for; one if left out.
 
     Returns:
         Share and effective size of each group.
     """
     from scipy.special import stdtrit
 
-    clusters, n = np.bincount(group), np.bincount(group, weights=whole)
-    share = np.bincount(group, weights=part) / n
+    times = np.ones(len(whole), np.int64) if times is None else times
+    clusters = np.bincount(group, weights=times)
+    n = np.bincount(group, weights=times * whole)
+    share = np.bincount(group, weights=times * part) / n
     residual = part - share[group] * whole
     others = np.maximum(clusters - 1, 1)
-    variance = np.bincount(group, weights=residual**2) / n**2 * clusters / others
+    variance = np.bincount(group, weights=times * residual**2) / n**2 * clusters / others
     few = normal_quantile(level) / stdtrit(others, 0.5 + level / 2)
     told = (clusters > 1) & (variance > 1e-12)
     worth = np.minimum(n, share * (1 - share) / np.where(told, variance, 1)) * few**2
@@ -265,6 +281,7 @@ def difference_of_shares(
     return Interval(value, low, high, f"paired over {clusters} items, delta method")
 
 
+@lru_cache(maxsize=4096)
 def student_quantile(level: float, freedom: float) -> float:
     """Half width of a two-sided Student interval with ``freedom`` degrees, in standard errors."""
     from scipy.special import stdtrit

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from core.stats.background import COUNTED
 from core.stats.cells import FAILED
+from core.stats.sorting import last_of_each, order_of
 from core.stats.tally import BOTH_BAD, CHOICES, MODEL_2, TIE
 from core.stats.view import View
 
@@ -38,8 +39,8 @@ class Observed:
     choice: Longs
     left: Longs
 
-    def only(self, mine: Bools) -> Observed:
-        """Some of the choices."""
+    def only(self, mine: Bools | Longs) -> Observed:
+        """Some of the choices: those of a mask, or of a list of places."""
         return Observed(self.item[mine], self.rater[mine], self.choice[mine], self.left[mine])
 
     @property
@@ -73,11 +74,24 @@ def votes_of(view: View, population: str) -> Observed:
         mine = view.members(population)[every[1]]
         said = _placed(view, *(column[mine] for column in every))
         keys = said.rater * max(len(view.items), 1) + said.item
-        _, last = np.unique(keys[::-1], return_index=True)
-        rows = np.sort(len(keys) - 1 - last)
+        last = np.zeros(len(keys), np.bool_)
+        last[last_of_each(keys)] = True
+        if last.all():
+            return said
+        rows = np.flatnonzero(last)
         return Observed(said.item[rows], said.rater[rows], said.choice[rows], said.left[rows])
 
     return view.once(("observed votes", population), find)
+
+
+def by_rater_and_pair(view: View, population: str) -> Longs:
+    """The order that brings a population's votes together by rater, then pair of answers."""
+
+    def find() -> Longs:
+        said = votes_of(view, population)
+        return order_of(said.rater * len(view.tally.pair_table) + view.pair[said.item])
+
+    return view.once(("by rater and pair", population), find)
 
 
 def item_counts(view: View, people: Observed) -> Longs:
@@ -109,8 +123,7 @@ def verdicts_in_time(view: View, judge: int) -> Observed:
 
 def present_judges(view: View) -> dict[str, int]:
     """Number of each judge with a verdict on a selected item, in order of their names."""
-    numbers = {name: number for number, name in enumerate(view.tally.judges)}
-    return {name: numbers[name] for name in view.judges()}
+    return view.present
 
 
 def gaps(view: View) -> tuple[Longs, Bools]:

@@ -29,7 +29,9 @@ NOTHING: Final = CHOICES
 UNDECIDED_CELL: Final = CHOICES + 2
 """Cell code of an order whose repeats have no majority, after those of the tally."""
 
-_CELL_CODES = CHOICES + 3
+CELL_CODES: Final = CHOICES + 3
+"""How many codes a cell can have."""
+
 _CHOICE = (None, *Choice)
 
 
@@ -121,7 +123,7 @@ def _left_open(reported: int, first: int, second: int, one_order: bool, classes:
 @cache
 def _tables(one_order: bool, classes: int) -> tuple[NDArray[np.int8], Bools]:
     """For every triple of cells: kind and choice, and what is left open."""
-    triples = list(product(range(_CELL_CODES), repeat=3))
+    triples = list(product(range(CELL_CODES), repeat=3))
     words = [_combined(a, b, c, one_order) for a, b, c in triples]
     options = [_left_open(a, b, c, one_order, classes) for a, b, c in triples]
     return np.array(words, np.int8), np.array(options, np.bool_)
@@ -138,7 +140,7 @@ def combined(cells: NDArray[Any], *, one_order: bool, merged: bool) -> Outcomes:
     cells = cells.astype(np.int16)
     if merged:
         cells[cells == BOTH_BAD + 1] = TIE + 1
-    codes = (cells[:, 0] * _CELL_CODES + cells[:, 1]) * _CELL_CODES + cells[:, 2]
+    codes = (cells[:, 0] * CELL_CODES + cells[:, 1]) * CELL_CODES + cells[:, 2]
     words, options = _tables(one_order, CHOICES - merged)
     kind, choice = words[codes].T
     failed = np.flatnonzero(kind == KINDS.index(Combined.FAILURE))

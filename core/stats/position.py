@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.cells import ABSENT, FAILED
+from core.stats.collapsed import cells as cells_of
+from core.stats.collapsed import collapsed, collapsed_pairs, turns, votes
 from core.stats.intervals import clustered_share, wilson
 from core.stats.outcomes import UNDECIDED_CELL
 from core.stats.registry import statistic
@@ -59,7 +62,7 @@ def _tables() -> tuple[Bools, Bools]:
     return np.array(real), np.array(possible)
 
 
-def position_outcomes(cells: NDArray[np.int8]) -> tuple[Bools, Bools]:
+def position_outcomes(cells: NDArray[Any]) -> tuple[Bools, Bools]:
     """Which items fall under each of :data:`OUTCOMES`, and under which they could; (items, 6).
 
     An order in which the answer shown first wins counts +1, the one shown second −1, a tie or
@@ -74,11 +77,12 @@ def position_outcomes(cells: NDArray[np.int8]) -> tuple[Bools, Bools]:
 
 
 def _judge_rows(view: View, judge: int, name: str) -> list[Estimate]:
-    cells = view.cells(judge)[view.items, _BOTH_ORDERS]
+    (turn, cells), times = collapsed(view, turns(view), cells_of(view, judge))
+    turn, cells = turn[:, 0], cells[:, _BOTH_ORDERS]
     if view.options.merge_both_bad:
         cells = np.where(cells == BOTH_BAD + 1, TIE + 1, cells)
     both = ((cells != ABSENT) & (cells != UNDECIDED_CELL)).all(axis=1)
-    waiting = (cells != ABSENT).any(axis=1) & (cells == ABSENT).any(axis=1)
+    waiting = times * ((cells != ABSENT).any(axis=1) & (cells == ABSENT).any(axis=1))
     if not both.any():
         recorded = bool((cells != ABSENT).any())
         reason = (
@@ -89,15 +93,16 @@ def _judge_rows(view: View, judge: int, name: str) -> list[Estimate]:
         labels: dict[str, Label] = {"rater": name, "turn": ALL, "outcome": "consistent"}
         return [Estimate(labels, None, reason=reason, pending=int(waiting.sum()))]
     real, possible = position_outcomes(cells[both])
+    alike = times[both]
     has_failed = real[:, OUTCOMES.index("error")]
     rows = []
-    for label, here in _by_turn(view.turn[both]):
-        n, failed = int(here.sum()), int((has_failed & here).sum())
-        pending = int(waiting.sum() if label == ALL else (waiting & (view.turn == label)).sum())
+    for label, here in _by_turn(turn[both]):
+        n, failed = int(alike @ here), int(alike @ (has_failed & here))
+        pending = int(waiting.sum() if label == ALL else waiting[turn == label].sum())
         for place, outcome in enumerate(OUTCOMES):
-            k = int((real[:, place] & here).sum())
+            k = int(alike @ (real[:, place] & here))
             low, high = wilson(k, n, view.options.level)
-            could = int((possible[:, place] & has_failed & here).sum())
+            could = int(alike @ (possible[:, place] & has_failed & here))
             bounded = failed and outcome != "error"
             rows.append(
                 Estimate(
@@ -118,7 +123,7 @@ def _judge_rows(view: View, judge: int, name: str) -> list[Estimate]:
     return rows
 
 
-def _by_turn(turn: NDArray[np.int32]) -> list[tuple[Label, Bools]]:
+def _by_turn(turn: NDArray[np.int64]) -> list[tuple[Label, Bools]]:
     """Each turn that occurs, and all of them together where there are several."""
     each: list[tuple[Label, Bools]] = [(int(t), turn == t) for t in np.unique(turn)]
     return each if len(each) == 1 else [*each, (ALL, np.ones(len(turn), np.bool_))]
@@ -126,12 +131,11 @@ def _by_turn(turn: NDArray[np.int32]) -> list[tuple[Label, Bools]]:
 
 def _human_row(view: View, population: str) -> Estimate:
     labels: dict[str, Label] = {"rater": population, "turn": ALL, "outcome": LEFT_SHARE}
-    counts = view.sided_counts(population)
-    left = view.pair_sums(counts[:, COUNTED_LEFT])
-    right = view.pair_sums(counts[:, COUNTED_RIGHT])
+    (_, counts), times = collapsed_pairs(view, (), votes(view, population, sides=True))
+    left, right = counts[:, COUNTED_LEFT], counts[:, COUNTED_RIGHT]
     options = view.options
     rng = view.rng("position", population)
-    found = clustered_share(left, left + right, options.level, options.replicates, rng)
+    found = clustered_share(left, left + right, options.level, options.replicates, rng, times)
     if found is None:
         prefer = bool(counts[:, :2].any())
         reason = (
@@ -144,8 +148,8 @@ def _human_row(view: View, population: str) -> Estimate:
         found.low,
         found.high,
         options.level,
-        n=int((left + right).sum()),
-        k=int(left.sum()),
+        n=int(times @ (left + right)),
+        k=int(times @ left),
         method=found.method,
         chance=1 / 2,
     )
@@ -159,15 +163,13 @@ def _human_row(view: View, population: str) -> Estimate:
         "Consistency is not freedom from bias: a coin is inconsistent and leans nowhere. The "
         "share of left votes is bias only if sides were assigned at random."
     ),
+    follows=True,
 )
 def position(view: View) -> Result:
     """Consistent, first, second and error per judge; the left answer's share for people."""
     estimates = [_human_row(view, population) for population in view.populations]
-    names = view.tally.judges
-    present = view.judges()
-    numbers = {name: number for number, name in enumerate(names)}
-    for name in present:
-        estimates += _judge_rows(view, numbers[name], name)
+    for name, number in view.present.items():
+        estimates += _judge_rows(view, number, name)
     for name in view.panels():
         labels: dict[str, Label] = {"rater": name, "turn": ALL, "outcome": "consistent"}
         reason = "a panel votes with words that join both orders; see its members"

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.bradley_terry import Fit, Floats, Games, Longs, fit, reach
+from core.stats.collapsed import (
+    MODELS,
+    choices,
+    collapsed_pairs,
+    every_pair,
+    raters_in,
+    unless_changed,
+)
 from core.stats.intervals import student_quantile
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
@@ -19,19 +28,29 @@ Bools = NDArray[np.bool_]
 _UNIT = "log-odds"
 
 
-def games_of(view: View, counts: NDArray[np.int32], weights: Floats | None = None) -> Games:
+def games_of(view: View, rater: str, weights: Floats | None = None) -> Games:
     """One rater's points per pair of answers; a tie is half a point each, both bad is none.
 
     Args:
-        weights: what the games on each pair weigh; alike if left out.
+        weights: what the games on each pair weigh, by pair number; alike if left out.
     """
-    pairs = view.tally.pair_table.astype(np.int64)
-    whole = view.pair_sums(counts[:, : BOTH_BAD - 1].sum(axis=1)).astype(np.float64)
-    points = view.pair_sums(2 * counts[:, 0] + counts[:, TIE - 1]) / 2
+    if weights is None:
+        (pairs, counts), times = collapsed_pairs(view, MODELS, choices(view, rater))
+        weight = np.ones(len(times))
+    else:
+        pairs, counts, number = every_pair(view, MODELS, choices(view, rater))
+        times, weight = np.ones(len(number), np.int64), weights[number]
+    whole = counts[:, : BOTH_BAD - 1].sum(axis=1) * weight
+    points = (2 * counts[:, 0] + counts[:, TIE - 1]) / 2 * weight
     seen = whole > 0
-    if weights is not None:
-        points, whole = points * weights, whole * weights
-    return Games(pairs[seen, 0], pairs[seen, 1], points[seen], whole[seen], len(view.tally.models))
+    columns = (points[seen], whole[seen], len(view.tally.models), times[seen])
+    return Games(pairs[seen, 0], pairs[seen, 1], *columns)
+
+
+def said_both_bad(view: View, rater: str) -> int:
+    """How many of a rater's comparisons say both bad."""
+    (_, counts), times = collapsed_pairs(view, MODELS, choices(view, rater))
+    return int(times @ counts[:, BOTH_BAD - 1])
 
 
 def rated(reached: Bools) -> Longs | None:
@@ -61,7 +80,8 @@ def in_several_pairs(games: Games, members: Longs) -> Longs:
     """
     while True:
         inside = games.among(members)
-        pairs = np.bincount(np.concatenate([inside.one, inside.two]), minlength=len(members))
+        ends, times = np.concatenate([inside.one, inside.two]), np.tile(inside.weights, 2)
+        pairs = np.bincount(ends, weights=times, minlength=len(members))
         if (pairs > 1).all():
             return members
         members = members[pairs > 1]
@@ -193,24 +213,29 @@ def _rated_rows(
         "Not a scale of quality: it says who is preferred on these questions by these raters. "
         "Overlapping intervals do not mean that two models are equal."
     ),
+    follows=True,
 )
 def ranking(view: View) -> Result:
     """Bradley–Terry ratings with clustered intervals and tiers."""
     estimates: list[Estimate] = []
     notes = []
-    for rater, counts in view.raters().items():
-        plain = games_of(view, counts)
-        weights = view.design.weights if rater in view.populations else None
-        games = plain if weights is None else games_of(view, counts, weights)
-        if not games.total.size:
+    for rater in raters_in(view):
+        plain = games_of(view, rater)
+        if not plain.total.size:
             notes.append(f"{rater}: every comparison says both bad, which ranks nobody")
             continue
-        rows = _rows(view, rater, games, plain)
+        weights = view.design.weights if rater in view.populations else None
+        if weights is None:
+            _, times = collapsed_pairs(view, MODELS, choices(view, rater))
+            made = partial(_rows, view, rater, plain, plain)
+            rows = unless_changed(view, ("ranking", rater), times, made)
+        else:
+            rows = _rows(view, rater, games_of(view, rater, weights), plain)
         estimates += rows
         missing = [str(row.labels["model"]) for row in rows if row.value is None]
         if missing and len(missing) < len(rows):
             notes.append(f"{rater}: rated without {', '.join(missing)}; the mean is over the rest")
-        bad = int(counts[:, BOTH_BAD - 1].sum())
+        bad = said_both_bad(view, rater)
         if bad:
             notes.append(f"{rater}: {bad} comparisons say both bad and are left out")
     if not estimates and not notes:

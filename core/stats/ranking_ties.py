@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.both_bad import Bad, BadFit, fit_bad
 from core.stats.bradley_terry import Games, reach
+from core.stats.collapsed import (
+    MODELS,
+    choices,
+    collapsed_pairs,
+    raters_in,
+    unless_changed,
+)
 from core.stats.davidson import DavidsonFit, Matches, chances, davidson, has_maximum
 from core.stats.intervals import (
     clustered_wilson,
@@ -20,7 +28,7 @@ from core.stats.intervals import (
 from core.stats.ranking import in_several_pairs, rated, tiers, why_unrated
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.tally import BOTH_BAD, CHOICES, TIE
+from core.stats.tally import BOTH_BAD, TIE
 from core.stats.view import View
 
 Floats = NDArray[np.float64]
@@ -49,22 +57,22 @@ class _Field:
     fit: DavidsonFit | None
 
 
-def _matches(view: View, counts: NDArray[np.int32]) -> Matches:
-    columns = [view.pair_sums(counts[:, place]) for place in (0, 1, TIE - 1)]
-    seen = sum(columns) > 0
-    first, second, ties = (column[seen].astype(np.float64) for column in columns)
-    pairs = view.tally.pair_table[seen].astype(np.int64)
-    wins = np.stack([first, second], axis=1)
-    return Matches(pairs[:, 0], pairs[:, 1], wins, ties, len(view.tally.models))
+def _matches(view: View, rater: str) -> Matches:
+    (pairs, counts), times = collapsed_pairs(view, MODELS, choices(view, rater))
+    seen = counts[:, : BOTH_BAD - 1].any(axis=1)
+    wins, ties = counts[seen, :2].astype(np.float64), counts[seen, TIE - 1].astype(np.float64)
+    models = len(view.tally.models)
+    return Matches(pairs[seen, 0], pairs[seen, 1], wins, ties, models, times[seen])
 
 
-def _field(view: View, rater: str, counts: NDArray[np.int32]) -> _Field:
-    return view.once(("davidson", rater), lambda: _fitted(_matches(view, counts)))
+def _field(view: View, rater: str) -> _Field:
+    _, times = collapsed_pairs(view, MODELS, choices(view, rater))
+    return unless_changed(view, ("davidson", rater), times, lambda: _fitted(_matches(view, rater)))
 
 
 def _fitted(matches: Matches) -> _Field:
     points = matches.wins[:, 0] + matches.ties / 2
-    games = Games(matches.one, matches.two, points, matches.total, matches.models)
+    games = Games(matches.one, matches.two, points, matches.total, matches.models, matches.times)
     table = games.table()
     seen = np.flatnonzero((table + table.T).any(axis=1))
     small = table[np.ix_(seen, seen)]
@@ -136,7 +144,7 @@ def _rated_rows(
 def _tie_row(view: View, rater: str, found: DavidsonFit, matches: Matches) -> Estimate:
     """How often two equal models tie: ν / (2 + ν)."""
     labels: dict[str, Label] = {"raters": rater, "measure": "ties"}
-    n, k = int(matches.total.sum()), int(matches.ties.sum())
+    n, k = (int(matches.weights @ each) for each in (matches.total, matches.ties))
     if not k:
         return Estimate(labels, None, n=n, k=k, reason="nothing is a tie, so ν has no lower end")
 
@@ -153,14 +161,16 @@ def _tie_row(view: View, rater: str, found: DavidsonFit, matches: Matches) -> Es
     return Estimate(labels, value, *ends, view.options.level, n=n, k=k, method=method)
 
 
-def _bad_rows(view: View, rater: str, counts: NDArray[np.int32]) -> list[Estimate]:
+def _bad_rows(view: View, rater: str) -> list[Estimate]:
     """How often a model would get both bad against its like: 1 / (1 + e^(−2β))."""
-    bad = view.pair_sums(counts[:, BOTH_BAD - 1]).astype(np.float64)
-    total = view.pair_sums(counts[:, :CHOICES].sum(axis=1)).astype(np.float64)
+    (pairs, counts), times = collapsed_pairs(view, MODELS, choices(view, rater))
+    bad, total = counts[:, BOTH_BAD - 1].astype(np.float64), counts.sum(axis=1).astype(np.float64)
+    if not bad.any():
+        return []
     seen = total > 0
-    pairs = view.tally.pair_table[seen].astype(np.int64)
     models = view.tally.models
-    games = Bad(pairs[:, 0], pairs[:, 1], bad[seen], total[seen], len(models))
+    columns = (bad[seen], total[seen], len(models), times[seen])
+    games = Bad(pairs[seen, 0], pairs[seen, 1], *columns)
     had, met = games.of_models(games.bad), games.of_models(games.total)
     found = fit_bad(games)
     rows = []
@@ -207,13 +217,14 @@ def _bad_row(
     limits=(
         "Not a better ranking by itself: one tie parameter for all match-ups is an assumption."
     ),
+    follows=True,
 )
 def ranking_ties(view: View) -> Result:
     """Davidson ratings with tiers, how often equals tie, and each model's part in both bad."""
     estimates: list[Estimate] = []
     notes = []
-    for rater, counts in view.raters().items():
-        field = _field(view, rater, counts)
+    for rater in raters_in(view):
+        field = _field(view, rater)
         if not field.matches.total.size:
             notes.append(f"{rater}: every comparison says both bad, which ranks nobody")
             continue
@@ -221,8 +232,9 @@ def ranking_ties(view: View) -> Result:
         if field.fit is not None and field.members is not None:
             inside = field.matches.among(field.members)
             estimates.append(_tie_row(view, rater, field.fit, inside))
-        if counts[:, BOTH_BAD - 1].any():
-            estimates += _bad_rows(view, rater, counts)
+        _, times = collapsed_pairs(view, MODELS, choices(view, rater))
+        made = partial(_bad_rows, view, rater)
+        estimates += unless_changed(view, ("both bad", rater), times, made)
     if not estimates and not notes:
         notes.append("there are no votes and no verdicts yet")
     return Result(
@@ -252,17 +264,20 @@ def ranking_ties(view: View) -> Result:
         "Not a test with new votes: the prediction has seen these games and looks a little "
         "better than it is."
     ),
+    follows=True,
 )
 def ranking_fit(view: View) -> Result:
     """What Davidson's ratings say of each two models, beside what was voted."""
     estimates: list[Estimate] = []
     notes = []
-    for rater, counts in view.raters().items():
-        field = _field(view, rater, counts)
+    for rater in raters_in(view):
+        field = _field(view, rater)
         if field.fit is None or field.members is None:
             notes.append(f"{rater}: nobody is rated, so nothing is predicted (see ranking_ties)")
             continue
-        rows, missed, count = _fit_rows(view, rater, field.members, field.fit, field.matches)
+        _, times = collapsed_pairs(view, MODELS, choices(view, rater))
+        made = partial(_fit_rows, view, rater, field.members, field.fit, field.matches)
+        rows, missed, count = unless_changed(view, ("ranking_fit", rater), times, made)
         estimates += rows
         notes.append(
             f"{rater}: of {count} predictions, {missed} lie outside the interval of what was "
@@ -299,8 +314,8 @@ def _fit_rows(
     key, group = np.unique(inside.one * inside.models + inside.two, return_inverse=True)
     one, two = key // inside.models, key % inside.models
     predicted = chances(found.ratings[one] - found.ratings[two], found.log_nu)[0]
-    wins, whole = inside.wins[:, 0], inside.total
-    share, size = effective_sizes(wins, whole, group, level)
+    wins, whole, times = inside.wins[:, 0], inside.total, inside.weights
+    share, size = effective_sizes(wins, whole, group, level, times)
     room = np.sqrt(np.maximum(predicted * (1 - predicted), 1e-12) / size)
     gap = np.abs(predicted - share) / (normal_quantile(level) * room)
     models = view.tally.models
@@ -308,7 +323,7 @@ def _fit_rows(
     for place in np.argsort(-gap, kind="stable")[:_SHOWN].tolist():
         mine = group == place
         part, all_of = wins[mine].astype(np.int64), whole[mine].astype(np.int64)
-        interval = clustered_wilson(part, all_of, level, "comparisons", "pairs")
+        interval = clustered_wilson(part, all_of, level, "comparisons", "pairs", times[mine])
         assert interval is not None
         labels: dict[str, Label] = {
             "raters": rater,
@@ -322,8 +337,8 @@ def _fit_rows(
             interval.low,
             interval.high,
             level,
-            n=int(all_of.sum()),
-            k=int(part.sum()),
+            n=int(times[mine] @ all_of),
+            k=int(times[mine] @ part),
             method=interval.method,
         )
         rows.append(row)

@@ -22,6 +22,7 @@ from core.stats.observed import (
     Floats,
     Longs,
     Observed,
+    by_rater_and_pair,
     gaps,
     item_counts,
     longer_model,
@@ -147,7 +148,8 @@ def _why(view: View, measure: str, clusters: int) -> str:
 
 def _all_tests(view: View) -> list[_Tested]:
     """Every test, annotators with most votes first, then judges."""
-    people = votes_of(view, next(iter(view.populations)))
+    population = next(iter(view.populations))
+    people = votes_of(view, population).only(by_rater_and_pair(view, population))
     counts = item_counts(view, people)
     votes = np.bincount(people.rater, minlength=len(view.tally.annotators))
     order = sorted(np.flatnonzero(votes).tolist(), key=lambda each: (-votes[each], each))

@@ -33,6 +33,8 @@ class Statistic:
     Attributes:
         order: sorts it among the others; then its id does.
         limits: what its numbers do not mean, in a sentence or two.
+        follows: whether a vote costs it what the vote changes, and not what there is: it is
+            computed at once, the others after.
     """
 
     id: str
@@ -40,13 +42,14 @@ class Statistic:
     order: int
     run: Compute
     limits: str
+    follows: bool = False
 
 
 _found: dict[str, Statistic] = {}
 
 
 def statistic(
-    id: str, title: str, order: int = 100, *, limits: str = ""
+    id: str, title: str, order: int = 100, *, limits: str = "", follows: bool = False
 ) -> Callable[[Compute], Compute]:
     """Register a function from a view to a result.
 
@@ -58,7 +61,7 @@ def statistic(
         known = _found.get(id)
         if known and known.run.__module__ != run.__module__:
             raise ValueError(f"two statistics are called {id!r}")
-        _found[id] = Statistic(id, title, order, run, limits)
+        _found[id] = Statistic(id, title, order, run, limits, follows)
         return run
 
     return register
@@ -94,10 +97,23 @@ def compute(
     from core.stats.options import Options
     from core.stats.view import View
 
+    statistics = chosen(only)
+    view = View(tally, options or Options())
+    return [each.run(view) for each in statistics]
+
+
+def chosen(only: Collection[str] | None = None) -> tuple[Statistic, ...]:
+    """The registered statistics that are wanted, in their order.
+
+    Args:
+        only: their ids; None, or none, for all.
+
+    Raises:
+        UsageError: if one does not exist.
+    """
     statistics = registered()
     unknown = sorted(set(only or ()) - {each.id for each in statistics})
     if unknown:
         known = ", ".join(each.id for each in statistics)
         raise UsageError(f"no statistic is called {unknown[0]!r}", f"There are: {known}.")
-    view = View(tally, options or Options())
-    return [each.run(view) for each in statistics if only is None or each.id in only]
+    return tuple(each for each in statistics if not only or each.id in only)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.cohen import KappaPairs, kappa_pairs
+from core.stats.collapsed import collapsed_pairs, votes_by_turn
 from core.stats.intervals import (
-    collapse,
     normal_quantile,
     percentiles,
     resampled_sums,
@@ -45,13 +45,10 @@ def alpha_features(counts: NDArray[np.int64]) -> Floats:
 
 def _by_pair(view: View, population: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Distinct pairs by their votes, shape (patterns, turns, 4), and how often each occurs."""
-    turns = np.unique(view.turn)
-    slots = max(len(turns), 1)
-    wide = np.zeros((int(view.pair.max(initial=-1)) + 1, slots, CHOICES), np.int64)
-    wide[view.pair, np.searchsorted(turns, view.turn)] = view.counts(population)
-    flat = wide[(wide.sum(axis=2) >= 2).any(axis=1)].reshape(-1, slots * CHOICES)
-    patterns, weights = collapse(flat)
-    return patterns.reshape(-1, slots, CHOICES), weights
+    (_, flat), weights = collapsed_pairs(view, (), votes_by_turn(view, population))
+    patterns = flat.reshape(len(flat), flat.shape[1] // CHOICES, CHOICES)
+    used = (patterns.sum(axis=2) >= 2).any(axis=1)
+    return patterns[used], weights[used]
 
 
 def alpha(sums: Floats) -> Floats:
@@ -136,6 +133,11 @@ def _kappa_estimate(view: View, population: str, pairs: KappaPairs) -> Estimate:
     return Estimate(labels, value, low, high, options.level, n=n, unit="coefficient", method=method)
 
 
+def alpha_rows(view: View) -> list[Estimate]:
+    """Krippendorff's α of each population."""
+    return [_alpha_estimate(view, population) for population in view.populations]
+
+
 @statistic(
     "reliability",
     "Reliability of the votes",
@@ -148,8 +150,8 @@ def _kappa_estimate(view: View, population: str, pairs: KappaPairs) -> Estimate:
 def reliability(view: View) -> Result:
     """Krippendorff's α and mean pairwise Cohen's κ, per population of annotators."""
     estimates = []
-    for population in view.populations:
-        estimates.append(_alpha_estimate(view, population))
+    for population, alpha_row in zip(view.populations, alpha_rows(view), strict=True):
+        estimates.append(alpha_row)
         estimates.append(_kappa_estimate(view, population, kappa_pairs(view, population)))
     return Result(
         "reliability",

@@ -22,6 +22,7 @@ from core.stats.view import View
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 _SAFE = 0.5
 """Share of the stake that one observation may cost at most."""
@@ -49,25 +50,31 @@ class Streams:
         """Observations of each stream."""
         return np.diff(np.append(self.start, len(self.values)))
 
-    def running(self, values: Floats) -> Floats:
-        """Sums from each stream's beginning up to each observation."""
-        total = np.cumsum(values)
-        before = total[self.start] - values[self.start]
-        return total - np.repeat(before, self.sizes)
+    def parts(self) -> list[Floats]:
+        """Each stream's observations."""
+        return np.split(self.values, self.start[1:])
 
 
-def bets(streams: Streams, alpha: float) -> Floats:
+def bets(values: Floats, is_there: Bools, alpha: float) -> Floats:
     """How much to stake on each observation, from those before it alone.
 
     λ_t = √(2 log(2/α) / (σ²_{t−1} t log(1 + t))), with σ² the running variance that starts at ¼
     (equation 26 of the paper).
+
+    Args:
+        values: a row for each stream, filled up at its end; shape (streams, longest).
+        is_there: which of them are observations.
     """
-    place = np.arange(len(streams.values)) - np.repeat(streams.start, streams.sizes) + 1
-    mean = (0.5 + streams.running(streams.values)) / (place + 1)
-    variance = (0.25 + streams.running((streams.values - mean) ** 2)) / (place + 1)
-    before = np.concatenate([[0.25], variance[:-1]])
-    before[streams.start] = 0.25
+    place = np.arange(values.shape[1]) + 1
+    mean = (0.5 + _running(values, is_there)) / (place + 1)
+    variance = (0.25 + _running((values - mean) ** 2, is_there)) / (place + 1)
+    before = np.concatenate([np.full((len(values), 1), 0.25), variance[:, :-1]], axis=1)
     return np.asarray(np.sqrt(2 * math.log(2 / alpha) / (before * place * np.log1p(place))))
+
+
+def _running(values: Floats, is_there: Bools) -> Floats:
+    """Sums from each row's beginning up to each observation; a row knows of no other."""
+    return np.asarray(np.cumsum(np.where(is_there, values, 0.0), axis=1))
 
 
 def sequence(streams: Streams, alpha: float) -> tuple[Floats, Floats]:
@@ -75,37 +82,73 @@ def sequence(streams: Streams, alpha: float) -> tuple[Floats, Floats]:
 
     The stake against a win rate of m or less falls as m rises, so that each end is found by
     halving, for all streams at once. If the ends cross, no one win rate fits all of a stream.
+    The ends of a stream do not depend on which others are looked at beside it.
     """
-    low = _end(streams, alpha)
-    high = 1 - _end(Streams(1 - streams.values, streams.start), alpha)
+    sizes = streams.sizes
+    low, high = np.zeros(len(sizes)), np.ones(len(sizes))
+    # Streams of like length share a table, so that little of it is filled up.
+    length = np.ceil(np.log2(sizes)).astype(np.int64)
+    for each in np.unique(length).tolist():
+        mine = np.flatnonzero(length == each)
+        place = np.arange(int(sizes[mine].max()))
+        is_there = place < sizes[mine][:, None]
+        at = np.minimum(streams.start[mine][:, None] + place, len(streams.values) - 1)
+        values = streams.values[at]
+        low[mine] = _end(values, is_there, alpha)
+        high[mine] = 1 - _end(1 - values, is_there, alpha)
     return low, high
 
 
-def _end(streams: Streams, alpha: float) -> Floats:
+def _end(values: Floats, is_there: Bools, alpha: float) -> Floats:
     """The largest m that the bets on more than m have broken; 0 if there is none."""
-    stakes, sizes = bets(streams, alpha), streams.sizes
+    stakes = bets(values, is_there, alpha)
     bar = math.log(2 / alpha)
-    low, high = np.zeros(len(sizes)), np.ones(len(sizes))
+    low, high = np.zeros(len(values)), np.ones(len(values))
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        m = np.repeat(middle, sizes)
+        m = middle[:, None]
         staked = np.minimum(stakes, _SAFE / m)
-        won = streams.running(np.log1p(staked * (streams.values - m)))
-        broken = np.maximum.reduceat(won, streams.start) >= bar
+        won = _running(np.log1p(staked * (values - m)), is_there)
+        broken = won.max(axis=1) >= bar
         low, high = np.where(broken, middle, low), np.where(broken, high, middle)
     return low
+
+
+def _known(view: View, streams: Streams, alpha: float) -> tuple[Floats, Floats]:
+    """:func:`sequence`, where a stream that was worked out before is only looked up."""
+    memo = view.tally.memo
+    keys = [("sequence", alpha, each.tobytes()) for each in streams.parts()]
+    told = [memo.get(key) for key in keys]
+    fresh = [place for place, ends in enumerate(told) if ends is None]
+    if fresh:
+        parts = [streams.parts()[place] for place in fresh]
+        start = np.cumsum([0, *map(len, parts)])[:-1]
+        found = sequence(Streams(np.concatenate(parts), start), alpha)
+        for place, *ends in zip(fresh, *(each.tolist() for each in found), strict=True):
+            told[place] = (ends[0], ends[1])
+            memo.keep(keys[place], told[place])
+    low, high = np.array(told).T
+    return low, high
 
 
 def _first_votes(view: View) -> tuple[Longs, Floats]:
     """Pairs in order of their first vote, and what it gives to model_1: 1, ½ or 0."""
     item, annotator, choice, _ = view.votes
-    selected = np.zeros(len(view.tally.item_turn), np.bool_)
-    selected[view.items] = True
-    keep = selected[item] & view.members(next(iter(view.populations)))[annotator]
-    pair = view.tally.item_pair[item[keep]].astype(np.int64)
-    choice = choice[keep]
-    _, first = np.unique(pair, return_index=True)
-    first.sort()
+    keep = view.members(next(iter(view.populations)))[annotator]
+    if not view.all_items:
+        selected = np.zeros(len(view.tally.item_turn), np.bool_)
+        selected[view.items] = True
+        keep &= selected[item]
+    if not keep.all():
+        item, choice = item[keep], choice[keep]
+    pair = view.tally.item_pair[item]
+    # Where several land in one place, numpy keeps the last: backwards, the first vote.
+    first_of = np.full(len(view.tally.pair_table), -1)
+    first_of[pair[::-1]] = np.arange(len(pair))[::-1]
+    is_first = np.zeros(len(pair), np.bool_)
+    is_first[first_of[first_of >= 0]] = True
+    first = np.flatnonzero(is_first)
+    pair = pair.astype(np.int64)
     points = np.where(choice[first] == MODEL_1, 1.0, np.where(choice[first] == MODEL_2, 0.0, 0.5))
     return pair[first], points
 
@@ -115,8 +158,9 @@ def _matches(view: View) -> int:
 
     Those that have votes become more on the way, which would let the first stop too easily.
     """
+    models = len(view.tally.models)
     one, two = view.tally.pair_table[:, :2].astype(np.int64).T
-    return len(np.unique(one * len(view.tally.models) + two))
+    return int(np.count_nonzero(np.bincount(one * models + two, minlength=1)))
 
 
 def _row(
@@ -153,13 +197,17 @@ def stopping(view: View) -> Result:
     if pair.size:
         played = view.tally.pair_table[pair, :2].astype(np.int64)
         match = played[:, 0] * len(models) + played[:, 1]
-        order = np.argsort(match, kind="stable")
+        # Few models make small numbers, which numpy sorts by counting.
+        small = match.astype(np.uint16) if len(models) < 256 else match
+        order = np.argsort(small, kind="stable")
         start = np.flatnonzero(np.diff(match[order], prepend=-1))
         streams = Streams(points[order], start)
         alpha = 1 - view.options.level
-        low, high = sequence(streams, alpha)
-        low_all, high_all = (low, high) if matches == 1 else sequence(streams, alpha / matches)
-        parts = np.split(streams.values, start[1:])
+        low, high = _known(view, streams, alpha)
+        low_all, high_all = low, high
+        if matches > 1:
+            low_all, high_all = _known(view, streams, alpha / matches)
+        parts = streams.parts()
         rows = []
         for place, (values, one) in enumerate(zip(parts, played[order][start], strict=True)):
             settled = NOT_YET

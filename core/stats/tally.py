@@ -23,9 +23,13 @@ from core.records import Score
 from core.stats.background import Background
 from core.stats.beside import BaselineWords, FailureNames
 from core.stats.cells import Cells
+from core.stats.census import Censuses
 from core.stats.growing import Growing
+from core.stats.journal import Journal
 from core.stats.log import IntArray, Log, Names, Raters, blocks, check_range
+from core.stats.memo import Memo
 from core.stats.rulings import Rulings
+from core.stats.standing import ItemsOfPairs, Standing
 from core.stats.vote_times import VoteTimes
 
 WITHDRAWN: Final = 0
@@ -59,6 +63,8 @@ class Tally:
         failures: why calls failed.
         baselines: what judges that need no model say.
         background: what is known of answers and judges besides; fed apart.
+        censuses: what statistics keep of items, so that a vote costs them what it changes.
+        memo: what else they keep.
         rulings: what leads decided; told by :meth:`add_rulings`.
         unmasked: item and lead's annotator number of every case whose names its lead has seen;
             told by :meth:`tell_unmasked`.
@@ -67,6 +73,10 @@ class Tally:
 
     def __init__(self) -> None:
         self.background = Background()
+        self._journal = Journal()
+        self.censuses = Censuses(self._journal)
+        self.memo = Memo()
+        self._revoked: list[int] = []
         self._pair_number: dict[int, int] = {}
         self._item_number: dict[int, int] = {}
         self._models, self._categories, self._questions = Names(), Names(), Names()
@@ -74,16 +84,19 @@ class Tally:
         self._probabilities = Growing(np.float64)
         self._pair_ids = Growing(np.int64)
         self._items = Growing(np.int32, 2)
+        self._items_of = ItemsOfPairs()
+        self._unequal: bool | None = False
         self._annotators, self._judges = Raters(), Raters()
         self._votes, self._verdicts, self._repeats = Log(), Log(), Log()
         self._declined = Growing(np.bool_)  # by row of the vote log
         self._all_counts = Growing(np.int32, _COLUMNS)
         self._group_counts: dict[str, Growing] = {}
-        self._cells = Cells(self._verdicts)
+        self._standing = Standing()
+        self._cells = Cells(self._verdicts, self._journal)
         self.panels: tuple[Panel, ...] = ()
         self.scores: tuple[Score, ...] = ()
         self.failures = FailureNames()
-        self.baselines = BaselineWords()
+        self.baselines = BaselineWords(self._journal)
         self.rulings = Rulings()
         self.unmasked: frozenset[tuple[int, int]] = frozenset()
         self.times = VoteTimes()
@@ -165,6 +178,29 @@ class Tally:
         """Item, annotator and choice (1–4) of every vote that counts, in order of seq."""
         log, counts = self._votes, self._votes.counts.rows
         return log.item.rows[counts], log.rater.rows[counts], log.choice.rows[counts]
+
+    def votes_after(self, seq: int) -> tuple[IntArray, tuple[NDArray[Any], ...]]:
+        """The votes that count among those after a seq: their seqs; item, annotator and choice."""
+        log = self._votes
+        start = int(np.searchsorted(log.seq.rows, seq, "right"))
+        counts = start + np.flatnonzero(log.counts.rows[start:])
+        return log.seq.rows[counts], tuple(
+            column.rows[counts] for column in (log.item, log.rater, log.choice)
+        )
+
+    @property
+    def epoch(self) -> int:
+        """Moves when something changed that is known of pairs, and not only votes came."""
+        return self._journal.epoch
+
+    @property
+    def revocations(self) -> int:
+        """How often votes that had been counted changed: were superseded, or changed group."""
+        return len(self._revoked)
+
+    def first_revoked(self, since: int) -> int | None:
+        """The lowest seq of the votes that changed since so many revocations; None if none did."""
+        return min(self._revoked[since:], default=None)
 
     @property
     def vote_seqs(self) -> tuple[IntArray, IntArray, IntArray]:
@@ -269,10 +305,51 @@ class Tally:
 
     def verdict_calls(self, judge: int) -> tuple[int, int]:
         """How many calls of one judge count: (with a choice, failed), repeats included."""
-        log = self._verdicts
-        mine = log.counts.rows & (log.rater.rows == judge)
-        failed = int(np.count_nonzero(mine & (log.choice.rows == WITHDRAWN)))
-        return int(np.count_nonzero(mine)) - failed, failed
+        judges, standing = len(self._judges.names), self._standing
+        return int(standing.verdicts.rows(judges)[judge]), int(
+            standing.failures.rows(judges)[judge]
+        )
+
+    def was_asked_again(self, judge: int) -> bool:
+        """Whether a verdict of one judge counts that is not its first."""
+        return bool(self._standing.repeats.rows(len(self._judges.names))[judge])
+
+    def gave_both_orders(self, judge: int) -> bool:
+        """Whether one judge has a first word, or a failure, in both orders of some item."""
+        return self._cells.has_both_orders(judge)
+
+    @property
+    def votes_standing(self) -> IntArray:
+        """Votes that count, by annotator number."""
+        return self._standing.votes.rows(len(self._annotators.names))
+
+    @property
+    def verdicts_standing(self) -> int:
+        """Verdicts and failures that count, repeats included."""
+        judges, standing = len(self._judges.names), self._standing
+        return int(standing.verdicts.rows(judges).sum() + standing.failures.rows(judges).sum())
+
+    @property
+    def declined_standing(self) -> IntArray:
+        """Standing words that somebody cannot judge, by annotator number."""
+        return self._standing.declined.rows(len(self._annotators.names))
+
+    def has_votes(self, group: str) -> bool:
+        """Whether a vote of this group counts."""
+        return self._standing.groups.get(group, 0) > 0
+
+    @property
+    def sampled_unequally(self) -> bool:
+        """Whether pairs are on record with different probabilities of coming into the queue."""
+        if self._unequal is None:
+            known = self.pair_probability
+            known = known[known > 0]
+            self._unequal = bool(known.size) and float(known.min()) != float(known.max())
+        return self._unequal
+
+    def items_of_pairs(self, pairs: IntArray) -> tuple[IntArray, IntArray]:
+        """Every item of some pair numbers, and the place of its pair among these."""
+        return self._items_of.of(pairs)
 
     # --- feeding -----------------------------------------------------------------------
 
@@ -293,6 +370,8 @@ class Tally:
             known = self._pair_number.setdefault(pair_id, len(self._pair_number))
             stored = len(self._pairs)
             if known < stored:
+                if tuple(self._pairs.rows[known].tolist()) != entry:
+                    self._journal.note_everything()
                 self._pairs.rows[known] = entry
             elif known - stored < len(fresh):
                 fresh[known - stored] = entry
@@ -309,6 +388,7 @@ class Tally:
         A pair told again replaces what was told before.
         """
         told = self.pair_probability
+        self._unequal = None
         for pair_id, probability in rows:
             told[self._pair_number[pair_id]] = probability
 
@@ -358,10 +438,11 @@ class Tally:
             start = len(log.seq)
             log.append(seq=seq, item=items, rater=raters, choice=choice, left=left)
             log.counts.extend((choice != WITHDRAWN) & (choice != CANNOT_JUDGE) & (repeat == 0))
-            self._declined.extend((choice == CANNOT_JUDGE) & (repeat == 0))
-            self._declined.rows[gone] = False
+            self._decline(raters, (choice == CANNOT_JUDGE) & (repeat == 0), gone)
             before = gone[gone < start]
-            self._count(before[log.counts.rows[before]], -1)
+            revoked = before[log.counts.rows[before]]
+            self._count(revoked, -1)
+            self._revoke(revoked)
             log.counts.rows[gone] = False
             self._count(start + np.flatnonzero(log.counts.rows[start:]), 1)
             self._keep_repeats(start + np.flatnonzero(repeat), log.seq.rows[gone])
@@ -384,6 +465,10 @@ class Tally:
             start = len(log.seq)
             log.append(seq=seq, item=items, rater=raters, choice=choice, left=left, repeat=repeat)
             log.counts.extend(np.ones(len(seq), np.bool_))
+            self._standing.judged(raters, choice, repeat, 1)
+            lost = gone[log.counts.rows[gone]]
+            gone_by, said, again = (each.rows[lost] for each in (log.rater, log.choice, log.repeat))
+            self._standing.judged(gone_by, said, again, -1)
             log.counts.rows[gone] = False
             self._cells.write(gone[gone < start], clear=True)
             self._cells.write(start + np.flatnonzero(log.counts.rows[start:]))
@@ -414,6 +499,15 @@ class Tally:
             item = self._number_items(pair, turn)[0]
             number = self._annotators.numbers(lead, "annotator")[0]
             self.rulings.add((row[0], int(item), int(number), *row[4:]))
+
+    def _decline(self, raters: IntArray, declined: NDArray[np.bool_], gone: IntArray) -> None:
+        """Take who cannot judge among new vote rows, and take back what they supersede."""
+        rows = self._declined
+        rows.extend(declined)
+        self._standing.declined.add(raters[declined], 1)
+        lost = gone[rows.rows[gone]]
+        self._standing.declined.add(self._votes.rater.rows[lost], -1)
+        rows.rows[lost] = False
 
     def _keep_repeats(self, rows: IntArray, gone: IntArray) -> None:
         """Take the repeats among new vote rows to a log of their own.
@@ -454,7 +548,10 @@ class Tally:
         for key in fresh:
             numbers[key] = len(numbers)
         if entries:
-            self._items.extend(np.array(entries, np.int32))
+            fresh_items = np.array(entries, np.int32)
+            self._items.extend(fresh_items)
+            self._items_of.add(fresh_items[:, 0])
+            self._journal.note(np.arange(len(numbers) - len(entries), len(numbers)))
         return np.array([numbers[key] for key in keys.tolist()], np.int64)[inverse]
 
     def _count(self, rows: IntArray, by: int) -> None:
@@ -468,6 +565,8 @@ class Tally:
         side = np.where(choice[sided] == left[sided], COUNTED_LEFT, COUNTED_RIGHT)
         cells = np.concatenate([base + choice - 1, base[sided] + side])
         raters = log.rater.rows[rows]
+        self._journal.note(np.unique(log.item.rows[rows]))
+        self._standing.votes.add(raters, by)
         raters = np.concatenate([raters, raters[sided]])
         self._all_counts.grow_to(len(self._items))
         np.add.at(self._all_counts.flat, cells, np.int32(by))
@@ -479,8 +578,13 @@ class Tally:
 
     def _add_to_group(self, group: str, cells: IntArray, by: int) -> None:
         table = self._group_counts.setdefault(group, Growing(np.int32, _COLUMNS))
+        self._standing.groups[group] = self._standing.groups.get(group, 0) + by * len(cells)
         table.grow_to(len(self._items))
         np.add.at(table.flat, cells, np.int32(by))
+
+    def _revoke(self, rows: IntArray) -> None:
+        if rows.size:
+            self._revoked.append(int(self._votes.seq.rows[rows].min()))
 
     def _move_group(self, annotator: int, group: str) -> None:
         log = self._votes
@@ -488,3 +592,4 @@ class Tally:
         self._count(rows, -1)
         self._annotators.words[annotator] = group
         self._count(rows, 1)
+        self._revoke(rows)

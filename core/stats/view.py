@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.panels import Panel
 from core.records import Combined
-from core.stats.design import Design, design_of
+from core.stats.design import ALIKE, Design, design_of
 from core.stats.filters import (
     check_judge,
     check_names,
@@ -59,18 +59,66 @@ class View:
         self.tally = tally
         self.options = options
         check_names(tally, options)
-        keep = selected_items(tally, options)
-        self.all_items = bool(keep.all())
-        self.items = np.flatnonzero(keep)
-        self.turn: Ints = tally.item_turn[self.items]
-        self.pair: Ints = tally.item_pair[self.items]
-        pairs = tally.pair_table[self.pair]
-        self.model_1: Ints = pairs[:, 0]
-        self.model_2: Ints = pairs[:, 1]
-        self.category: Ints = pairs[:, 2]
         self._kept: dict[tuple[object, ...], Any] = {}
         if options.judge is not None:
             check_judge(options, {*tally.judges, *self.panel_labels})
+
+    def selects(self, items: NDArray[Any]) -> Bools:
+        """Which of these item numbers of the tally are selected."""
+        return selected_items(self.tally, self.options, items)
+
+    @property
+    def selection(self) -> tuple[object, ...]:
+        """The options that :meth:`selects` looks at."""
+        options = self.options
+        return options.turn, options.category, options.model, options.models
+
+    @cached_property
+    def items(self) -> NDArray[np.int64]:
+        """The selected items, in rising order."""
+        every = np.arange(len(self.tally.item_turn))
+        if self.selects_all:
+            return every
+        return every[self.selects(every)]
+
+    @property
+    def selects_all(self) -> bool:
+        """Whether no option leaves items out."""
+        return all(each is None for each in self.selection)
+
+    @cached_property
+    def all_items(self) -> bool:
+        """Whether every item is selected."""
+        return self.selects_all or len(self.items) == len(self.tally.item_turn)
+
+    @cached_property
+    def turn(self) -> Ints:
+        """Turn by selected item."""
+        return np.asarray(self.tally.item_turn[self.items])
+
+    @cached_property
+    def pair(self) -> Ints:
+        """Pair number by selected item."""
+        return np.asarray(self.tally.item_pair[self.items])
+
+    @cached_property
+    def _pairs(self) -> Ints:
+        return np.asarray(self.tally.pair_table[self.pair])
+
+    @property
+    def model_1(self) -> Ints:
+        """First model by selected item."""
+        return self._pairs[:, 0]
+
+    @property
+    def model_2(self) -> Ints:
+        """Second model by selected item."""
+        return self._pairs[:, 1]
+
+    @property
+    def category(self) -> Ints:
+        """Category by selected item."""
+        return self._pairs[:, 2]
 
     def once(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
         """What ``make`` gives, made the first time and shared by the statistics after that."""
@@ -82,7 +130,10 @@ class View:
     @property
     def turns(self) -> list[int]:
         """The turns that occur, in order."""
-        return [int(turn) for turn in np.unique(self.turn)]
+        from core.stats.collapsed import collapsed, turns
+
+        (told,), _ = collapsed(self, turns(self))
+        return [int(turn) for turn in told[:, 0]]
 
     @property
     def people(self) -> str:
@@ -100,7 +151,7 @@ class View:
         if self.options.group is not None:
             return {self.people: (self.options.group,)}
         groups = sorted(set(self.tally.annotator_groups))
-        voted = [group for group in groups if self.tally.vote_counts(group).any()]
+        voted = [group for group in groups if self.tally.has_votes(group)]
         counted = [group for group in voted if group not in self.options.exclude_groups]
         several = counted if len(counted) > 1 else []
         everybody = None if counted == voted else tuple(counted)
@@ -155,22 +206,49 @@ class View:
         return self.once(("counts", groups), lambda: self._sided_counts(groups))
 
     def _sided_counts(self, groups: tuple[str, ...] | None) -> Ints:
-        if selects_votes(self.options):
-            counts = self._counted_again(groups)
+        return self._votes_at(groups, slice(None) if self.all_items else self.items)
+
+    def _votes_at(self, groups: tuple[str, ...] | None, items: NDArray[Any] | slice) -> Ints:
+        if not self.follows_votes:
+            counts = self.once(("again", groups), lambda: self._counted_again(groups))[items]
         elif groups is not None and len(groups) == 1:
-            counts = self.tally.vote_counts(groups[0])
+            counts = self.tally.vote_counts(groups[0])[items]
         else:
-            counts = self.tally.vote_counts()
-            if groups is not None:
-                left_out = set(self.tally.annotator_groups) - set(groups)
-                counts = counts - sum(self.tally.vote_counts(each) for each in left_out)
-        if not self.all_items:
-            counts = counts[self.items]
+            counts = self.tally.vote_counts()[items]
+            for each in self._left_out(groups):
+                counts = counts - self.tally.vote_counts(each)[items]
         if self.options.merge_both_bad:
             counts = counts.copy()
             counts[:, TIE - 1] += counts[:, BOTH_BAD - 1]
             counts[:, BOTH_BAD - 1] = 0
         return counts
+
+    def _left_out(self, groups: tuple[str, ...] | None) -> tuple[str, ...]:
+        """The groups that several others leave, in order."""
+        every = set() if groups is None else set(self.tally.annotator_groups) - set(groups)
+        return tuple(sorted(every))
+
+    def vote_key(self, population: str) -> tuple[object, ...]:
+        """What tells a population's votes from those of others."""
+        groups = self.populations[population]
+        return groups, () if groups is not None and len(groups) == 1 else self._left_out(groups)
+
+    def votes_on(self, population: str, items: NDArray[Any]) -> Ints:
+        """Votes of one population on items of the tally, selected or not, shape (items, 6)."""
+        return self._votes_at(self.populations[population], items)
+
+    @property
+    def follows_votes(self) -> bool:
+        """Whether the votes are those that the tally counts, of which it knows what changed."""
+        return not selects_votes(self.options)
+
+    @cached_property
+    def _judge_numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.tally.judges)}
+
+    def judge_number(self, name: str) -> int:
+        """A judge's number."""
+        return self._judge_numbers[name]
 
     def _counted_again(self, groups: tuple[str, ...] | None) -> Ints:
         """What :meth:`Tally.vote_counts` would hold if only the votes looked at had been cast."""
@@ -196,9 +274,20 @@ class View:
 
     def _combine(self, judge: int) -> Outcomes:
         cells = self.cells(judge)
-        one_order = not np.any((cells[:, 1] > 0) & (cells[:, 2] > 0))
+        one_order = not self.gave_both_orders(judge)
         cells = cells if self.all_items else cells[self.items]
         return combined(cells, one_order=one_order, merged=self.options.merge_both_bad)
+
+    def gave_both_orders(self, judge: int) -> bool:
+        """Whether a judge has a word in both orders of some item, selected or not."""
+        if self.follows(judge):
+            return self.tally.gave_both_orders(judge)
+        cells = self.cells(judge)
+        return bool(np.any((cells[:, 1] > 0) & (cells[:, 2] > 0)))
+
+    def follows(self, judge: int) -> bool:
+        """Whether a judge's words are those of the tally, in which a change is known."""
+        return self.options.repeats == FIRST or not self.tally.was_asked_again(judge)
 
     def cells(self, judge: int) -> Codes:
         """One judge's words in each order, shape (all items, 3); see :meth:`Tally.judge_cells`.
@@ -230,12 +319,21 @@ class View:
 
         return self.once(("repeats", judge), find)
 
+    @cached_property
+    def present(self) -> dict[str, int]:
+        """The judges that gave a verdict on a selected item with their numbers, by name."""
+        from core.stats.collapsed import said_by
+
+        names = self.tally.judges
+        return {
+            names[j]: j
+            for j in sorted(range(len(names)), key=names.__getitem__)
+            if self._is_wanted(names[j]) and np.any(said_by(self, names[j])[0].kind != NO_VERDICT)
+        }
+
     def judges(self) -> dict[str, Outcomes]:
         """The judges that gave a verdict on a selected item, in order of their names."""
-        names = self.tally.judges
-        wanted = [number for number, name in enumerate(names) if self._is_wanted(name)]
-        every = {names[j]: self.outcomes(j) for j in sorted(wanted, key=names.__getitem__)}
-        return {name: each for name, each in every.items() if np.any(each.kind != NO_VERDICT)}
+        return {name: self.outcomes(number) for name, number in self.present.items()}
 
     @cached_property
     def panel_labels(self) -> dict[str, Panel]:
@@ -346,16 +444,21 @@ class View:
     @cached_property
     def design(self) -> Design:
         """What people's votes weigh, by how their pairs came into the queue."""
+        if not self.tally.sampled_unequally:
+            return ALIKE
         voted = self.pair_sums(self.counts().sum(axis=1)) > 0
         wanted = self.options.weights == AUTO
         return design_of(self.tally.pair_probability, voted, is_wanted=wanted)
 
     def judge_notes(self) -> tuple[str, ...]:
         """What of each judge's work is not in the numbers, and how its words came about."""
+        from core.stats.collapsed import said_by
+
         notes = []
-        for name, outcomes in self.words().items():
+        for name in (*self.present, *self.panels()):
+            outcomes, times = said_by(self, name)
             failed, pending, undecided = (
-                int(outcomes.is_kind(kind).sum())
+                int(times[outcomes.is_kind(kind)].sum())
                 for kind in (Combined.FAILURE, Combined.PENDING, Combined.UNDECIDED)
             )
             panel = name in self.panel_labels
@@ -377,8 +480,7 @@ class View:
 
     def _repeat_notes(self) -> tuple[str, ...]:
         """Which judges were asked again, and what their word is then."""
-        names = self.tally.judges
-        asked = [name for name in self.judges() if self.repeats(names.index(name)).item.size]
+        asked = [name for name, judge in self.present.items() if self.tally.was_asked_again(judge)]
         if not asked:
             return ()
         word = (

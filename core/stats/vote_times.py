@@ -5,6 +5,7 @@ Most numbers need no times, so that they are told only where somebody asks for s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -16,6 +17,8 @@ from core.stats.log import blocks
 UNKNOWN = 0
 """Stands for a time that is not on record."""
 
+_DAY = 86_400
+
 
 class VoteTimes:
     """Seconds since the epoch by seq of the vote's row."""
@@ -23,6 +26,7 @@ class VoteTimes:
     def __init__(self) -> None:
         self._seq = Growing(np.int64)
         self._at = Growing(np.int64)
+        self._days: Counter[int] = Counter()
 
     @property
     def last_seq(self) -> int:
@@ -40,6 +44,8 @@ class VoteTimes:
                 raise ValueError(f"times must come in rising order of seq, after {self.last_seq}")
             self._seq.extend(seq)
             self._at.extend(at)
+            days, counts = np.unique(at[at != UNKNOWN] // _DAY, return_counts=True)
+            self._days.update(dict(zip(days.tolist(), counts.tolist(), strict=True)))
 
     def of(self, seq: NDArray[np.int64]) -> NDArray[np.int64]:
         """When the votes with these seqs were cast, shape (seqs,).
@@ -58,6 +64,4 @@ class VoteTimes:
 
     def days(self) -> list[tuple[int, int]]:
         """Days since the epoch (UTC) with how many rows of the log are of that day, in order."""
-        known = self._at.rows[self._at.rows != UNKNOWN]
-        days, counts = np.unique(known // 86_400, return_counts=True)
-        return list(zip(days.tolist(), counts.tolist(), strict=True))
+        return sorted(self._days.items())

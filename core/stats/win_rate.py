@@ -8,19 +8,31 @@ it was voted on more often.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.records import Combined
+from core.stats.collapsed import (
+    MODELS_AND_CATEGORY,
+    collapsed_pairs,
+    derived,
+    every_pair,
+    outcomes_of,
+    raters_in,
+    unless_changed,
+    votes,
+    word,
+)
 from core.stats.intervals import student_quantile, wilson
-from core.stats.outcomes import NOTHING, Bools, Outcomes
+from core.stats.outcomes import NOTHING, Bools
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import CHOICES
-from core.stats.view import View
+from core.stats.view import View, one_each
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -53,83 +65,139 @@ class MeanShare:
         return low, high, f"delta method over {self.clusters} pairs"
 
 
-def mean_share(wins: Counts, total: Counts, stratum: Longs) -> MeanShare | None:
-    """Mean over strata of Σ wins / Σ total, its variance from clusters within strata.
+@dataclass(frozen=True, slots=True)
+class MeanShares:
+    """Several means of shares, side by side.
+
+    Attributes:
+        value: NaN where nothing was compared.
+        error: their standard errors.
+        clusters: behind each.
+        strata: that each is a mean over.
+    """
+
+    value: Floats
+    error: Floats
+    clusters: Longs
+    strata: Longs
+
+    def at(self, place: int) -> MeanShare | None:
+        """One of them; None if nothing was compared."""
+        if not self.strata[place]:
+            return None
+        error = float(self.error[place])
+        sizes = int(self.clusters[place]), int(self.strata[place])
+        return MeanShare(float(self.value[place]), error if error > 1e-12 else None, *sizes)
+
+
+def mean_shares(
+    wins: Counts, total: Counts, stratum: Longs, times: Longs, means: int, strata: int
+) -> MeanShares:
+    """Means over strata of Σ wins / Σ total, their variances from clusters within strata.
 
     A ratio's linearised residuals wins − share × total give the variance of each stratum's
     share; a stratum with one cluster shows no spread and is given that of a single draw.
 
     Args:
-        wins: per cluster, times the cluster's weight where it has one.
-        total: per cluster, the same; those with 0 are left out.
-        stratum: per cluster, whole numbers.
+        wins: per pattern of clusters, times the cluster's weight where it has one.
+        total: per pattern, the same; those with 0 are left out.
+        stratum: per pattern, the number of its mean times ``strata``, plus its stratum there.
+        times: how many clusters each pattern stands for.
+        means: how many means there are.
+        strata: how many strata each may have.
+    """
+    used = total > 0
+    wins, total, stratum, times = (each[used] for each in (wins, total, stratum, times))
+    cells = means * strata
+
+    def summed(values: NDArray[Any]) -> Floats:
+        return np.bincount(stratum, weights=values, minlength=cells).astype(np.float64)
+
+    size, looked = summed(times), summed(times * total)
+    has = looked > 0
+    shares = summed(times * wins) / np.where(has, looked, 1)
+    squares = summed(times * (wins - shares[stratum] * total) ** 2)
+
+    def over(values: Floats) -> Floats:
+        return np.asarray(values.reshape(means, strata).sum(axis=1))
+
+    count = over(has.astype(np.float64))
+    value = np.where(count > 0, over(shares) / np.maximum(count, 1), np.nan)
+    spread = squares / np.where(has, looked, 1) ** 2 * size / np.maximum(size - 1, 1)
+    alone = np.repeat(value * (1 - value), strata)
+    variance = np.where(size > 1, spread, np.where(has, alone, 0.0))
+    error = np.sqrt(over(variance)) / np.maximum(count, 1)
+    return MeanShares(value, error, over(size).astype(np.int64), count.astype(np.int64))
+
+
+def mean_share(wins: Counts, total: Counts, stratum: Longs) -> MeanShare | None:
+    """One of :func:`mean_shares`, of single clusters.
 
     Returns:
         None if nothing was compared.
     """
-    used = total > 0
-    wins, total = wins[used], total[used]
-    if not total.size:
-        return None
-    strata, place = np.unique(stratum[used], return_inverse=True)
-    size = np.bincount(place)
-    looked = np.bincount(place, weights=total)
-    shares = np.bincount(place, weights=wins) / looked
-    value = float(shares.mean())
-    residual = wins - shares[place] * total
-    squares = np.bincount(place, weights=residual**2)
-    spread = squares / looked**2 * size / np.maximum(size - 1, 1)
-    variance = np.where(size > 1, spread, value * (1 - value))
-    error = math.sqrt(variance.sum()) / len(strata)
-    return MeanShare(value, error if error > 1e-12 else None, len(total), len(strata))
+    times = np.ones(len(wins), np.int64)
+    strata = int(stratum.max(initial=0)) + 1
+    return mean_shares(wins, total, stratum, times, 1, strata).at(0)
+
+
+def _with_failures(rows: NDArray[Any]) -> Longs:
+    """What a judge's or panel's word adds, as :func:`core.stats.collapsed.word` tells it."""
+    outcomes = outcomes_of(rows)
+    counts = one_each(outcomes.choice).astype(np.int64)
+    own = np.column_stack([counts[:, 0], counts[:, 1], counts.sum(axis=1)])
+    extremes = own[:, [0, 2, 0, 2, 1, 2, 1, 2]]
+    for place in range(2):
+        for number, ends in enumerate(_extremes(outcomes.options, place)):
+            start = 4 * place + 2 * number
+            extremes[outcomes.open, start : start + 2] = np.column_stack(ends)
+    failed = np.zeros(len(rows), np.int64)
+    failed[outcomes.open] = 1
+    return np.column_stack([own, failed, outcomes.is_kind(Combined.PENDING), extremes])
+
+
+def _of_votes(rows: NDArray[Any]) -> Longs:
+    """The same of votes by choice, in which nothing failed."""
+    return np.column_stack([rows[:, 0], rows[:, 1], rows.sum(axis=1)]).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class _Clusters:
-    """One rater's counts per pair of answers: the models, the category, wins and comparisons.
+    """One rater's counts per pair of answers, alike ones together.
 
-    ``weight`` is what the pair's comparisons weigh. ``failed`` and ``pending`` count items.
-    ``extremes`` are what failures could make of it, shape
-    (pairs, 8): for either model wins and comparisons at worst, then at best.
+    Attributes:
+        pairs: models and category, shape (patterns, 3).
+        own: wins of either model, and comparisons, shape (patterns, 3).
+        failed: items that failed, by pattern; None where nothing can.
+        pending: items that wait.
+        extremes: what failures could make of it, shape (patterns, 8).
+        times: how many pairs each pattern stands for.
+        weights: what the comparisons on each pair weigh, where patterns are single pairs; None
+            where all weigh 1.
     """
 
-    model_1: Longs
-    model_2: Longs
-    category: Longs
-    wins_1: Longs
-    wins_2: Longs
-    total: Longs
-    failed: Longs
-    pending: Longs
-    extremes: Longs
-    weight: Floats
+    pairs: Longs
+    own: Longs
+    failed: Longs | None
+    pending: Longs | None
+    extremes: Longs | None
+    times: Longs
+    weights: Floats | None = None
 
 
-def _clusters(view: View, counts: NDArray[np.int32], outcomes: Outcomes | None) -> _Clusters:
-    wins_1, wins_2 = view.pair_sums(counts[:, 0]), view.pair_sums(counts[:, 1])
-    total = view.pair_sums(counts.sum(axis=1))
-    nothing = np.zeros_like(total)
-    failed = pending = nothing
-    extremes = np.stack([wins_1, total, wins_1, total, wins_2, total, wins_2, total], axis=1)
-    if outcomes is not None:
-        pending = view.pair_sums(outcomes.is_kind(Combined.PENDING))
-        pairs = view.pair[outcomes.open]
-        failed = np.bincount(pairs, minlength=len(total))
-        said = counts[outcomes.open]
-        for place in range(2):
-            own = said[:, place], said.sum(axis=1)
-            for number, ends in enumerate(_extremes(outcomes.options, place)):
-                for column, (end, now) in enumerate(zip(ends, own, strict=True)):
-                    target = extremes[:, 4 * place + 2 * number + column]
-                    target += np.bincount(pairs, end - now, len(target)).astype(np.int64)
-    seen = (total > 0) | (failed > 0) | (pending > 0)
-    model_1, model_2, category, _ = view.tally.pair_table[seen].astype(np.int64).T
-    weight = view.design.weights if outcomes is None else None
-    weight = np.ones(len(total)) if weight is None else weight
-    counted = (wins_1, wins_2, total, failed, pending, extremes)
-    one, two, whole, lost, waiting, open_ended = (each[seen] for each in counted)
-    of = model_1, model_2, category
-    return _Clusters(*of, one, two, whole, lost, waiting, open_ended, weight[seen])
+def _clusters(view: View, rater: str) -> _Clusters:
+    if rater in view.populations:
+        columns = derived(votes(view, rater), "wins", 3, _of_votes)
+        weights = view.design.weights
+        if weights is not None:
+            pairs, own, number = every_pair(view, MODELS_AND_CATEGORY, columns)
+            alone = np.ones(len(number), np.int64)
+            return _Clusters(pairs, own, None, None, None, alone, weights[number])
+        (pairs, own), times = collapsed_pairs(view, MODELS_AND_CATEGORY, columns)
+        return _Clusters(pairs, own, None, None, None, times)
+    columns = derived(word(view, rater), "wins", 5 + 8, _with_failures)
+    (pairs, rows), times = collapsed_pairs(view, MODELS_AND_CATEGORY, columns)
+    return _Clusters(pairs, rows[:, :3], rows[:, 3], rows[:, 4], rows[:, 5:], times)
 
 
 def _extremes(options: Bools, model: int) -> list[tuple[Longs, Longs]]:
@@ -146,65 +214,131 @@ def _extremes(options: Bools, model: int) -> list[tuple[Longs, Longs]]:
     ]
 
 
-def _of_category(clusters: _Clusters, category: int) -> _Clusters:
-    here = clusters.category == category
-    return _Clusters(*(getattr(clusters, each.name)[here] for each in fields(_Clusters)))
-
-
 @dataclass(frozen=True, slots=True)
-class _Games:
-    """One model's clusters: wins, comparisons, opponents, and what failures could make."""
+class _Table:
+    """One rater's numbers by slice of the categories and model, shape (slices, models) each.
 
-    wins: Longs
-    total: Longs
-    opponent: Longs
-    extremes: Longs
-    weight: Floats
-    failed: int
-    pending: int
+    Attributes:
+        shares: mean over opponents, its clusters and strata; see :func:`mean_shares`.
+        ends: the same shares if failures went against the model, and for it; NaN where nothing
+            was left to compare. None where nothing can fail.
+        n: comparisons.
+        k: wins.
+        failed: items.
+        pending: items.
+    """
 
-
-def _of_model(clusters: _Clusters, model: int) -> _Games:
-    first, second = clusters.model_1 == model, clusters.model_2 == model
-    either = first | second
-    return _Games(
-        np.concatenate([clusters.wins_1[first], clusters.wins_2[second]]),
-        np.concatenate([clusters.total[first], clusters.total[second]]),
-        np.concatenate([clusters.model_2[first], clusters.model_1[second]]),
-        np.concatenate([clusters.extremes[first, :4], clusters.extremes[second, 4:]]),
-        np.concatenate([clusters.weight[first], clusters.weight[second]]),
-        int(clusters.failed[either].sum()),
-        int(clusters.pending[either].sum()),
-    )
+    shares: MeanShares
+    ends: tuple[Floats, Floats] | None
+    n: Longs
+    k: Longs
+    failed: Longs
+    pending: Longs
 
 
-def _estimate(labels: dict[str, Label], level: float, games: _Games) -> Estimate | None:
-    weight = games.weight
-    share = mean_share(games.wins * weight, games.total * weight, games.opponent)
+def _table(view: View, clusters: _Clusters, sliced: Longs, slices: int) -> _Table:
+    """The numbers of some patterns.
+
+    Args:
+        sliced: the slice that each pattern belongs to.
+    """
+    models = len(view.tally.models)
+    one, two = clusters.pairs[:, 0], clusters.pairs[:, 1]
+    place = np.concatenate([sliced * models + one, sliced * models + two])
+    opponent = np.concatenate([two, one])
+    times, cells = np.tile(clusters.times, 2), slices * models
+
+    def of_sides(table: Longs, first: int, second: int) -> Longs:
+        return np.concatenate([table[:, first], table[:, second]])
+
+    def summed(values: Longs) -> Longs:
+        total = np.bincount(place, weights=times * values, minlength=cells)
+        return total.reshape(slices, models).astype(np.int64)
+
+    wins, total = of_sides(clusters.own, 0, 1), of_sides(clusters.own, 2, 2)
+    weight = 1.0 if clusters.weights is None else np.tile(clusters.weights, 2)
+    strata = place * models + opponent
+    shares = mean_shares(wins * weight, total * weight, strata, times, cells, models)
+    nothing = np.zeros((slices, models), np.int64)
+    failed = pending = nothing
+    ends = None
+    if clusters.failed is not None and clusters.pending is not None:
+        failed, pending = (summed(np.tile(each, 2)) for each in (clusters.failed, clusters.pending))
+    if clusters.extremes is not None and failed.any():
+        at = [
+            mean_shares(
+                of_sides(clusters.extremes, start, start + 4),
+                of_sides(clusters.extremes, start + 1, start + 5),
+                strata,
+                times,
+                cells,
+                models,
+            ).value
+            for start in (0, 2)
+        ]
+        ends = at[0], at[1]
+    return _Table(shares, ends, summed(total), summed(wins), failed, pending)
+
+
+def _estimate(
+    labels: dict[str, Label], level: float, table: _Table, at: tuple[int, int]
+) -> Estimate | None:
+    cell = at[0] * table.n.shape[1] + at[1]
+    share = table.shares.at(cell)
     if share is None:
         return None
     low, high, method = share.interval(level)
     ends: list[float | None] = [None, None]
-    if games.failed:
-        for number in range(2):
-            wins, total = games.extremes[:, 2 * number : 2 * number + 2].T
-            end = mean_share(wins * weight, total * weight, games.opponent)
-            ends[number] = None if end is None else end.value
-    bounded = None not in ends
+    if table.failed[at] and table.ends is not None:
+        told = [float(each[cell]) for each in table.ends]
+        if not any(map(math.isnan, told)):
+            ends = [told[0], told[1]]
     return Estimate(
         labels,
         share.value,
         low,
         high,
         level,
-        n=int(games.total.sum()),
-        k=int(games.wins.sum()),
+        n=int(table.n[at]),
+        k=int(table.k[at]),
         method=f"mean over {share.strata} opponents; {method}",
-        lowest=ends[0] if bounded else None,
-        highest=ends[1] if bounded else None,
-        failed=games.failed,
-        pending=games.pending,
+        lowest=ends[0],
+        highest=ends[1],
+        failed=int(table.failed[at]),
+        pending=int(table.pending[at]),
     )
+
+
+def _rows(view: View, rater: str, slices: list[tuple[str, int | None]]) -> list[Estimate]:
+    clusters = _clusters(view, rater)
+    made = partial(_rows_of, view, rater, clusters, slices)
+    if clusters.weights is not None:
+        return made()
+    return unless_changed(view, ("win_rate", rater), clusters.times, made)
+
+
+def _rows_of(
+    view: View, rater: str, clusters: _Clusters, slices: list[tuple[str, int | None]]
+) -> list[Estimate]:
+    models = view.tally.models
+    by_name = sorted(range(len(models)), key=lambda model: models[model])
+    nothing = np.zeros(len(clusters.times), np.int64)
+    whole = _table(view, clusters, nothing, 1)
+    parts = whole
+    if len(slices) > 1:
+        parts = _table(view, clusters, clusters.pairs[:, 2], len(view.tally.categories))
+    estimates = []
+    for category, number in slices:
+        for model in by_name:
+            labels: dict[str, Label] = {
+                "raters": rater,
+                "category": category,
+                "model": models[model],
+            }
+            table, at = (whole, (0, model)) if number is None else (parts, (number, model))
+            estimate = _estimate(labels, view.options.level, table, at)
+            estimates += [estimate] if estimate else []
+    return estimates
 
 
 @statistic(
@@ -215,29 +349,15 @@ def _estimate(labels: dict[str, Label], level: float, games: _Games) -> Estimate
         "Not comparable between models that met different opponents. A judge's rate is lower "
         "where it flips often, because flips are ties."
     ),
+    follows=True,
 )
 def win_rate(view: View) -> Result:
     """Win rate per model, overall and by category, for people and each judge."""
-    models, categories = view.tally.models, view.tally.categories
-    by_name = sorted(range(len(models)), key=lambda model: models[model])
     slices: list[tuple[str, int | None]] = [(ALL, None)]
-    named = [(name or NO_CATEGORY, number) for number, name in enumerate(categories)]
+    named = [(name or NO_CATEGORY, number) for number, name in enumerate(view.tally.categories)]
     if len(named) > 1:
         slices += sorted(named)
-    estimates = []
-    words = view.words()
-    for rater, counts in view.raters().items():
-        clusters = _clusters(view, counts, words.get(rater))
-        for category, number in slices:
-            sliced = clusters if number is None else _of_category(clusters, number)
-            for model in by_name:
-                labels: dict[str, Label] = {
-                    "raters": rater,
-                    "category": category,
-                    "model": models[model],
-                }
-                estimate = _estimate(labels, view.options.level, _of_model(sliced, model))
-                estimates += [estimate] if estimate else []
+    estimates = [row for rater in raters_in(view) for row in _rows(view, rater, slices)]
     notes = view.judge_notes()
     if not estimates:
         notes = ("there are no votes and no verdicts yet", *notes)

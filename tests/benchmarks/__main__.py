@@ -8,7 +8,17 @@ from collections.abc import Iterator
 
 from tests.benchmarks.measure import Row
 
-PARTS = ("screen", "ssh", "storage", "history", "judging", "beside", "adjudication")
+PARTS = (
+    "screen",
+    "ssh",
+    "storage",
+    "history",
+    "judging",
+    "beside",
+    "statistics",
+    "dashboard",
+    "adjudication",
+)
 ALONE = ("crowd",)
 """Those that take minutes and want the machine for themselves: only when they are named."""
 FULLER = ("crowd", "judging")

@@ -382,7 +382,8 @@ def test_bets_are_made_before_the_observation_is_seen() -> None:
     values = rng.random(30)
     changed = values.copy()
     changed[20:] = 0
-    one, two = (bets(Streams(each, np.array([0])), 0.05) for each in (values, changed))
+    everything = np.ones((1, 30), np.bool_)
+    one, two = (bets(each[None], everything, 0.05)[0] for each in (values, changed))
     assert (one[:21] == two[:21]).all()
     assert one[21] != two[21]
 

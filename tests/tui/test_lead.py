@@ -279,7 +279,7 @@ class Slow:
 def with_slow(monkeypatch: pytest.MonkeyPatch, seconds: float) -> Slow:
     slow = Slow(seconds)
     known = registry.registered()
-    one = replace(known[0], id="drag", title="Slow", order=0, run=slow)
+    one = replace(known[0], id="drag", title="Slow", order=0, run=slow, follows=False)
     two = replace(one, id="later")
     monkeypatch.setattr(registry, "registered", lambda: (*known, one, two))
     return slow

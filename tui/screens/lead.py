@@ -29,7 +29,11 @@ _ELSEWHERE = {"read.page_down", "quit"}
 
 
 class LeadScreen(Screen[None]):
-    """Shows one page at a time; each refreshes by itself within a second of a commit."""
+    """Shows one page at a time; each refreshes by itself within a second of a commit.
+
+    Attributes:
+        board: the numbers that are shown; None before the first.
+    """
 
     DEFAULT_CSS = """
     LeadScreen {
@@ -49,7 +53,7 @@ class LeadScreen(Screen[None]):
         super().__init__()
         self._banner = banner
         self._live: LiveBoard | None = None
-        self._board: Board | None = None
+        self.board: Board | None = None
         self._page = 0
         self._chosen: dict[str, Any] = {}
         self._was_away = True
@@ -103,7 +107,7 @@ class LeadScreen(Screen[None]):
             return
         if isinstance(message.board, Exception):
             raise message.board
-        self._board = message.board
+        self.board = message.board
         self._show(keep=True)
         self._say_progress(message.board)
 
@@ -120,7 +124,7 @@ class LeadScreen(Screen[None]):
 
         names = (f"[{p.title}]" if p is self.page else f" {p.title} " for p in PAGES)
         put(self.query_one("#pages", Static), one_line("".join(names), self.size.width - 2))
-        board = self._board
+        board = self.board
         if board is None:
             return
         seen = Seen(
@@ -209,7 +213,7 @@ class LeadScreen(Screen[None]):
         from tui.dashboard.rows import Numbers
         from tui.number_screen import NumberScreen
 
-        key, board = self.numbers.chosen, self._board
+        key, board = self.numbers.chosen, self.board
         if key is None or board is None or self._live is None:
             return
         found = Numbers(list(board.results.values())).find(key)
@@ -220,7 +224,7 @@ class LeadScreen(Screen[None]):
         """Choose what the numbers are about."""
         from tui.filter_screen import FilterScreen
 
-        choices = self._board.choices if self._board is not None else {}
+        choices = self.board.choices if self.board is not None else {}
         self.app.push_screen(FilterScreen(self._chosen, choices), self._filtered)
 
     def _filtered(self, chosen: Mapping[str, Any] | None) -> None:
@@ -234,7 +238,7 @@ class LeadScreen(Screen[None]):
 
     def action_cancel(self) -> None:
         """Leave out what is not computed yet."""
-        if self._live is not None and self._board is not None and self._board.waiting:
+        if self._live is not None and self.board is not None and self.board.waiting:
             self._live.cancel()
             self._say("Ending with the statistic at work …")
 
