@@ -131,6 +131,18 @@ class Reading:
             ).fetchall()
         return [(bool(simulated), group) for simulated, group in rows]
 
+    def voters_count(self) -> int:
+        """How many people have a row in the vote log."""
+        with self.store.read() as connection:
+            sql = "SELECT count(DISTINCT annotator_id) FROM vote"
+            return int(connection.execute(sql).fetchone()[0])
+
+    def undated_votes(self) -> int:
+        """How many rows of the vote log carry no time."""
+        with self.store.read() as connection:
+            sql = "SELECT count(*) FROM vote WHERE at = ''"
+            return int(connection.execute(sql).fetchone()[0])
+
     def simulated(self) -> frozenset[str]:
         """The names of the simulated annotators."""
         with self.store.read() as connection:

@@ -451,4 +451,4 @@ def _given(said: str) -> str:
     """
     if not said.strip():
         raise Conflict("no reason is given", "say why in a few words: it is kept with the ruling")
-    return storable(said)
+    return storable(said.strip())

@@ -130,12 +130,20 @@ class Unfinished:
             self.place.unlink(missing_ok=True)
 
 
+def _is_database(path: Path) -> bool:
+    """Whether a file is SQLite's: votes cannot be got back, an export can."""
+    with suppress(OSError), path.open("rb") as stream:
+        return stream.read(16) == b"SQLite format 3\0"
+    return False
+
+
 @contextmanager
 def writing(output: Path, *, is_folder: bool) -> Iterator[Unfinished]:
     """Files to write; what was not kept when the block ends is gone.
 
     Raises:
-        TiebreakError: if the folder holds something already, or the disk refuses.
+        TiebreakError: if the folder holds something already, the file is a database, or the disk
+            refuses.
     """
     if is_folder and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise TiebreakError(
@@ -143,6 +151,10 @@ def writing(output: Path, *, is_folder: bool) -> Iterator[Unfinished]:
         )
     if not is_folder and output.is_dir():
         raise TiebreakError(f"{output}: is a folder", "name a file")
+    if output.is_file() and _is_database(output):
+        raise TiebreakError(
+            f"{output}: is a database, perhaps a study", "name a new file; nothing was written"
+        )
     try:
         files = Unfinished(output, is_folder=is_folder)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -13,6 +14,7 @@ from core.blinding import left_side
 from core.errors import TiebreakError
 from core.numbers import span, value_text
 from core.text import many, one_line
+from db.rulings import know_names
 from tui.actions import NUMBER
 from tui.dashboard.blocks import told
 from tui.dashboard.rows import Row, Spot, blank, head, quiet
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
     from tui.app import TiebreakApp
     from tui.live_board import LiveBoard
 
+_TELLING = frozenset(
+    {"model", "models", "model_1", "model_2", "annotator", "annotator_1", "annotator_2", "judge"}
+)
+"""Filters and labels that say something of who wrote or voted."""
+
 
 class NumberScreen(Screen[None]):
     """Explains a number and lists its items; neither models nor voters are named beside an item."""
@@ -38,8 +45,12 @@ class NumberScreen(Screen[None]):
             super().__init__()
             self.behind = behind
 
-    def __init__(self, result: Result, estimate: Estimate, live: LiveBoard) -> None:
+    def __init__(
+        self, result: Result, estimate: Estimate, live: LiveBoard, chosen: Collection[str] = ()
+    ) -> None:
         super().__init__()
+        # A list of one model's pairs, or of one person's votes, tells what a case would not.
+        self._tells = bool(_TELLING & {*chosen, *estimate.labels})
         self._result = result
         self._estimate = estimate
         self._live = live
@@ -126,6 +137,12 @@ class NumberScreen(Screen[None]):
         rows = [head(f"{many(found.total, 'item')} behind it")]
         if found.constraints:
             rows += told("in common: " + "; ".join(found.constraints), width)
+        if self._tells and found.items:
+            rows += told(
+                "this list tells whose answers they may be: what you read from it and rule on "
+                "later is kept as ruled after unmasking",
+                width,
+            )
         if found.total > len(found.items):
             rows.append(quiet(f"the first {len(found.items):,}"))
         for item in found.items:
@@ -160,6 +177,8 @@ class NumberScreen(Screen[None]):
         app: TiebreakApp = self.app  # type: ignore[assignment]
         named = dict(key[1])
         try:
+            if self._tells:
+                know_names(app.store, int(named["pair"]), int(named["turn"]), app.who.annotator)
             text = _texts(app, int(named["pair"]), int(named["turn"]))
         except TiebreakError as error:
             text = f"{error.message}. {error.hint}."

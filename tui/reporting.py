@@ -150,7 +150,7 @@ def unnamed(result: Result, called: Mapping[str, str]) -> Result:
 
 def _facts(store: Store) -> list[tuple[str, str]]:
     counts, heads = store.reading.counts(), store.heads()
-    people = many(counts["annotators"], "annotator")
+    people = many(store.reading.voters_count(), "annotator")
     if counts["simulated_annotators"]:
         people += f", {counts['simulated_annotators']:,} simulated"
     logs = ", ".join(

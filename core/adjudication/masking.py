@@ -16,6 +16,12 @@ _PARTS = re.compile(r"[^\W_]+")
 _SHORTEST_WORD = 3
 """Letters of a family's word below which it is hidden only within a longer name."""
 
+_ORDINARY = frozenset(
+    "api base baseline chat code command deep fast gold human instruct judge language large long "
+    "mini model open pair small star text turbo web".split()
+)
+"""Words that names of models begin with and that answers are full of: hidden within names only."""
+
 _DISTINCT = 6
 """Letters and digits of a name that no other word holds by chance."""
 
@@ -46,7 +52,8 @@ class Mask:
             parts = tuple(_PARTS.findall(name.rsplit("/", 1)[-1]))
             first = re.match(r"[^\W\d_]+", parts[0]) if parts else None
             said |= {parts, tuple(_PARTS.findall(name))}
-            if first and len(first[0]) >= _SHORTEST_WORD:
+            is_word = first is not None and first[0].casefold() in _ORDINARY
+            if first and len(first[0]) >= _SHORTEST_WORD and not is_word:
                 said.add((first[0],))
         said |= {tuple(_PARTS.findall(name)) for name in others}
         # The longest first, so that a name is hidden whole.

@@ -140,7 +140,8 @@ def _table(parent: Element, table: Table) -> None:
 def _row(row: Element, line: Line, numbers: int) -> None:
     for place, label in enumerate(line.labels):
         cell = SubElement(row, "td" if place else "th", {} if place else {"scope": "row"})
-        cell.text = displayable(label)
+        # The name of a row is never empty: a screen reader says it before each number.
+        cell.text = displayable(label) or ("" if place else "all")
     if line.is_empty:
         cell = SubElement(row, "td", {"colspan": str(numbers), "class": "why"})
         cell.text = "— " + displayable(line.why)

@@ -345,3 +345,9 @@ def test_two_leads_are_compared_on_what_both_ruled_blind() -> None:
     assert kappa.value == pytest.approx((10 / 11 - expected) / (1 - expected))
     assert kappa.low is not None
     assert kappa.low <= kappa.value
+
+
+def test_an_ordinary_word_that_a_name_begins_with_is_no_name() -> None:
+    mask = Mask(["text-generation-webui-api", "command-r", "vicuna-13b"])
+    assert mask.hide("the entire text, at my command") == ("the entire text, at my command", 0)
+    assert mask.hide("Vicuna and Text Generation WebUI API")[0] == f"{HIDDEN} and {HIDDEN}"

@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from core.records import Seen
+from core.records import Role, Seen
 from core.stats import registry
 from core.stats.results import Result, count
 from db.store import Store
@@ -215,6 +215,8 @@ async def test_a_number_opens_to_its_method_its_limits_and_its_pairs_unnamed(stu
         assert "One answer" in shown
         assert "The other answer" in shown
         assert "zzcanary" not in shown
+        with Store(study) as store:
+            assert not store.connection.execute("SELECT count(*) FROM unmasking").fetchone()[0]
         await pilot.press("escape", "escape")
         assert app.screen is screen
     app.store.close()
@@ -316,3 +318,28 @@ async def test_no_key_waits_for_a_statistic(study: Path, monkeypatch: pytest.Mon
         assert "[Agreement]" in read(screen, "pages")
         assert "Computing drag" in read(screen, "said")
     app.store.close()
+
+
+async def test_a_pair_read_from_a_list_that_tells_whose_it_is_counts_as_unmasked(
+    study: Path,
+) -> None:
+    vote(study, "ann", 6)
+    with Store(study) as store:
+        store.annotator("lead", role=Role.LEAD)
+    app = lead(study)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await live(pilot)
+        await pilot.press("tab", "tab")
+        await until(pilot, "ant-canary", "numbers")
+        assert screen.numbers.chosen is not None
+        await pilot.press("enter")
+        await opened(pilot, "kept as ruled after unmasking")
+        await pilot.press("enter")
+        await pilot.pause(0.3)
+        assert isinstance(app.screen, Reader)
+    app.store.close()
+    with Store(study) as store:
+        found = store.connection.execute(
+            "SELECT a.name FROM unmasking u JOIN annotator a ON a.id = u.lead_id"
+        ).fetchall()
+    assert [tuple(row) for row in found] == [("lead",)]

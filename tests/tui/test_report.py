@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.records import Seen
+from core.records import Role, Seen
 from db.store import Store
 from tests.studies import FakeClock, make_study, serve, vote
 from tests.tui.test_cli import Done
@@ -149,3 +149,35 @@ def test_an_empty_study_has_a_report_too(
     assert "nothing to say yet" in (tmp_path / "out.html").read_text("utf-8")
     assert "nan" not in (tmp_path / "out.html").read_text("utf-8").lower().split()
     capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "--format", "html"),
+        ("export", "gold", "-o"),
+        ("export", "votes", "--format", "csv", "-o"),
+        ("export", "study", "-o"),
+    ],
+)
+def test_nothing_is_written_over_a_study(
+    tiebreak: Any, study: Path, words: tuple[str, ...]
+) -> None:
+    with Store(study) as store:
+        before = store.heads()
+    done = tiebreak(*words, study)
+    assert done.code == 1
+    assert "is a database, perhaps a study" in done.err
+    with Store(study) as store:
+        assert store.heads() == before
+
+
+def test_who_only_leads_is_no_annotator_and_undated_votes_are_told_of(
+    tiebreak: Any, study: Path, tmp_path: Path
+) -> None:
+    with Store(study) as store:
+        store.annotator("lea", role=Role.LEAD)
+    tiebreak("report", tmp_path / "out.md", "--against", "2020-01-01", "--only", "coverage")
+    text = (tmp_path / "out.md").read_text("utf-8")
+    assert "| Votes | 60 by 2 annotators |" in text
+    assert "without a time" not in text

@@ -218,7 +218,7 @@ class LeadScreen(Screen[None]):
             return
         found = Numbers(list(board.results.values())).find(key)
         if found is not None:
-            self.app.push_screen(NumberScreen(*found, self._live))
+            self.app.push_screen(NumberScreen(*found, self._live, self._chosen))
 
     def action_filter(self) -> None:
         """Choose what the numbers are about."""
