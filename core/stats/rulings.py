@@ -39,6 +39,7 @@ class Rulings:
         self._columns |= {name: Growing(np.float64) for name in _REAL}
         self._stands = Growing(np.bool_)
         self._row: dict[int, int] = {}
+        self._blind: dict[tuple[int, int], int] = {}
         self._reasons = Names()
 
     def __len__(self) -> int:
@@ -138,6 +139,11 @@ class Rulings:
             self._stands.rows[before] = False
             if stage == UNMASKED:
                 blind_choice = self._ruled_blind(before)
+        if stage == BLIND and choice > 0:
+            self._blind[item, lead] = choice
+        elif stage == UNMASKED and not blind_choice:
+            # Taken back after the names were seen, and ruled anew: it was ruled blind all the same.
+            blind_choice = self._blind.get((item, lead), 0)
         self._row[seq] = len(self._stands)
         values = {
             "seq": seq,

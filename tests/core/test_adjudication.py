@@ -351,3 +351,12 @@ def test_an_ordinary_word_that_a_name_begins_with_is_no_name() -> None:
     mask = Mask(["text-generation-webui-api", "command-r", "vicuna-13b"])
     assert mask.hide("the entire text, at my command") == ("the entire text, at my command", 0)
     assert mask.hide("Vicuna and Text Generation WebUI API")[0] == f"{HIDDEN} and {HIDDEN}"
+
+
+def test_undoing_a_blind_ruling_after_the_names_were_seen_hides_no_deference() -> None:
+    tally = study()
+    rulings = [row(1, 1, M2), row(2, 1, 0, gone=1), row(3, 1, M1, stage=1)]
+    tally.add_rulings(rulings)
+    tally.tell_unmasked([(1, 1, 98)])
+    revised = find(result_of(tally, "deference").estimates, what="revised after unmasking")
+    assert (revised.k, revised.n) == (1, 1)
