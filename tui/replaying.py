@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from core.formats import fingerprint
 from db.schema import LATEST
 from db.store import Store
 from tui.export_files import SUFFIX, Unfinished, Written, manifest_of, writing
-from tui.exporting import fill, needed, study_id
+from tui.exporting import Told, fill, needed, study_id
 from tui.manifests import Manifest, read_manifest
 
 _MOST = 20
@@ -45,16 +46,16 @@ def replay(store: Store, path: Path, to: Path | None) -> tuple[Path, int]:
         return output, sum(one["rows"] for one in manifest.files)
     _check_study(store, manifest)
     with writing(output, is_folder=manifest.is_folder) as files:
-        count = _again(store, manifest, files)
+        told = _again(store, manifest, files)
         files.keep(None if manifest_of(output) == path else path.read_text("utf-8"))
-    return output, count
+    return output, told.count
 
 
 def _is_written(manifest: Manifest, output: Path) -> bool:
     return not list(_bytes(manifest, output))
 
 
-def _again(store: Store, manifest: Manifest, files: Unfinished) -> int:
+def _again(store: Store, manifest: Manifest, files: Unfinished) -> Told:
     """Fill files as of then.
 
     Raises:
@@ -64,7 +65,7 @@ def _again(store: Store, manifest: Manifest, files: Unfinished) -> int:
     written = files.close()
     if problem := _unlike(manifest, written, told.prompts):
         raise TiebreakError(*problem)
-    return told.count
+    return told
 
 
 def _unlike(manifest: Manifest, written: list[Written], prompts: Any) -> tuple[str, str] | None:
@@ -144,6 +145,18 @@ def _bytes(manifest: Manifest, output: Path) -> Iterator[str]:
                 yield f"{path}: is no file of this export"
 
 
+def _stated(manifest: Manifest, told: Told, beside: Path) -> Iterator[str]:
+    """What a manifest says of its export that is not so."""
+    said = json.loads(beside.read_bytes()).get("command")
+    if said != manifest.order.command(manifest.output):
+        yield f"{beside}: its command is not the one that its options stand for"
+    if dict(manifest.left_out) != dict(told.left_out):
+        yield f"{beside}: what it says was left out is not what is"
+    for one in manifest.files:
+        if one.get("rows") != told.rows.get(one["name"], 0):
+            yield f"{beside}: the number of rows that it gives is not the number there is"
+
+
 def verify_file(store: Store, path: Path) -> list[str]:
     """What is not right with an export: its bytes, its rows, the study that it came from.
 
@@ -162,7 +175,7 @@ def verify_file(store: Store, path: Path) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="tiebreak-") as folder:
         files = Unfinished(Path(folder) / "again", is_folder=manifest.is_folder)
         try:
-            _again(store, manifest, files)
+            findings += _stated(manifest, _again(store, manifest, files), beside)
         except TiebreakError as error:
             findings.append(error.message)
         finally:

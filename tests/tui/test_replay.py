@@ -356,6 +356,28 @@ def test_rows_that_are_missing_changed_added_or_moved_are_named(
     assert verify_file(store, output) == [f"{output}: is missing"]
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("command", "tiebreak export gold --ties drop", "its command"),
+        ("left_out", {"unresolved": 7}, "left out"),
+        ("files", None, "number of rows"),
+    ],
+)
+def test_a_manifest_that_says_what_is_not_so_is_found(
+    store: Store, tmp_path: Path, field: str, value: Any, said: str
+) -> None:
+    output = tmp_path / "gold.jsonl"
+    exported(store, output, "jsonl")
+    assert verify_file(store, output) == []
+    beside = manifest_of(output)
+    data = json.loads(beside.read_bytes())
+    data[field] = value or [{**one, "rows": one["rows"] + 1} for one in data["files"]]
+    beside.write_text(json.dumps(data), "utf-8")
+    (finding,) = verify_file(store, output)
+    assert said in finding
+
+
 def test_a_study_that_was_changed_is_found_through_the_file(store: Store, tmp_path: Path) -> None:
     output = tmp_path / "gold.jsonl"
     exported(store, output, "jsonl")
