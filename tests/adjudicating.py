@@ -274,5 +274,5 @@ def played_study(path: Path, *, count: int = 100, columns: int = 120, rows: int 
                     seat.shows("It stands as it is")
         seconds = time.monotonic() - began
         seat.send("\x11")
-        assert seat.wait() == 0
+        assert seat.wait() == 0, seat.raw[-2000:].decode("utf-8", "replace")
     return Played(count, unmasked, revised, undone, seconds)

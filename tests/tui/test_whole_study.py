@@ -24,12 +24,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Played]:
-    path = tmp_path_factory.mktemp("whole") / "mt.db"
-    return path, played_study(path)
-
-
 def tiebreak(study: Path, *words: object) -> None:
     assert run(["--db", str(study), *map(str, words)]) == 0, words
 
@@ -38,8 +32,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def test_a_hundred_blind_rulings_at_the_keyboard(played: tuple[Path, Played]) -> None:
-    study, done = played
+def hundred_rulings(study: Path, done: Played) -> None:
     assert (done.standing, done.unmasked, done.revised, done.undone) == (100, 10, 5, 4)
     assert rows_in(study, "SELECT count(*) FROM unmasking") == [(10,)]
     with Store(study) as store:
@@ -51,10 +44,7 @@ def test_a_hundred_blind_rulings_at_the_keyboard(played: tuple[Path, Played]) ->
     assert all(one.reason.startswith("reason ") and one.queue_reason for one in found)
 
 
-def test_gold_says_what_was_ruled_and_comes_back_to_the_byte(
-    played: tuple[Path, Played], tmp_path: Path
-) -> None:
-    study, _ = played
+def gold_comes_back_to_the_byte(study: Path, tmp_path: Path) -> None:
     gold = tmp_path / "gold.jsonl"
     tiebreak(study, "export", "gold", "-o", gold)
     with Store(study) as store:
@@ -88,10 +78,7 @@ def test_gold_says_what_was_ruled_and_comes_back_to_the_byte(
     assert later.read_bytes() != gold.read_bytes()
 
 
-def test_the_published_convention_gives_the_same_table_from_the_export(
-    played: tuple[Path, Played], tmp_path: Path
-) -> None:
-    study, _ = played
+def the_published_convention_gives_the_same_table(study: Path, tmp_path: Path) -> None:
     out = tmp_path / "votes"
     tiebreak(study, "export", "votes", "--format", "mt_bench", "-o", out)
     items = by_item(out / "human_judgments.json", out / "gpt4_pair_judgments.json")
@@ -108,10 +95,7 @@ def test_the_published_convention_gives_the_same_table_from_the_export(
                 assert agreement(items[turn], name, "human", ties=ties) == (here.k, here.n)
 
 
-def test_the_report_has_the_rulings_and_names_no_annotator(
-    played: tuple[Path, Played], tmp_path: Path
-) -> None:
-    study, _ = played
+def the_report_names_no_annotator(study: Path, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     tiebreak(study, "report", page)
     text = page.read_text("utf-8")
@@ -120,3 +104,12 @@ def test_the_report_has_the_rulings_and_names_no_annotator(
         people = [name for name in store.reading.groups() if name.startswith("expert")]
     assert people
     assert not [name for name in people if name in text]
+
+
+def test_a_study_is_played_through(tmp_path: Path) -> None:
+    """One test, so that the hundred rulings are made once, whoever runs it."""
+    study = tmp_path / "mt.db"
+    hundred_rulings(study, played_study(study))
+    the_published_convention_gives_the_same_table(study, tmp_path)
+    the_report_names_no_annotator(study, tmp_path)
+    gold_comes_back_to_the_byte(study, tmp_path)
