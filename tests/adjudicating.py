@@ -198,15 +198,21 @@ def opens_the_list(seat: Terminal) -> None:
     seat.shows("Blind: no names", 60)
 
 
+def chooses(seat: Terminal, key: str) -> None:
+    """Press a ruling's key until it is asked why: once more if the case had only just come."""
+    asked, again = f"Why “{WORDS[key]}”?", "Again for"
+    seat.drain()
+    seat.send(key)
+    seat.until(lambda: asked in seat.text() or again in seat.text())
+    if asked not in seat.text():
+        seat.send(key)
+        seat.shows(asked)
+
+
 def rules(seat: Terminal, key: str, reason: str) -> None:
     """Rule with a key and a reason, and wait until it is said to be on the disk."""
     is_other = f": {WORDS[key]}." not in seat.text()
-    asked, again = f"Why “{WORDS[key]}”?", "Again for"
-    seat.send(key)
-    seat.until(lambda: asked in seat.text() or again in seat.text())
-    if asked not in seat.text():  # the case had only just been painted
-        seat.send(key)
-        seat.shows(asked)
+    chooses(seat, key)
     seat.send(reason)
     seat.shows(reason)
     seat.send(ESCAPE)
@@ -254,18 +260,20 @@ def played_study(path: Path, *, count: int = 100, columns: int = 120, rows: int 
             key = "12345"[number % 5]
             rules(seat, key, f"reason {number}")
             if number % 25 == 0:
+                seat.drain()
                 seat.send("u")
                 seat.shows("↶ Taken back")
+                seat.drain()
                 seat.send(key)  # its reason is there again
                 seat.shows(f"✓ Ruled: {WORDS[key]}.")
                 undone += 1
             if number % 10 == 0:
+                seat.drain()
                 seat.send("7")
                 seat.shows("NAMES SHOWN")
                 unmasked += 1
                 if number % 20 == 0:
-                    seat.send("4")
-                    seat.shows("Why “both bad”?")
+                    chooses(seat, "4")
                     seat.send(ESCAPE)
                     seat.shows("✓ Revised: both bad.")
                     revised += 1
