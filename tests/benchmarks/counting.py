@@ -85,7 +85,7 @@ def _seconds(tally: Tally, statistic: Statistic) -> float:
 def main() -> None:
     with np.load(sys.argv[1]) as stored:
         data = {key: stored[key] for key in stored.files}
-    every = [*registered(), Statistic("alpha", "", 0, _alpha, follows=True)]
+    every = [*registered(), Statistic("alpha", "", 0, _alpha, "", follows=True)]
     began = time.perf_counter()
     tally = _loaded(data)
     found: dict[str, Any] = {"load": time.perf_counter() - began}
