@@ -67,10 +67,11 @@ def report_of(
     options, results = _numbers(store, chosen, only=only, names=names)
     limits = {each.id: each.limits for each in registered()}
     shared, sections = without_shared([section_of(one, limits[one.id]) for one in results])
-    facts = [
-        *_facts(store),
-        *_chosen(chosen, (lambda one: one) if names else partial(pseudonym, store.seed)),
-    ]
+    call = _as_it_is if names else partial(pseudonym, store.seed)
+    facts = [*_facts(store), *_chosen(chosen, call)]
+    undated = store.reading.undated_votes()
+    if against is not None and against.until is not None and undated:
+        facts.append(("Votes without a time", f"{undated:,}, counted as cast before any date"))
     if against is not None:
         title, there = _other(store, chosen, against, only=only, names=names)
         facts.append(("Set beside", title))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -161,11 +160,6 @@ class Rulings:
         for name, value in values.items():
             self._columns[name].extend(np.array([value]))
         self._stands.extend(np.array([choice > 0]))
-
-    def add_all(self, rows: Iterable[Row]) -> None:
-        """Take rows in rising order of seq; see :meth:`add`."""
-        for row in rows:
-            self.add(row)
 
     def _ruled_blind(self, row: int) -> int:
         """What stood as ruled blind in a row or in what it revised; 0 if nothing was."""

@@ -9,7 +9,7 @@ import pytest
 
 from core.records import Role, Seen
 from db.store import Store
-from tests.studies import FakeClock, make_study, serve, vote
+from tests.studies import FakeClock, make_study, serve, vote, write_lines
 from tests.tui.test_cli import Done
 from tui.cli import run
 
@@ -181,3 +181,13 @@ def test_who_only_leads_is_no_annotator_and_undated_votes_are_told_of(
     text = (tmp_path / "out.md").read_text("utf-8")
     assert "| Votes | 60 by 2 annotators |" in text
     assert "without a time" not in text
+    table = write_lines(
+        tmp_path / "undated.jsonl",
+        {"type": "annotator", "name": "old"},
+        {"type": "vote", "question": "q1", "model_1": "ant", "model_2": "bee", "turn": 1,
+         "annotator": "old", "choice": "tie", "id": "old-1"},
+    )  # fmt: skip
+    assert tiebreak("import", table).code == 0
+    tiebreak("report", tmp_path / "out.md", "--against", "2020-01-01", "--only", "coverage")
+    text = (tmp_path / "out.md").read_text("utf-8")
+    assert "| Votes without a time | 1, counted as cast before any date |" in text
