@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from core import settings
+from core.beside_logs import Queued, SecondOpinion, Unmasking
 from core.blinding import as_seen
 from core.errors import BadInput, Conflict, TiebreakError, Where
 from core.panels import Panel
@@ -29,6 +30,12 @@ from core.records import (
 from db import chain
 from db.details import stored_criteria, stored_tags
 from db.drawing import settle_disputes
+from db.ingest_beside import (
+    refuse_textless,
+    take_queued,
+    take_second_opinion,
+    take_unmasking,
+)
 from db.ingest_subjects import File as File
 from db.ingest_subjects import Subjects
 from db.ingest_subjects import Summary as Summary
@@ -125,6 +132,7 @@ class _Run:
         self._annotators: dict[str, int] = {}
         self._implied: set[int] = set()
         self._judges: dict[str, tuple[int, str]] = {}
+        self._queue: dict[int, Where] = {}
         self._logs = LogBatches(connection, self.summary.new, self.summary.unchanged)
         self._take: dict[type, Callable[[Where, Any], None]] = {
             Setting: self._setting,
@@ -140,6 +148,9 @@ class _Run:
             Verdict: self._verdict,
             Ruling: self._ruling,
             Score: self._score,
+            Queued: self._queued,
+            Unmasking: self._unmasking,
+            SecondOpinion: self._second_opinion,
         }
 
     def take(self, where: Where, record: Record) -> None:
@@ -147,7 +158,9 @@ class _Run:
 
     def finish(self) -> None:
         self._logs.flush()
-        if self.summary.new["votes"] or self.summary.new["verdicts"]:
+        for pair_id, where in self._queue.items():
+            refuse_textless(self.connection, pair_id, where)
+        if any(self.summary.new[kind] for kind in ("votes", "verdicts", "queued pairs")):
             settle_disputes(self.connection)
 
     def _setting(self, where: Where, setting: Setting) -> None:
@@ -259,6 +272,24 @@ class _Run:
         source_id = self._subjects.source_id(where, score.source)
         is_new = add_score(self.connection, score, self.now, str(where), source_id)
         self.summary.count("scores", is_new)
+
+    # ── beside the logs ─────────────────────────────────────────────────────
+
+    def _queued(self, where: Where, queued: Queued) -> None:
+        pair_id, _ = self._subjects.pair(where, queued.pair)
+        self._queue[pair_id] = where
+        take_queued(self.connection, pair_id, queued, self.now, self.summary)
+
+    def _unmasking(self, where: Where, unmasking: Unmasking) -> None:
+        pair_id, _ = self._subjects.pair(where, unmasking.pair)
+        lead_id = self._annotator_id(unmasking.lead)
+        take_unmasking(self.connection, pair_id, lead_id, unmasking, self.summary)
+
+    def _second_opinion(self, where: Where, wish: SecondOpinion) -> None:
+        self._logs.flush()  # the ruling that answers it stands before it
+        pair_id, _ = self._subjects.pair(where, wish.pair)
+        lead_id = self._annotator_id(wish.lead)
+        take_second_opinion(self.connection, pair_id, lead_id, wish, where, self.summary)
 
     # ── the three logs ──────────────────────────────────────────────────────
 

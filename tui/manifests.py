@@ -67,6 +67,7 @@ class Moment:
         unknown: what was not known yet: categories, questions, references and answers by name,
             or ``all`` of what was looked at.
         title: the study's name.
+        at: when it was; None for now.
     """
 
     heads: Mapping[str, tuple[int, str]]
@@ -74,6 +75,7 @@ class Moment:
     annotators: Mapping[str, Mapping[str, Any]] | None = None
     unknown: Mapping[str, Any] = field(default_factory=dict)
     title: str = ""
+    at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,7 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
             dict(data["annotators"]),
             dict(data["unknown"]),
             str(data["study"]["name"]),
+            str(data["made_at"]),
         ),
         str(data["tiebreak"]),
         int(data["schema"]),

@@ -88,8 +88,8 @@ def _unlike(manifest: Manifest, written: list[Written], prompts: Any) -> tuple[s
             )
     if manifest.order.what == "study":
         return (
-            "a whole study holds settings, people and texts as they are now: these have changed "
-            "since, and the same bytes cannot be had again",
+            "a whole study holds settings, people, texts and queue as they are now: these have "
+            "changed since, and the same bytes cannot be had again",
             "keep the file itself; gold and votes can be written again at any time",
         )
     return (

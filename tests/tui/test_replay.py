@@ -184,7 +184,7 @@ def test_a_whole_study_is_replayed_while_nothing_but_the_logs_grew(tmp_path: Pat
         replay(store, manifest, tmp_path / "again")
         assert content(tmp_path / "again") == content(output)
         store.ingest.take(located([Question("q77", ("New?",))]), FILES)
-        with pytest.raises(TiebreakError, match="settings, people and texts as they are now"):
+        with pytest.raises(TiebreakError, match="settings, people, texts and queue as they"):
             replay(store, manifest, tmp_path / "third")
         assert not (tmp_path / "third").exists()
 
