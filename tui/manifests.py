@@ -141,6 +141,15 @@ class Manifest:
         )
 
 
+def is_one(path: Path) -> bool:
+    """Whether a file begins as a manifest does, whatever it is called."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(64).split()[:2] == [b"{", b'"manifest":']
+    except OSError:
+        return False
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest.
 
@@ -153,6 +162,8 @@ def read_manifest(path: Path) -> Manifest:
         data = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise BadInput(where, "", "there is no such file", "name the manifest") from None
+    except OSError as error:
+        raise BadInput(where, "", f"cannot be read: {error.strerror}", _HINT) from None
     except (ValueError, RecursionError) as error:
         raise BadInput(where, "", "is no manifest: it is not JSON", _HINT) from error
     if not isinstance(data, dict) or "manifest" not in data:
