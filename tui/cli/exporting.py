@@ -147,7 +147,7 @@ def export_command(
         else:
             told = exporting.write_files(store, Order(what, format_name, options), output)
     where = one_line(str(output or "stdout"), 600)
-    say(f"{told.count:,} {'records' if what == 'study' else 'rows'} written to {where}")
+    say(f"{many(told.count, 'record' if what == 'study' else 'row')} written to {where}")
     _say_more(told)
 
 
@@ -156,7 +156,7 @@ def _say_more(told: Told) -> None:
         for name, count in told.rows.items():
             say(f"  {one_line(name, 200)}: {count:,}")
     if told.left_out:
-        listed = ", ".join(f"{count:,} {reason}" for reason, count in told.left_out.items())
+        listed = ", ".join(f"{reason} {count:,}" for reason, count in told.left_out.items())
         say(f"  left out: {listed}")
 
 
