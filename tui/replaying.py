@@ -168,15 +168,15 @@ def verify_file(store: Store, path: Path) -> list[str]:
     """
     is_manifest = path.name.endswith(SUFFIX) or is_one(path)
     beside = path if is_manifest else manifest_of(path)
+    if not beside.exists() and not path.exists():
+        raise BadInput(Where(str(path)), "", "there is no such file", "look at the path")
     if not beside.exists():
         raise BadInput(
             Where(str(path)),
             "",
-            f"no manifest stands beside it: {beside.name}"
-            if path.exists() and not is_manifest
-            else "there is no such file",
-            f"where the manifest was renamed or moved, put it back as {beside.name}, or name it "
-            "here instead, with the export beside it as it was called when it was written",
+            f"no manifest stands beside it: {beside.name}",
+            f"where it was renamed or moved, put it back as {beside.name}, or name it here "
+            "instead, with the export beside it as it was called when it was written",
         )
     manifest = read_manifest(beside)
     output = path.parent / manifest.output if is_manifest else path

@@ -135,12 +135,14 @@ def export_command(
     """
     from db.store import Store
     from tui import exporting
+    from tui.export_choice import check_choice
     from tui.manifests import Order
 
     options = _options(chosen)
     if what == "study" and options != _DEFAULT:
         raise click.UsageError("a whole study is written as it is: leave the options out")
     with Store(settings.study(), reading=True) as store:
+        check_choice(store, options)
         if output is None:
             stream = shown(sys.stdout, is_json=format_name != "csv")
             told = exporting.write(store, what, format_name, options, stream)
