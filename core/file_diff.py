@@ -11,8 +11,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from core.text import many, one_line
+
 _AHEAD = 1000
 """Rows that are looked ahead for where two files meet again."""
+
+_COUNTED = 1000
+"""Rows beyond the listed ones that are counted; whoever changed more changed the file."""
+
+_MAGIC = b"PAR1"
+"""What a Parquet file begins with."""
 
 _NAMES = ("question", "question_id", "model_1", "model_a", "model_2", "model_b", "turn", "id")
 
@@ -21,36 +29,63 @@ def differences(found: Path, meant: Path, *, most: int) -> list[str]:
     """How a file differs from what it should be, row by row.
 
     Args:
-        most: what is listed at most; then it says how it goes on.
+        most: rows that are listed at most; then it says how many more there are.
     """
-    rows = _pairs(_rows(found), _rows(meant))
-    listed = [f"{found}, {problem}" for problem in islice(rows, most + 1)]
-    if len(listed) > most:
-        listed[most:] = [f"{found}: and more"]
+    is_parquet = _is_parquet(meant)
+    rows = _parquet if is_parquet else _lines
+    if problem := _unreadable(found, is_parquet=is_parquet):
+        count = sum(1 for _ in rows(meant))
+        unit = "row" if is_parquet else "line"
+        return [f"{found}: {problem}; {many(count, unit)} should be in it"]
+    told = _pairs(rows(found), rows(meant))
+    listed = [f"{found}, {problem}" for problem in islice(told, most)]
+    if more := sum(1 for _ in islice(told, _COUNTED + 1)):
+        number = f"more than {_COUNTED:,} more rows" if more > _COUNTED else many(more, "more row")
+        listed.append(f"{found}: and {number}")
     return listed
 
 
-def _rows(path: Path) -> Iterator[str]:
-    """A file's lines; a Parquet file's rows as JSON."""
+def _is_parquet(path: Path) -> bool:
     with path.open("rb") as stream:
-        if stream.read(4) == b"PAR1":
-            yield from _parquet(path)
-            return
+        return stream.read(4) == _MAGIC
+
+
+def _unreadable(path: Path, *, is_parquet: bool) -> str:
+    """Why nothing can be said of a file's rows one by one; empty if it can."""
+    if not path.stat().st_size:
+        return "is empty"
+    if not is_parquet:
+        return "is Parquet, and was written as text" if _is_parquet(path) else ""
+    if not _is_parquet(path):
+        return "is no Parquet file"
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for _ in file.iter_batches(1000):
+                pass
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        return f"can no longer be read as Parquet ({one_line(str(error), 100)})"
+    return ""
+
+
+def _lines(path: Path) -> Iterator[str]:
     # Whatever bytes a changed file holds, its lines can be told apart.
     with path.open(encoding="utf-8", errors="backslashreplace", newline="\n") as lines:
         yield from lines
 
 
 def _parquet(path: Path) -> Iterator[str]:
-    import pyarrow
     import pyarrow.parquet
 
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(1000):
-                yield from (json.dumps(row, ensure_ascii=False) for row in batch.to_pylist())
-    except (pyarrow.ArrowException, OSError) as error:
-        yield f"not to be read as Parquet: {error}"
+    with pyarrow.parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(1000):
+            try:
+                rows = batch.to_pylist()
+            except UnicodeDecodeError:
+                rows = [{"damaged": number} for number in range(batch.num_rows)]
+            yield from (json.dumps(row, ensure_ascii=False) for row in rows)
 
 
 def _pairs(found: Iterator[str], meant: Iterator[str]) -> Iterator[str]:

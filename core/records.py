@@ -14,6 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from core.beside_logs import Queued, SecondOpinion, Unmasking
 from core.panels import Panel
 
 WHOLE_CONVERSATION = 0
@@ -389,6 +390,9 @@ Record = (
     | Verdict
     | Ruling
     | Score
+    | Queued
+    | Unmasking
+    | SecondOpinion
 )
 """Anything a format reads and the store takes."""
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core import settings
+from core.beside_logs import Queued, SecondOpinion, Unmasking
 from core.blinding import as_seen
 from core.errors import BadInput, Conflict, TiebreakError, Where
 from core.panels import Panel
@@ -31,6 +30,15 @@ from core.records import (
 from db import chain
 from db.details import stored_criteria, stored_tags
 from db.drawing import settle_disputes
+from db.ingest_beside import (
+    refuse_textless,
+    take_queued,
+    take_second_opinion,
+    take_unmasking,
+)
+from db.ingest_subjects import File as File
+from db.ingest_subjects import Subjects
+from db.ingest_subjects import Summary as Summary
 from db.judging import add_judge, as_float, keep_wording, verdict_row
 from db.lessons import add_lesson
 from db.log_batches import LogBatches
@@ -40,27 +48,6 @@ from db.store import add_annotator
 
 if TYPE_CHECKING:
     from db.store import Store
-
-
-@dataclass(slots=True)
-class Summary:
-    """What an import did: counts by kind of record.
-
-    ``textless`` counts the pairs whose question or answers have no text yet.
-    """
-
-    new: Counter[str] = field(default_factory=Counter)
-    unchanged: Counter[str] = field(default_factory=Counter)
-    textless: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """An imported file, as the study remembers it."""
-
-    name: str
-    format: str
-    sha256: str
 
 
 class Ingest:
@@ -128,13 +115,6 @@ _TEXTLESS = """
 """
 
 
-_TOO_MANY_REFERENCES = """
-    SELECT 1 FROM reference_turn r
-    WHERE r.question_id = ?1 AND EXISTS (SELECT 1 FROM question_turn WHERE question_id = ?1)
-      AND r.turn > (SELECT max(turn) FROM question_turn WHERE question_id = ?1)
-"""
-
-
 class _Run:
     """One import: the caches and batches of a single transaction."""
 
@@ -147,22 +127,18 @@ class _Run:
     ) -> None:
         self.connection = connection
         self.now = now
-        self.files = files
         self.summary = summary
-        self._sources: dict[tuple[str, str | None], tuple[int, str] | None] = {}
-        self._texts: set[str] = set()
-        self._questions: dict[str, int] = {}
-        self._answers: dict[tuple[str, str], int] = {}
-        self._pairs: dict[Pair, tuple[int, str]] = {}
+        self._subjects = Subjects(connection, now, files, summary)
         self._annotators: dict[str, int] = {}
         self._implied: set[int] = set()
         self._judges: dict[str, tuple[int, str]] = {}
+        self._queue: dict[int, Where] = {}
         self._logs = LogBatches(connection, self.summary.new, self.summary.unchanged)
         self._take: dict[type, Callable[[Where, Any], None]] = {
             Setting: self._setting,
-            Question: self._question,
-            Answer: self._answer,
-            Pair: self._pair_record,
+            Question: self._subjects.question,
+            Answer: self._subjects.answer,
+            Pair: self._subjects.pair_record,
             Annotator: self._annotator_record,
             Lesson: self._lesson,
             Judge: self._judge_record,
@@ -172,6 +148,9 @@ class _Run:
             Verdict: self._verdict,
             Ruling: self._ruling,
             Score: self._score,
+            Queued: self._queued,
+            Unmasking: self._unmasking,
+            SecondOpinion: self._second_opinion,
         }
 
     def take(self, where: Where, record: Record) -> None:
@@ -179,13 +158,10 @@ class _Run:
 
     def finish(self) -> None:
         self._logs.flush()
-        if self.summary.new["votes"] or self.summary.new["verdicts"]:
+        for pair_id, where in self._queue.items():
+            refuse_textless(self.connection, pair_id, where)
+        if any(self.summary.new[kind] for kind in ("votes", "verdicts", "queued pairs")):
             settle_disputes(self.connection)
-
-    def _count(self, kind: str, is_new: bool) -> None:
-        (self.summary.new if is_new else self.summary.unchanged)[kind] += 1
-
-    # ── what votes are about ────────────────────────────────────────────────
 
     def _setting(self, where: Where, setting: Setting) -> None:
         try:
@@ -195,208 +171,9 @@ class _Run:
         row = self.connection.execute(
             "SELECT value FROM study WHERE key = ?", (setting.key,)
         ).fetchone()
-        self._count("settings", row is None)
+        self.summary.count("settings", row is None)
         if row is None:
             self.connection.execute("INSERT INTO study VALUES (?, ?)", (setting.key, value))
-
-    def _source(self, where: Where, name: str | None = None) -> tuple[int, str] | None:
-        """The row of the file a record came from, and what the chain covers of it.
-
-        Args:
-            name: where the file itself says that the record is from, if it does.
-        """
-        if (where.path, name) not in self._sources:
-            file = self.files.get(where.path)
-            if file is None and name is None:
-                self._sources[where.path, name] = None
-            else:
-                known = file or File("", "", "")
-                values = (name or known.name, known.format, known.sha256)
-                self.connection.execute(
-                    "INSERT OR IGNORE INTO source (name, format, sha256, imported_at) "
-                    "VALUES (?, ?, ?, ?)",
-                    (*values, self.now),
-                )
-                self._sources[where.path, name] = self.connection.execute(
-                    f"SELECT o.id, {chain.SOURCE} FROM source o "
-                    "WHERE (o.name, o.format, o.sha256) = (?, ?, ?)",
-                    values,
-                ).fetchone()
-        return self._sources[where.path, name]
-
-    def _source_id(self, where: Where, name: str | None = None) -> int | None:
-        source = self._source(where, name)
-        return None if source is None else source[0]
-
-    def _sourced(self, where: Where) -> dict[str, Any]:
-        number, covered = self._source(where) or (None, None)
-        return {"source_id": number, "source": covered}
-
-    def _text(self, body: str) -> str:
-        digest = chain.text_hash(body)
-        if digest not in self._texts:
-            self.connection.execute("INSERT OR IGNORE INTO text VALUES (?, ?)", (digest, body))
-            self._texts.add(digest)
-        return digest
-
-    def _question_id(self, where: Where, key: str) -> int:
-        if key not in self._questions:
-            row = self.connection.execute(
-                "SELECT id FROM question WHERE key = ?", (key,)
-            ).fetchone()
-            if row is None:
-                row = self.connection.execute(
-                    "INSERT INTO question (key, source_id) VALUES (?, ?) RETURNING id",
-                    (key, self._source_id(where)),
-                ).fetchone()
-            self._questions[key] = row[0]
-        return self._questions[key]
-
-    def _turns(
-        self, where: Where, table: str, owner: int, turns: Iterable[str | None], what: str
-    ) -> bool:
-        """Store turns that are new, compare those that are there; whether any was new."""
-        column = "answer_id" if table == "answer_turn" else "question_id"
-        stored: dict[int, str] = dict(
-            self.connection.execute(
-                f"SELECT turn, text_hash FROM {table} WHERE {column} = ?", (owner,)
-            ).fetchall()
-        )
-        offered = {n: self._text(t) for n, t in enumerate(turns, 1) if t is not None}
-        if stored and offered and table != "reference_turn" and len(stored) != len(offered):
-            raise Conflict(
-                f"{where}: {what} has {len(offered)} turns here, but {len(stored)} in the study",
-                "import it under another id, or into a study of its own",
-            )
-        is_new = False
-        for turn, digest in offered.items():
-            if turn not in stored:
-                self.connection.execute(
-                    f"INSERT INTO {table} VALUES (?, ?, ?)", (owner, turn, digest)
-                )
-                is_new = True
-            elif stored[turn] != digest:
-                raise Conflict(
-                    f"{where}: {what} has another text in the study (turn {turn})",
-                    "import it under another id, or into a study of its own",
-                )
-        return is_new
-
-    def _came_from(self, where: Where, table: str, owner: int, source: str | None) -> None:
-        """Note where a text came from; a pair may have named its owner before."""
-        self.connection.execute(
-            f"UPDATE {table} SET source_id = ? WHERE id = ?",
-            (self._source_id(where, source), owner),
-        )
-
-    def _question(self, where: Where, question: Question) -> None:
-        owner = self._question_id(where, question.key)
-        what = f"question {question.key!r}"
-        is_new = self._turns(where, "question_turn", owner, question.turns, what)
-        if is_new:
-            self._came_from(where, "question", owner, question.source)
-        is_new |= self._turns(
-            where, "reference_turn", owner, question.references, f"the reference of {what}"
-        )
-        if self.connection.execute(_TOO_MANY_REFERENCES, (owner,)).fetchone():
-            raise Conflict(
-                f"{where}: {what} has references to more turns than it has",
-                "give one reference, or null, for each turn",
-            )
-        if question.category is not None:
-            stored = self.connection.execute(
-                "SELECT category FROM question WHERE id = ?", (owner,)
-            ).fetchone()[0]
-            if stored is None:
-                self.connection.execute(
-                    "UPDATE question SET category = ? WHERE id = ?", (question.category, owner)
-                )
-            elif stored != question.category:
-                raise Conflict(
-                    f"{where}: {what} is of category {question.category!r} here, "
-                    f"but of {stored!r} in the study",
-                    "make the two agree",
-                )
-        self._count("questions" if question.turns else "references", is_new)
-
-    def _answer_id(self, where: Where, question: str, model: str) -> int:
-        key = (question, model)
-        if key not in self._answers:
-            owner = self._question_id(where, question)
-            self.connection.execute("INSERT OR IGNORE INTO model (name) VALUES (?)", (model,))
-            row = self.connection.execute(
-                "SELECT id FROM answer WHERE question_id = ? AND model = ?", (owner, model)
-            ).fetchone()
-            if row is None:
-                row = self.connection.execute(
-                    "INSERT INTO answer (question_id, model, source_id) VALUES (?, ?, ?) "
-                    "RETURNING id",
-                    (owner, model, self._source_id(where)),
-                ).fetchone()
-            self._answers[key] = row[0]
-        return self._answers[key]
-
-    def _answer(self, where: Where, answer: Answer) -> None:
-        owner = self._answer_id(where, answer.question, answer.model)
-        what = f"the answer of {answer.model!r} to question {answer.question!r}"
-        is_new = self._turns(where, "answer_turn", owner, answer.turns, what)
-        if is_new:
-            self._came_from(where, "answer", owner, answer.source)
-        is_new |= self._made_with(where, owner, answer, what)
-        self._count("answers", is_new)
-
-    def _made_with(self, where: Where, owner: int, answer: Answer, what: str) -> bool:
-        """Store how an answer was made, or compare it; whether any of it was new."""
-        stored = self.connection.execute(
-            "SELECT system_prompt_hash, nullif(settings, '{}') FROM answer WHERE id = ?", (owner,)
-        ).fetchone()
-        prompt = answer.system_prompt
-        offered = (
-            None if prompt is None else self._text(prompt),
-            json.dumps(dict(answer.settings), sort_keys=True) if answer.settings else None,
-        )
-        is_new = False
-        for column, new, old in zip(
-            ("system_prompt_hash", "settings"), offered, stored, strict=True
-        ):
-            if new is not None and old is None:
-                self.connection.execute(
-                    f"UPDATE answer SET {column} = ? WHERE id = ?", (new, owner)
-                )
-                is_new = True
-            elif new not in (None, old):
-                raise Conflict(
-                    f"{where}: {what} has another system prompt or settings in the study",
-                    "make the two agree, or import it into a study of its own",
-                )
-        return is_new
-
-    def _pair(self, where: Where, pair: Pair) -> tuple[int, str]:
-        """The pair's row and key; the pair is made where there is none."""
-        if pair not in self._pairs:
-            key = pair.key
-            row = self.connection.execute("SELECT id FROM pair WHERE key = ?", (key,)).fetchone()
-            if row is None:
-                row = self.connection.execute(
-                    "INSERT INTO pair (key, question_id, model_1, model_2, answer_1, answer_2) "
-                    "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-                    (
-                        key,
-                        self._question_id(where, pair.question),
-                        pair.model_1,
-                        pair.model_2,
-                        self._answer_id(where, pair.question, pair.model_1),
-                        self._answer_id(where, pair.question, pair.model_2),
-                    ),
-                ).fetchone()
-                self.summary.new["pairs"] += 1
-            self._pairs[pair] = (row[0], key)
-        return self._pairs[pair]
-
-    def _pair_record(self, where: Where, pair: Pair) -> None:
-        before = self.summary.new["pairs"]
-        self._pair(where, pair)
-        self.summary.unchanged["pairs"] += self.summary.new["pairs"] == before
 
     # ── people and judges ───────────────────────────────────────────────────
 
@@ -433,7 +210,7 @@ class _Run:
                 ),
             )
             return
-        self._count("annotators", row is None)
+        self.summary.count("annotators", row is None)
         if row is None:
             self._annotators[annotator.name] = add_annotator(self.connection, annotator, self.now)
         elif row[1:] != (annotator.role, annotator.group, int(annotator.simulated)):
@@ -444,7 +221,7 @@ class _Run:
 
     def _judge_record(self, where: Where, judge: Judge) -> None:
         is_new = add_judge(self.connection, judge, self.now, str(where))
-        self._count("judges", is_new)
+        self.summary.count("judges", is_new)
 
     def _wording(self, where: Where, wording: Wording) -> None:
         judge, _ = self._judge_row(where, wording.judge)
@@ -459,12 +236,12 @@ class _Run:
                 "give this one another name",
             )
         keep_wording(self.connection, wording.judge, wording.text)
-        self._count("prompts", kept is None)
+        self.summary.count("prompts", kept is None)
 
     def _panel(self, where: Where, panel: Panel) -> None:
         for member in panel.members:
             self._judge_row(where, member)
-        self._count("panels", add_panel(self.connection, panel, self.now, str(where)))
+        self.summary.count("panels", add_panel(self.connection, panel, self.now, str(where)))
 
     def _judge_row(self, where: Where, name: str) -> tuple[int, str]:
         if name not in self._judges:
@@ -480,26 +257,44 @@ class _Run:
         return self._judges[name]
 
     def _lesson(self, where: Where, lesson: Lesson) -> None:
-        pair_id, _ = self._pair(where, lesson.pair)
+        pair_id, _ = self._subjects.pair(where, lesson.pair)
         is_new = add_lesson(
             self.connection,
             pair_id,
             lesson,
             self.now,
             place=str(where),
-            source_id=self._source_id(where, lesson.source),
+            source_id=self._subjects.source_id(where, lesson.source),
         )
-        self._count("lessons", is_new)
+        self.summary.count("lessons", is_new)
 
     def _score(self, where: Where, score: Score) -> None:
-        source_id = self._source_id(where, score.source)
+        source_id = self._subjects.source_id(where, score.source)
         is_new = add_score(self.connection, score, self.now, str(where), source_id)
-        self._count("scores", is_new)
+        self.summary.count("scores", is_new)
+
+    # ── beside the logs ─────────────────────────────────────────────────────
+
+    def _queued(self, where: Where, queued: Queued) -> None:
+        pair_id, _ = self._subjects.pair(where, queued.pair)
+        self._queue[pair_id] = where
+        take_queued(self.connection, pair_id, queued, self.now, self.summary)
+
+    def _unmasking(self, where: Where, unmasking: Unmasking) -> None:
+        pair_id, _ = self._subjects.pair(where, unmasking.pair)
+        lead_id = self._annotator_id(unmasking.lead)
+        take_unmasking(self.connection, pair_id, lead_id, unmasking, self.summary)
+
+    def _second_opinion(self, where: Where, wish: SecondOpinion) -> None:
+        self._logs.flush()  # the ruling that answers it stands before it
+        pair_id, _ = self._subjects.pair(where, wish.pair)
+        lead_id = self._annotator_id(wish.lead)
+        take_second_opinion(self.connection, pair_id, lead_id, wish, where, self.summary)
 
     # ── the three logs ──────────────────────────────────────────────────────
 
     def _vote(self, where: Where, vote: Vote) -> None:
-        pair_id, key = self._pair(where, vote.pair)
+        pair_id, key = self._subjects.pair(where, vote.pair)
         self._logs.add(
             "vote",
             where,
@@ -530,20 +325,21 @@ class _Run:
                 "active_seconds": as_float(vote.active_seconds),
                 "at": vote.at,
             }
-            | self._sourced(where),
+            | self._subjects.sourced(where),
         )
 
     def _verdict(self, where: Where, verdict: Verdict) -> None:
-        pair_id, key = self._pair(where, verdict.pair)
+        pair_id, key = self._subjects.pair(where, verdict.pair)
         judge = self._judge_row(where, verdict.judge)
         self._logs.add(
             "verdict",
             where,
-            verdict_row(verdict, pair_id, key, judge, self._text) | self._sourced(where),
+            verdict_row(verdict, pair_id, key, judge, self._subjects.text)
+            | self._subjects.sourced(where),
         )
 
     def _ruling(self, where: Where, ruling: Ruling) -> None:
-        pair_id, key = self._pair(where, ruling.pair)
+        pair_id, key = self._subjects.pair(where, ruling.pair)
         self._logs.add(
             "ruling",
             where,
@@ -566,5 +362,5 @@ class _Run:
                 "final": int(ruling.final),
                 "at": ruling.at,
             }
-            | self._sourced(where),
+            | self._subjects.sourced(where),
         )

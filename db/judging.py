@@ -200,8 +200,11 @@ def keep_wording(connection: sqlite3.Connection, judge: str, wording: str) -> No
 
 
 def as_float(value: float | None) -> float | None:
-    """A number as SQLite's REAL columns give it back, which is what the chain covers."""
-    return None if value is None else float(value)
+    """A number as SQLite's REAL columns give it back, which is what the chain covers.
+
+    They store -0.0 as 0.0.
+    """
+    return None if value is None else float(value) + 0.0
 
 
 def no_judge(name: str, known: Sequence[str]) -> TiebreakError:

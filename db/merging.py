@@ -29,6 +29,7 @@ from db.copying import back_up
 from db.drawing import settle_disputes
 from db.ingest import File
 from db.judging import keep_wording
+from db.merging_clashes import clashes, disagreeing
 from db.merging_rows import Rows
 from db.merging_rulings import merge_beside_rulings
 from db.panels import add_panel
@@ -52,7 +53,7 @@ class Merged:
         new, unchanged: counts by kind of record.
         conflicts: one line each: what, what it says here, what there.
         left_out: events that were not taken because of a conflict, by log.
-        notes: settings that differ; this study's own stay.
+        notes: settings that differ (this study's own stay), and what leads now disagree about.
         is_done: False where nothing was merged.
     """
 
@@ -129,7 +130,8 @@ class _Merging:
             self._log(connection, log, rows)
         self._trials(connection, rows)
         refused = self._refused["annotator"]
-        merge_beside_rulings(connection, self.theirs.connection, rows, refused, self.merged.new)
+        merge_beside_rulings(connection, self.theirs.connection, rows, refused, self.merged)
+        self.merged.notes += disagreeing(connection, rows.taken["ruling"])
         connection.execute(
             "UPDATE queue SET (load, load_1) = "
             "(SELECT count(*), count(iif(a.left = 1, 1, NULL)) FROM assignment a "
@@ -259,7 +261,7 @@ class _Merging:
                 f"SELECT supersedes, id FROM {log} WHERE supersedes IS NOT NULL"
             ).fetchall()
         )
-        clashing = self._clashing(connection) if log == "vote" else {}
+        clashing = clashes(connection, self.theirs.connection, log)
         reasons: Counter[str] = Counter()
         for batch in _batches(chain.read(self.theirs.connection, log)):
             known = _known(connection, log, [row["id"] for row in batch])
@@ -268,7 +270,8 @@ class _Merging:
                 if row["id"] in known:
                     self._compare(log, row, known[row["id"]])
                     continue
-                item = (row["pair"], row["turn"], row.get("annotator"), row.get("repeat") or 0)
+                who = row.get("annotator") or row.get("lead") or ""
+                item = (row["pair"], row["turn"], who, row.get("repeat") or 0)
                 if item in clashing:
                     reasons[clashing[item]] += 1
                     self.merged.left_out[f"{log}s"] += 1
@@ -313,23 +316,6 @@ class _Merging:
             )
             return False
         return before in rows.taken[log] or rows.has(log, before)
-
-    def _clashing(self, connection: sqlite3.Connection) -> dict[tuple[str, int, str, int], str]:
-        """Items on which one annotator's last word differs, neither host knowing the other's."""
-        ours = _last_words(connection)
-        clashing = {}
-        for item, (key, says) in _last_words(self.theirs.connection).items():
-            here = ours.get(item)
-            if here is None or here[0] == key:
-                continue
-            if _holds(connection, key) or _holds(self.theirs.connection, here[0]):
-                continue
-            _, turn, name, _ = item
-            clashing[item] = (
-                f"{name!r} voted on one pair on both hosts (pair {item[0][:12]}…, turn {turn}): "
-                f"{here[1]} here, {says} there"
-            )
-        return clashing
 
     def _trials(self, connection: sqlite3.Connection, rows: Rows) -> None:
         lessons = {
@@ -407,27 +393,6 @@ def _known(connection: sqlite3.Connection, log: str, ids: list[str]) -> dict[str
         (json.dumps(ids),),
     )
     return {key: dict(zip(_MEANING[log], values, strict=True)) for key, *values in rows}
-
-
-def _last_words(
-    connection: sqlite3.Connection,
-) -> dict[tuple[str, int, str, int], tuple[str, str]]:
-    """By pair, turn, annotator and repeat: the last row of a vote's history, and what it says.
-
-    Imported votes are left out: a file may hold several of one annotator.
-    """
-    rows = connection.execute(
-        "SELECT p.key, v.turn, a.name, v.repeat, v.id, "
-        "coalesce(v.choice, v.cannot_judge, 'withdrawn') FROM vote v "
-        "JOIN pair p ON p.id = v.pair_id JOIN annotator a ON a.id = v.annotator_id "
-        "WHERE v.assignment_id IS NOT NULL "
-        "AND NOT EXISTS (SELECT 1 FROM vote w WHERE w.supersedes = v.id) ORDER BY v.seq"
-    )
-    return {(key, turn, name, repeat): (id, says) for key, turn, name, repeat, id, says in rows}
-
-
-def _holds(connection: sqlite3.Connection, vote: str) -> bool:
-    return connection.execute("SELECT 1 FROM vote WHERE id = ?", (vote,)).fetchone() is not None
 
 
 def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -32,6 +32,7 @@ from core.records import (
 )
 from db.details import criteria_of, tags_of
 from db.panels import panels_of
+from db.reading_beside import beside_in
 from db.scores import scores_of
 from db.texts import Shown, answer_turns, question_of, shown
 
@@ -204,13 +205,19 @@ class Reading:
 
 
 def records_in(
-    connection: sqlite3.Connection, *, logs: bool = True, last: Mapping[str, int] | None = None
+    connection: sqlite3.Connection,
+    *,
+    logs: bool = True,
+    last: Mapping[str, int] | None = None,
+    until: str | None = None,
 ) -> Iterator[Record]:
     """The whole study as records, histories included, within the caller's transaction.
 
     Args:
-        logs: with votes, verdicts and rulings; without them it is what these are about.
+        logs: with votes, verdicts, rulings, and what stands beside these; without them it is what
+            they are about.
         last: log → the number of its last row that counts.
+        until: the moment up to which what stands beside the logs counts.
     """
     for key, value in connection.execute("SELECT key, value FROM study ORDER BY key"):
         if key != "seed":
@@ -268,6 +275,8 @@ def records_in(
         yield vote
     yield from verdicts_in(connection, whole)
     yield from rulings_in(connection, whole)
+    rulings = None if last is None else last["ruling"]
+    yield from beside_in(connection, rulings=rulings, until=until)
 
 
 def _answers(connection: sqlite3.Connection) -> Iterator[Answer]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from core.beside_logs import Queued, SecondOpinion, Unmasking
 from core.errors import Where
 from core.formats import Located, native
 from core.records import (
@@ -175,11 +176,14 @@ def since_version_6() -> list[Record]:
 
 
 def since_version_7() -> list[Any]:
-    """What version 6 could not hold: a ruling that is withdrawn, and one that is final."""
+    """What version 6 could not hold: rulings withdrawn or final, and what stands beside these."""
     pair = Pair("q2", "ant", "bee")
     return [
         Ruling("r4", pair, 1, "lea", RulingStage.BLIND, None, "", supersedes="r3"),
         Ruling("r5", pair, 1, "lea", RulingStage.BLIND, RulingChoice.TIE, "so", final=True),
+        Queued(pair, 0.5, 3, 1),
+        Unmasking(pair, 1, "lea", "2024"),
+        SecondOpinion("o1", pair, 1, "lea", "not sure", "2024", "r5"),
     ]
 
 

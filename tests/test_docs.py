@@ -17,7 +17,7 @@ from core.errors import Where
 from core.formats import formats
 from core.formats.csv_table import _KNOWN
 from core.formats.lines import Row
-from core.formats.native import _READERS
+from core.formats.native_rows import READERS
 from core.formats.scores import KNOWN as SCORE_COLUMNS
 from core.settings import KNOWN
 from core.stats import registered
@@ -192,7 +192,7 @@ def test_every_setting_is_described_with_its_default() -> None:
 
 def test_every_record_and_format_is_described() -> None:
     document = DOCS / "formats.md"
-    assert {kind for kind in _READERS if section(document, f"`{kind}`")} == set(_READERS)
+    assert {kind for kind in READERS if section(document, f"`{kind}`")} == set(READERS)
     rows = re.findall(r"^\| `(\w+)` \| yes \| (yes|no) \|", document.read_text("utf-8"), re.M)
     assert {name: written == "yes" for name, written in rows} == {
         one.id: one.write is not None for one in formats()
@@ -246,7 +246,7 @@ def part(document: Path, title: str) -> str:
 @pytest.mark.parametrize("kind", SMALLEST)
 def test_every_field_of_a_record_is_described(kind: str) -> None:
     fields = Looked(SMALLEST[kind])
-    assert list(_READERS[kind](Row(Where("line"), fields)))
+    assert list(READERS[kind](Row(Where("line"), fields)))
     assert first_cells(section(DOCS / "formats.md", f"`{kind}`")) == fields.names
 
 

@@ -186,9 +186,11 @@ def study_id(store: Store) -> str:
 
 def _records(export: Export, files: Files) -> Told:
     rows: Counter[str] = Counter()
-    order, stream = export.order, files.text()
+    order, stream, then = export.order, files.text(), export.then
     if order.what == "study":
-        records: Iterable[Record] = records_in(export.connection, last=export.last)
+        records: Iterable[Record] = records_in(
+            export.connection, last=export.last, until=None if then is None else then.at
+        )
         chosen = named("native")
     else:
         is_table = order.format == "csv"

@@ -67,6 +67,7 @@ class Moment:
         unknown: what was not known yet: categories, questions, references and answers by name,
             or ``all`` of what was looked at.
         title: the study's name.
+        at: when it was; None for now.
     """
 
     heads: Mapping[str, tuple[int, str]]
@@ -74,6 +75,7 @@ class Moment:
     annotators: Mapping[str, Mapping[str, Any]] | None = None
     unknown: Mapping[str, Any] = field(default_factory=dict)
     title: str = ""
+    at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,15 @@ class Manifest:
         )
 
 
+def is_one(path: Path) -> bool:
+    """Whether a file begins as a manifest does, whatever it is called."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(64).split()[:2] == [b"{", b'"manifest":']
+    except OSError:
+        return False
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest.
 
@@ -151,6 +162,8 @@ def read_manifest(path: Path) -> Manifest:
         data = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise BadInput(where, "", "there is no such file", "name the manifest") from None
+    except OSError as error:
+        raise BadInput(where, "", f"cannot be read: {error.strerror}", _HINT) from None
     except (ValueError, RecursionError) as error:
         raise BadInput(where, "", "is no manifest: it is not JSON", _HINT) from error
     if not isinstance(data, dict) or "manifest" not in data:
@@ -192,6 +205,7 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
             dict(data["annotators"]),
             dict(data["unknown"]),
             str(data["study"]["name"]),
+            str(data["made_at"]),
         ),
         str(data["tiebreak"]),
         int(data["schema"]),

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from core.errors import StudyBroken, TiebreakError
+from core.errors import BadInput, StudyBroken, TiebreakError, Where
 from core.file_diff import differences
 from core.formats import fingerprint
 from db.schema import LATEST
 from db.store import Store
 from tui.export_files import SUFFIX, Unfinished, Written, manifest_of, writing
 from tui.exporting import Told, fill, needed, study_id
-from tui.manifests import Manifest, read_manifest
+from tui.manifests import Manifest, is_one, read_manifest
 
-_MOST = 20
-"""Findings about rows that are listed; whoever changed more changed the file."""
+_MOST = 5
+"""Rows of a file that are listed; the others are counted."""
 
 
 def replay(store: Store, path: Path, to: Path | None) -> tuple[Path, int]:
@@ -88,8 +88,8 @@ def _unlike(manifest: Manifest, written: list[Written], prompts: Any) -> tuple[s
             )
     if manifest.order.what == "study":
         return (
-            "a whole study holds settings, people and texts as they are now: these have changed "
-            "since, and the same bytes cannot be had again",
+            "a whole study holds settings, people, texts and queue as they are now: these have "
+            "changed since, and the same bytes cannot be had again",
             "keep the file itself; gold and votes can be written again at any time",
         )
     return (
@@ -166,8 +166,18 @@ def verify_file(store: Store, path: Path) -> list[str]:
     Raises:
         BadInput: if there is no manifest beside it.
     """
-    is_manifest = path.name.endswith(SUFFIX)
+    is_manifest = path.name.endswith(SUFFIX) or is_one(path)
     beside = path if is_manifest else manifest_of(path)
+    if not beside.exists() and not path.exists():
+        raise BadInput(Where(str(path)), "", "there is no such file", "look at the path")
+    if not beside.exists():
+        raise BadInput(
+            Where(str(path)),
+            "",
+            f"no manifest stands beside it: {beside.name}",
+            f"where it was renamed or moved, put it back as {beside.name}, or name it here "
+            "instead, with the export beside it as it was called when it was written",
+        )
     manifest = read_manifest(beside)
     output = path.parent / manifest.output if is_manifest else path
     findings = [*_bytes(manifest, output), *_study(store, manifest)]

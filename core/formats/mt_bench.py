@@ -224,6 +224,10 @@ _READERS = (
 )
 
 
+_OTHERS = {"anony", "conversation_a"}
+"""Fields of the Arena's battles, which are a format of their own."""
+
+
 def read(path: Path) -> Iterator[Located]:
     """The records of one file of an MT-bench folder.
 
@@ -270,7 +274,8 @@ def sniff(path: Path) -> bool:
     if not is_json_lines(path) and not is_json_array(path):
         return False
     first = set(_first(path))
-    return "type" not in first and any(fields <= first for fields, _ in _READERS)
+    is_other = "type" in first or bool(first & _OTHERS)
+    return not is_other and any(fields <= first for fields, _ in _READERS)
 
 
 FORMAT = Format("mt_bench", "MT-bench folder or file, as FastChat lays it out", sniff, files, read)

@@ -130,9 +130,8 @@ def _arena(rows: Iterable[Row], telling: Telling, files: Files) -> None:
     for row in rows:
         for said in _comparisons(row, telling, "arena_user_"):
             line = _compared(row, said) | {"judge": said.who, "turn": row.item.turn}
-            arrays.add(
-                "", line | {"anony": True, "language": "unknown", "tstamp": _seconds(said.at)}
-            )
+            line |= {"anony": True, "language": "unknown", "tstamp": _seconds(said.at)}
+            arrays.add("", line if said.left else line | {"side_known": False})
     arrays.end()
 
 

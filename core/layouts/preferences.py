@@ -27,6 +27,7 @@ from core.layouts.rows import (
     with_texts,
 )
 from core.records import Choice
+from core.text import many
 
 TAKEN = (DROP, BOTH)
 
@@ -124,7 +125,7 @@ def _card(telling: Telling, rows: Sequence[int], questions: Sequence[int]) -> st
         f"- left out, {reason}: {count:,}\n" for reason, count in sorted(telling.left_out.items())
     )
     said = "".join(
-        f"- `{split}`: {count:,} rows on {on:,} questions\n"
+        f"- `{split}`: {many(count, 'row')} on {many(on, 'question')}\n"
         for split, count, on in zip(SPLITS, rows, questions, strict=True)
     )
     return f"""---
@@ -144,11 +145,21 @@ Each row holds `prompt`, `chosen` and `rejected` as lists of messages, and where
 ruling, or the votes) and `chosen_model`.
 
 No question is in both splits: each falls into `test` by a coin of its own with chance
-{options.held_out:g} (seed {options.seed}). Ties: {options.ties or "none"}. Both bad:
-{options.both_bad or "none"}.
+{options.held_out:g} (seed {options.seed}).
+
+{_BECAME[options.ties].format("a tie")}
+{_BECAME[options.both_bad].format("both bad")}
 
 Written by Tiebreak; the manifest beside this folder says of which votes and rulings.
 """
+
+
+_BECAME = {
+    "": "No label is {}.",
+    DROP: "A row whose label is {} is left out.",
+    BOTH: "A row whose label is {} is here twice, with each answer chosen once.",
+}
+"""What became of ties and of both bad: unchosen, there are none."""
 
 
 def _inert(title: str) -> str:

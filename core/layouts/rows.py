@@ -187,22 +187,31 @@ class Layout:
             UsageError: saying how many rows there are to choose for.
         """
         asked = {
-            Choice.TIE: ("--ties", "ties", self.ties, options.ties),
-            Choice.BOTH_BAD: ("--both-bad", "both bad", self.both_bad, options.both_bad),
+            Choice.TIE: ("--ties", "is a tie", "are ties", self.ties, options.ties),
+            Choice.BOTH_BAD: (
+                "--both-bad",
+                "is both bad",
+                "are both bad",
+                self.both_bad,
+                options.both_bad,
+            ),
         }
-        open_for = {label for label, (_, _, taken, said) in asked.items() if taken and not said}
+        open_for = {label for label, (*_, taken, said) in asked.items() if taken and not said}
         if not open_for or not self.labelled:
             return
         labels = [row.gold.label for row in rows]
         counts = {label: labels.count(label) for label in open_for}
         found = [label for label in asked if counts.get(label)]
         if found:
-            said = " and ".join(f"{counts[label]:,} are {asked[label][1]}" for label in found)
+            said = " and ".join(
+                f"{counts[label]:,} {asked[label][1 if counts[label] == 1 else 2]}"
+                for label in found
+            )
             raise UsageError(
                 f"of {many(len(labels), 'row')}, {said}, which the layout {self.id} cannot hold "
                 "as they are",
                 "choose: "
-                + ", ".join(f"{asked[label][0]} {'|'.join(asked[label][2])}" for label in found),
+                + ", ".join(f"{asked[label][0]} {'|'.join(asked[label][3])}" for label in found),
             )
 
 

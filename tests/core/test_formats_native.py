@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.beside_logs import SecondOpinion
 from core.errors import BadInput, UsageError
 from core.formats import fingerprint, formats, named, sniffed
 from core.formats.native import FORMAT
@@ -77,6 +79,11 @@ WHOLE: dict[str, dict[str, Any]] = {
         "reason": "y", "left": "model_1", "shown": {"votes": 2}, "queue_reason": "q",
         "queue_probability": 0.5, "supersedes": "s", "identity": "i", "at": "2024",
     },
+    "queued": {**PAIR, "probability": 0.5, "overlap": 2, "extra": 1},
+    "unmasking": {**PAIR, "turn": 2, "lead": "l", "at": "2024"},
+    "second_opinion": {
+        "id": "o", **PAIR, "turn": 0, "lead": "l", "why": "y", "at": "2024", "answered_by": "r",
+    },
 }  # fmt: skip
 """One line of each type with every field it knows."""
 
@@ -95,7 +102,9 @@ WRONG: dict[str, list[Any]] = {
     **{key: [*NO_NUMBER, 1e13] for key in ["active_seconds", "latency", "cost"]},
     "confidence": [*NO_NUMBER, 0.5, 101],
     "preference": [*NO_NUMBER, 1.1],
-    "queue_probability": [*NO_NUMBER, 1.1, 0, 0.0],
+    **{key: [*NO_NUMBER, 1.1, 0, 0.0] for key in ["probability", "queue_probability"]},
+    "overlap": [*NO_NUMBER, 0.5, 0, 1e9],
+    "extra": [*NO_NUMBER, 0.5, 3],
     **dict.fromkeys(["choice", "left", "role", "status", "stage", "use"], NO_LABEL),
     **dict.fromkeys(["settings", "attributes", "parameters", "shown"], NO_MAPPING),
     "tags": [*NO_TEXTS, [""]],
@@ -114,7 +123,7 @@ def wrong_values(kind: str, field: str) -> list[Any]:
     values = NO_TEXT if optional else WRONG.get(field, NO_TEXT)
     texts = values in (NO_TEXT, NO_NAME) or field == "reason"
     values = values + LONE if texts else values
-    if field == "id" and kind in ("vote", "verdict", "ruling"):
+    if field == "id" and kind in ("vote", "verdict", "ruling", "second_opinion"):
         return [value for value in values if value != ""]  # then an id is made
     return values
 
@@ -196,6 +205,9 @@ REQUIRED = {
     "vote": ["question", "model_1", "model_2", "annotator", "choice"],
     "verdict": ["question", "model_1", "model_2", "judge", "choice"],
     "ruling": ["question", "model_1", "model_2", "lead", "stage", "choice", "reason"],
+    "queued": ["question", "model_1", "model_2", "probability", "overlap"],
+    "unmasking": ["question", "model_1", "model_2", "lead"],
+    "second_opinion": ["question", "model_1", "model_2", "lead", "why"],
 }
 
 
@@ -224,6 +236,9 @@ def test_what_is_not_needed_may_be_absent_or_null(tmp_path: Path, kind: str) -> 
     if isinstance(first, Vote | Verdict | Ruling):
         assert isinstance(second, type(first))
         assert (first.pair, first.turn, first.choice) == (second.pair, second.turn, second.choice)
+    elif isinstance(first, SecondOpinion):  # its id is made from the line
+        assert isinstance(second, SecondOpinion)
+        assert replace(first, id="") == replace(second, id="")
     else:
         assert first == second
 

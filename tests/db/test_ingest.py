@@ -398,3 +398,15 @@ def test_texts_are_kept_to_the_letter(store: Store, text: str) -> None:
     assert isinstance(vote, Vote)
     assert (vote.note, vote.flag) == (text, text)
     assert store.verify() == []
+
+
+def test_a_negative_zero_is_stored_as_its_chain_says(store: Store) -> None:
+    pair = Pair("q1", "ant", "bee")
+    ok = VerdictStatus.OK
+    take(
+        store,
+        Judge("j", "imported"),
+        Verdict("w", pair, 1, "j", ok, Choice.TIE, 1, scores=(-0.0, 1.0), preference=-0.0),
+        Vote("v", pair, 1, "ann", Choice.TIE, active_seconds=-0.0),
+    )
+    assert store.verify() == []

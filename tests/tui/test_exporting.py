@@ -32,6 +32,7 @@ from core.records import (
 from db.pairs import make
 from db.store import Store
 from db.voting import Declined
+from tests.docs import said
 from tests.studies import FakeClock, full_study, located, make_study, serve, vote
 from tui.exporting import gold_rows, write
 from tui.importing import import_path
@@ -334,3 +335,26 @@ def test_a_reader_that_hangs_up_leaves_the_study_usable(store: Store) -> None:
             write(store, what, "jsonl", Options(), Closed())
         store.set({"overlap": 3})
     assert store.verify() == []
+
+
+@pytest.mark.parametrize(
+    ("option", "what"),
+    [
+        ("--model", "model"), ("--judge", "judge"), ("--category", "category"),
+        ("--group", "annotator group"), ("--annotator", "annotator"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_filter_is_refused_and_nothing_is_written(
+    store: Store, option: str, what: str
+) -> None:
+    output = store.path.with_name("gold.jsonl")
+    words = ["--db", str(store.path), "export", "gold", "-o", str(output)]
+    code, told = said([*words, option, "nobody"])
+    assert code == 2
+    assert f"no {what} is called 'nobody'" in told
+    assert "there are: " in told
+    assert not output.exists()
+    names = {"--model": "ant", "--category": "maths", "--annotator": "emil"}
+    if option in names:
+        assert said([*words, option, names[option]])[0] == 0
+        assert output.exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -206,10 +206,9 @@ def test_the_arena_s_battles_have_its_labels_and_its_fields(store: Store, tmp_pa
     rows = rows_of(tmp_path / "battles.json")
     assert len(rows) == 13
     for row in rows:
-        assert row.keys() == {
-            "question_id", "model_a", "model_b", "winner", "judge", "turn", "anony", "language",
-            "tstamp",
-        }  # fmt: skip
+        fields = ["question_id", "model_a", "model_b", "winner", "judge", "turn", "anony"]
+        assert [*row][:9] == [*fields, "language", "tstamp"]
+        assert [*row][9:] in ([], ["side_known"])
         assert row["anony"] is True
         assert row["judge"].startswith("arena_user_")
     assert {row["winner"] for row in rows} == {"model_a", "model_b", "tie", "tie (bothbad)"}
@@ -219,3 +218,58 @@ def test_the_arena_s_battles_have_its_labels_and_its_fields(store: Store, tmp_pa
     ]  # fmt: skip
     write_files(store, Order("gold", "arena"), tmp_path / "gold.json")
     assert {row["judge"] for row in rows_of(tmp_path / "gold.json")} == {"arena_user_gold"}
+
+
+def battles_of(store: Store) -> list[Any]:
+    """What every vote says, and which votes are one person's."""
+    names: dict[str, int] = {}
+    return [
+        (
+            vote.pair, vote.turn, vote.choice, vote.left,
+            vote.at if "T" in vote.at else "", names.setdefault(vote.annotator, len(names)),
+        )
+        for item in store.reading.items()
+        for vote, _ in item.votes
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [True, False])
+def test_battles_come_back_as_the_same_votes(store: Store, tmp_path: Path, names: bool) -> None:
+    pair = Pair("q1", "ant", "bee")
+    late = [
+        Annotator("w", group="author"),
+        Vote("x1", pair, 0, "bot", Choice.BOTH_BAD, left=2, at="2026-01-02T03:04:05.678Z"),
+        Vote("x2", pair, 2, "w", Choice.MODEL_2, at="2026-01-02T03:04:06.000Z"),
+        Vote("x3", pair, 2, "w", Choice.MODEL_2, at="2026-01-02T03:04:06.000Z"),
+    ]
+    store.ingest.take(located(late), FILES)
+    path = tmp_path / "battles.json"
+    write_files(store, Order("votes", "arena", Options(names=names)), path)
+    for _ in range(2):
+        done = import_path(tmp_path / "again.db", path)
+    assert done.format == "arena"
+    assert not any(done.summary.new.values())
+    with Store(tmp_path / "again.db") as again:
+        assert battles_of(again) == battles_of(store)
+        assert len(again.reading.simulated()) == 1
+        assert again.reading.groups().get("author_w", "author") == "author"
+        assert again.verify() == []
+
+
+@published
+def test_published_votes_come_back_from_battles(folder: Path) -> None:
+    path = folder / "battles.json"
+
+    def said(store: Store) -> Counter[tuple[Any, ...]]:
+        return Counter(
+            (vote.pair, vote.turn, vote.choice, vote.left, vote.at)
+            for vote, _ in store.reading.votes()
+            if not vote.annotator.startswith("author")  # a group that the study leaves out
+        )
+
+    with Store(folder / "mt.db") as store:
+        write_files(store, Order("votes", "arena"), path)
+        import_path(folder / "battles.db", path)
+        with Store(folder / "battles.db") as again:
+            assert said(again) == said(store)
+            assert said(again).total() == len(rows_of(path))

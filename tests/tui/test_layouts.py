@@ -160,12 +160,12 @@ def test_a_filter_by_name_is_kept_by_pseudonym(store: Store) -> None:
 def test_ties_and_both_bad_are_chosen_for_and_never_settled_silently(
     store: Store, format_name: str
 ) -> None:
-    with pytest.raises(UsageError, match=r"of 7 rows, 1 are ties and 1 are both bad") as refused:
+    with pytest.raises(UsageError, match=r"of 7 rows, 1 is a tie and 1 is both bad") as refused:
         written(store, format_name, ties="", both_bad="")
     assert "--ties drop|" in refused.value.hint
     assert "--both-bad drop|" in refused.value.hint
     assert not list(store.path.parent.glob("*out*"))
-    with pytest.raises(UsageError, match="1 are both bad"):
+    with pytest.raises(UsageError, match="1 is both bad"):
         written(store, format_name, ties="drop", both_bad="")
     nothing_to_ask = {"ties": "", "both_bad": "", "category": "art", "turn": 1}
     labels = {row["label"] for row in gold_rows(store, Options(category="art", turn=1))}
@@ -254,6 +254,26 @@ def test_a_data_set_s_card_quotes_a_name_harmlessly(store: Store) -> None:
     front = card.split("---\n")[1]
     assert "path: data/train.jsonl" in front
     assert "- `train`: " in card
+
+
+@pytest.mark.parametrize(
+    ("number", "questions"), [(1, "1 row on 1 question"), (2, "2 rows on 2 questions")]
+)
+def test_a_data_set_s_card_counts_none_one_and_many(
+    tmp_path: Path, number: int, questions: str
+) -> None:
+    with Store(tmp_path / "s.db", create=True) as store:
+        store.ingest.take(located(records(number)))
+        card = written(store, "hugging-face", held_out=0.0, ties="", both_bad="")["README.md"]
+    assert f"- `train`: {questions}\n- `test`: 0 rows on 0 questions\n" in card
+    assert "\n\nNo label is a tie.\nNo label is both bad.\n" in card
+
+
+def test_a_data_set_s_card_says_what_became_of_ties_and_both_bad(store: Store) -> None:
+    card = written(store, "hugging-face", ties="drop", both_bad="both-orders")["README.md"]
+    assert "A row whose label is a tie is left out." in card
+    assert "A row whose label is both bad is here twice, with each answer chosen once." in card
+    assert "- left out, ties: 1\n" in card
 
 
 # ── sets for judges ─────────────────────────────────────────────────────────

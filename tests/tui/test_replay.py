@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,7 @@ def test_a_whole_study_is_replayed_while_nothing_but_the_logs_grew(tmp_path: Pat
         replay(store, manifest, tmp_path / "again")
         assert content(tmp_path / "again") == content(output)
         store.ingest.take(located([Question("q77", ("New?",))]), FILES)
-        with pytest.raises(TiebreakError, match="settings, people and texts as they are now"):
+        with pytest.raises(TiebreakError, match="settings, people, texts and queue as they"):
             replay(store, manifest, tmp_path / "third")
         assert not (tmp_path / "third").exists()
 
@@ -351,7 +352,10 @@ def test_rows_that_are_missing_changed_added_or_moved_are_named(
         "line 2: is a row too many (question 'q0', model_1 'ant', model_2 'bee', turn 1)"
     ]
     assert len(found(rows[1], rows[0], *rows[2:])) == 2
-    assert len(found()) == 7
+    assert found() == [f"{output}: is empty; 7 lines should be in it"]
+    turned = [row.replace('"turn": ', '"turn":  ') for row in rows]
+    assert len(found(*turned)) == 6
+    assert found(*turned)[5] == f"{output}: and 2 more rows"
     output.unlink()
     assert verify_file(store, output) == [f"{output}: is missing"]
 
@@ -398,9 +402,46 @@ def test_a_file_too_many_in_a_folder_is_found(store: Store, tmp_path: Path) -> N
 
 
 def test_a_file_without_a_manifest_cannot_be_checked(store: Store, tmp_path: Path) -> None:
-    (tmp_path / "lone.jsonl").write_text("{}")
+    lone = tmp_path / "lone.jsonl"
     with pytest.raises(BadInput, match="there is no such file"):
-        verify_file(store, tmp_path / "lone.jsonl")
+        verify_file(store, lone)
+    exported(store, lone, "jsonl")
+    manifest = manifest_of(lone).rename(tmp_path / "of-lone.json")
+    with pytest.raises(BadInput, match=r"beside it: lone\.jsonl\.manifest\.json") as no:
+        verify_file(store, lone)
+    assert "put it back as lone.jsonl.manifest.json, or name it here instead" in str(no.value.hint)
+    assert verify_file(store, manifest) == []
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda raw: b"",
+    "cut off": lambda raw: raw[: len(raw) * 2 // 3],
+    "something else": lambda raw: b"\x00\xff not this at all\n" * 50,
+    "of another layout": lambda raw: b"PAR1" + raw,
+    "its middle": lambda raw: raw[: len(raw) // 2] + b"\xff\xff" + raw[len(raw) // 2 + 2 :],
+}
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_damage_is_said_in_a_few_lines_whatever_it_is(
+    store: Store, tmp_path: Path, format_name: str
+) -> None:
+    output = tmp_path / "out"
+    exported(store, output, format_name)
+    for path in [output] if output.is_file() else [p for p in output.rglob("*") if p.is_file()]:
+        raw = path.read_bytes()
+        for kind, damage in DAMAGE.items():
+            if damage(raw) == raw:
+                continue
+            path.write_bytes(damage(raw))
+            first, *others = verify_file(store, output)
+            assert first == f"{path}: is not the file that was written"
+            assert 1 <= len(others) <= 6, (kind, others)
+            assert all(one.startswith(str(path)) and "\n" not in one for one in others), kind
+            if format_name == "parquet" and kind != "its middle":
+                (said,) = others
+                assert said.endswith("; 7 rows should be in it"), said
+        path.write_bytes(raw)
 
 
 # ── all of it or nothing ────────────────────────────────────────────────────

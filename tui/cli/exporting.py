@@ -136,19 +136,21 @@ def export_command(
     """
     from db.store import Store
     from tui import exporting
+    from tui.export_choice import check_choice
     from tui.manifests import Order
 
     options = _options(chosen)
     if what == "study" and options != _DEFAULT:
         raise click.UsageError("a whole study is written as it is: leave the options out")
     with Store(settings.study(), reading=True) as store:
+        check_choice(store, options)
         if output is None:
             stream = shown(sys.stdout, is_json=format_name != "csv")
             told = exporting.write(store, what, format_name, options, stream)
         else:
             told = exporting.write_files(store, Order(what, format_name, options), output)
     where = one_line(str(output or "stdout"), 600)
-    say(f"{told.count:,} {'records' if what == 'study' else 'rows'} written to {where}")
+    say(f"{many(told.count, 'record' if what == 'study' else 'row')} written to {where}")
     _say_more(told)
 
 
@@ -157,7 +159,7 @@ def _say_more(told: Told) -> None:
         for name, count in told.rows.items():
             say(f"  {one_line(name, 200)}: {count:,}")
     if told.left_out:
-        listed = ", ".join(f"{count:,} {reason}" for reason, count in told.left_out.items())
+        listed = ", ".join(f"{reason} {count:,}" for reason, count in told.left_out.items())
         say(f"  left out: {listed}")
 
 

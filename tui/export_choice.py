@@ -1,0 +1,51 @@
+"""Whether what an export is filtered by is there: a misspelt name would pass for no votes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from core.blinding import pseudonym
+from core.errors import UsageError
+from core.layouts.rows import Options
+
+if TYPE_CHECKING:
+    from db.store import Store
+
+_LISTED = 20
+"""Names that are listed at most where one is not known."""
+
+
+def check_choice(store: Store, options: Options) -> None:
+    """Refuse a filter that names nothing in the study.
+
+    Raises:
+        UsageError: naming what there is.
+    """
+    with store.read() as connection:
+
+        def known(query: str) -> list[str]:
+            return [name for (name,) in connection.execute(query) if name]
+
+        for wanted, what, query in (
+            (options.model, "model", "SELECT name FROM model ORDER BY name"),
+            (options.against, "model", "SELECT name FROM model ORDER BY name"),
+            (options.judge, "judge", "SELECT name FROM judge ORDER BY name"),
+            (options.category, "category", "SELECT DISTINCT category FROM question ORDER BY 1"),
+            (options.group, "annotator group", 'SELECT DISTINCT "group" FROM annotator ORDER BY 1'),
+        ):
+            if wanted is not None:
+                _refuse(what, wanted, known(query))
+        if options.annotator is not None:
+            names = known("SELECT name FROM annotator ORDER BY name")
+            if options.annotator not in {pseudonym(store.seed, name) for name in names}:
+                _refuse("annotator", options.annotator, names)
+
+
+def _refuse(what: str, wanted: str, known: Iterable[str]) -> None:
+    names = list(known)
+    if wanted in names:
+        return
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    listed = f"{', '.join(names[:_LISTED])}{more}" if names else "none yet"
+    raise UsageError(f"no {what} is called {wanted!r}", f"there are: {listed}")
