@@ -27,7 +27,7 @@ _WIDEST, _TALLEST = 300, 100
 _PATIENCE = 60.0
 """Seconds for what takes a fraction of one: other processes may have the machine meanwhile."""
 
-_HASTY = "Not saved: that was at once"
+HASTY = "Not saved: that was at once"
 """Begins what is said of a key that came before the screen it is about was painted."""
 
 
@@ -102,11 +102,11 @@ class Terminal:
     def _presses(self, key: str, came: Callable[[], bool]) -> bool:
         """Press a key and wait for what comes of it; False where it is said to be too soon."""
         # What is said already is not painted again: then only silence tells.
-        is_said = _HASTY in self.text()
+        is_said = HASTY in self.text()
         silent = time.monotonic() + 10
         self.send(key)
         self.until(
-            lambda: came() or (time.monotonic() > silent if is_said else _HASTY in self.text())
+            lambda: came() or (time.monotonic() > silent if is_said else HASTY in self.text())
         )
         return came()
 
