@@ -29,7 +29,7 @@ TOLD = (
     "Wryneck Jones and judge-bittern agree, corncrake v2 does not, nor sim-dunnock. Night"
     "jar 8B rambles."
 )
-SIZES = [(80, 24), (120, 40), (200, 50)]
+SIZES = [(80, 24), (200, 50)]  # the opinions below the answers, and beside them
 
 
 def canaries() -> Iterator[Record]:
