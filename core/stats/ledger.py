@@ -48,6 +48,7 @@ class Ledger:
         self._last = Growing(np.int32)  # by cluster, its last part + 1
         self._before = Growing(np.int32)  # by part, the one before + 1
         self._cells = Growing(np.int32)  # by part, the place of its cell
+        self._owners = Growing(np.int32)  # by part, its cluster + 1; 0: it is free
         self._values = Growing(np.float64, columns)
         self._free: list[int] = []
 
@@ -71,6 +72,7 @@ class Ledger:
         self._cells.rows[slots], self._values.rows[slots] = places, values
         order = np.argsort(owner, kind="stable")
         mine, slot = clusters[owner[order]], slots[order]
+        self._owners.rows[slot] = mine + 1
         is_first = np.append(True, mine[1:] != mine[:-1])
         self._before.rows[slot] = np.where(is_first, 0, np.append(0, slot[:-1] + 1))
         is_last = np.append(is_first[1:], True)
@@ -83,24 +85,27 @@ class Ledger:
         return owner, self._keys.rows[self._cells.rows[slots]], self._values.rows[slots]
 
     def sums(self) -> tuple[Longs, Longs]:
-        """Every cell that ever had a part, in rising order, and its sums."""
+        """Every cell whose sums are not all 0, in rising order, and these."""
         order = np.argsort(self._keys.rows, kind="stable")
-        return self._keys.rows[order], self._sums.rows[order]
+        sums = self._sums.rows[order]
+        has = sums.any(axis=1)
+        return self._keys.rows[order[has]], sums[has]
 
-    def of(self, cells: Longs) -> Longs:
-        """The sums of some cells; 0 where there never was a part."""
-        found = np.zeros((len(cells), self._sums.rows.shape[1]), np.int64)
-        for number, cell in enumerate(cells.tolist()):
-            place = self._place.get(cell)
-            if place is not None:
-                found[number] = self._sums.rows[place]
-        return found
+    def clusters_with(self, cells: Longs) -> Longs:
+        """The clusters with a part in some of these cells; takes one look at every part."""
+        if not len(cells):
+            return cells
+        wanted = np.zeros(len(self._keys), np.bool_)
+        wanted[[self._place[cell] for cell in cells.tolist()]] = True
+        owners = self._owners.rows[wanted[self._cells.rows]].astype(np.int64)
+        return np.unique(owners[owners > 0]) - 1
 
     def _take_out(self, clusters: Longs) -> None:
         slots, _ = self._of(clusters)
         if len(slots):
             self._add(self._cells.rows[slots].astype(np.int64), self._values.rows[slots], -1)
             self._free += slots.tolist()
+            self._owners.rows[slots] = 0
         self._last.rows[clusters] = 0
 
     def _of(self, clusters: Longs) -> tuple[Longs, Longs]:
@@ -118,7 +123,7 @@ class Ledger:
         self._free = self._free[: len(self._free) - len(used)]
         start = len(self._cells)
         end = start + size - len(used)
-        for column in (self._before, self._cells, self._values):
+        for column in (self._before, self._cells, self._owners, self._values):
             column.grow_to(end)
         return np.concatenate([np.array(used, np.int64), np.arange(start, end)])
 
