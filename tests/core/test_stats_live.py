@@ -64,7 +64,7 @@ def happenings(draw: st.DrawFn) -> tuple[Rows, list[tuple[str, Any]]]:
             size = draw(st.integers(1, 8))
             done.append(("verdicts", verdicts[:size]))
             verdicts = verdicts[size:]
-        what = draw(st.integers(0, 6))
+        what = draw(st.integers(0, 12))
         if what == 0:
             done.append(("group", draw(st.sampled_from(("", "expert", "crowd")))))
         elif what == 1:
@@ -75,7 +75,52 @@ def happenings(draw: st.DrawFn) -> tuple[Rows, list[tuple[str, Any]]]:
             done.append(("baselines", draw(st.sampled_from((1, 2, 3, TEXT_UNKNOWN)))))
         elif what == 4:
             done.append(("probability", draw(st.sampled_from((0.25, 0.5)))))
+        elif what == 5:
+            done.append(("rulings", [draw(ruling()) for _ in range(draw(st.integers(1, 3)))]))
+        elif what == 6:
+            done.append(("unmasked", draw(st.sets(st.integers(1, 3), max_size=2))))
+        elif what == 7:
+            chances = st.sampled_from((0.25, 0.5, 1.0))
+            done.append(("probabilities", [draw(chances) for _ in rows.pairs]))
+        elif what == 8:
+            done.append(("texts", draw(st.integers(0, 5))))
+        elif what == 9:
+            done.append(("renamed", draw(st.sampled_from(("dan", "eve")))))
+        elif what == 10:
+            done.append(("failures", draw(st.sampled_from(("refused", "timeout")))))
     return rows, done
+
+
+@st.composite
+def ruling(draw: st.DrawFn) -> dict[str, Any]:
+    """What a lead says of a case: the model, or that more votes are needed; taken back or not."""
+    return {
+        "pair": draw(st.integers(1, 3)),
+        "turn": draw(st.integers(1, 2)),
+        "unmasked": draw(st.integers(0, 1)),
+        "choice": draw(st.integers(0, 6)),
+        "probability": draw(st.sampled_from((None, 0.5, 1.0))),
+        "takes back": draw(st.booleans()),
+    }
+
+
+def rule(tally: Tally, lead: int, how: dict[str, Any]) -> None:
+    last = tally.rulings.last_seq
+    gone = last if how["takes back"] else 0
+    choice = how["choice"] if gone else how["choice"] or 1
+    row = last + 1, how["pair"], how["turn"], lead, how["unmasked"], choice
+    tally.add_rulings([(*row, 1, how["probability"], "sample", "2026-01-01", gone, 1)])
+
+
+def texts(rows: Rows, seed: int) -> list[tuple[Any, ...]]:
+    """Answers whose lengths differ, some of which are not known."""
+    rng = np.random.default_rng(seed)
+    every = [(key, name, turn) for key in rows.categories for name in "abc" for turn in (1, 2)]
+    return [
+        (*each, *map(int, rng.integers(0, (900, 200, 4, 6, 5))))
+        for each in every
+        if rng.random() < 0.9
+    ]
 
 
 def begun(rows: Rows) -> Tally:
@@ -103,6 +148,19 @@ def happen(rows: Rows, tally: Tally, what: str, how: Any) -> None:
         tally.baselines.tell(np.array([0]), np.array([[how, how]], np.int8))
     elif what == "probabilities":
         tally.set_probabilities(list(zip(rows.pairs.values(), how, strict=True)))
+    elif what == "rulings" and rows.annotators:
+        for each in how:
+            rule(tally, next(iter(rows.annotators.values()))[0], each)
+    elif what == "unmasked" and rows.annotators:
+        lead = next(iter(rows.annotators.values()))[0]
+        tally.tell_unmasked([(pair, 1, lead) for pair in sorted(how)])
+    elif what == "texts":
+        tally.background.set_answers(texts(rows, how))
+    elif what == "renamed" and rows.annotators:
+        number, group = list(rows.annotators.values())[-1]
+        tally.add_annotators([(number, how, group)])
+    elif what == "failures" and tally.last_verdict_seq:
+        tally.failures.add([(tally.last_verdict_seq, how)])
     elif what == "probability":
         tally.set_probabilities([(next(iter(rows.pairs.values())), how)])
 
