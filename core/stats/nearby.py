@@ -115,26 +115,33 @@ def longer_on(view: View, items: Longs) -> Longs:
     return np.where(known, (more > LONGER_BY) + 2 * (more < -LONGER_BY), 0)
 
 
-def _texts(view: View) -> Longs:
-    """Which combinations of "both texts are known" and "the longer model" occur on items."""
+def _texts(view: View) -> tuple[Longs, Longs]:
+    """Whether both texts of items are known, and the longer model; alike ones together."""
 
     def rows(items: Longs) -> NDArray[Any]:
         return np.column_stack([gaps_on(view, items)[1], longer_on(view, items)])
 
-    (found,), _ = collapsed(view, Columns(("texts", view.tally.background.version), 2, rows))
-    return found
+    version = view.tally.background.version
+    (found,), times = collapsed(view, Columns(("texts", version), 2, rows))
+    return found, times
 
 
 def has_texts(view: View) -> bool:
     """Whether both answers of some selected item are known."""
-    return bool(_texts(view)[:, 0].any())
+    return bool(_texts(view)[0][:, 0].any())
+
+
+def without_texts(view: View) -> int:
+    """How many selected items miss an answer's text."""
+    found, times = _texts(view)
+    return int(times[found[:, 0] == 0].sum())
 
 
 def without_lengths(view: View) -> str:
     """Why lengths cannot be compared at all; empty where they can."""
     if not has_texts(view):
         return NO_TEXTS
-    if not _texts(view)[:, 1].any():
+    if not _texts(view)[0][:, 1].any():
         return f"no answer is more than {LONGER_BY} characters longer than the other"
     return ""
 
