@@ -108,9 +108,7 @@ def _both(setup: str, one: Voice, two: Voice) -> Columns:
     return Columns(("compared", setup, names), 2, rows, follows)
 
 
-def _by_pair(
-    view: View, columns: Columns
-) -> tuple[Longs, Longs, Longs, Longs, Floats | None]:
+def _by_pair(view: View, columns: Columns) -> tuple[Longs, Longs, Longs, Longs, Floats | None]:
     if view.design.weights is not None:
         about, sums, number = every_pair(view, MODELS_AND_CATEGORY, columns)
         weights = view.design.on(number)
@@ -128,12 +126,11 @@ def _estimate(
     # A vote changes one slice: the others are told as before.
     data = np.stack([agreeing, compared, times]).tobytes()
     key = ("slice", tuple(labels.items()), view.selection, view.options.level, chance)
-    known = view.tally.memo.get(key)
-    if known is None or known[0] != data:
-        known = data, _told(view, labels, (agreeing, compared, times), None, chance)
-        view.tally.memo.keep(key, known)
-    estimate: Estimate = known[1]
-    return estimate
+
+    def make() -> Estimate:
+        return _told(view, labels, (agreeing, compared, times), None, chance)
+
+    return view.tally.memo.unless_same(key, data, make)
 
 
 def _told(

@@ -74,9 +74,7 @@ def _lengths(view: View, items: Longs) -> Longs:
     about = tally.pair_table[tally.item_pair[items]].astype(np.int64)
     turn, column = tally.item_turn[items].astype(np.int64), COUNTED.index("characters")
     one, two = (
-        tally.background.counts(
-            tally.questions, tally.models, (about[:, 3], about[:, model], turn)
-        )
+        tally.background.counts(tally.questions, tally.models, (about[:, 3], about[:, model], turn))
         for model in (0, 1)
     )
     return np.where(one[1] & two[1], one[0][:, column] + two[0][:, column], -1)

@@ -38,6 +38,7 @@ from core.stats.rater_bias import (
 )
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
+from core.stats.sorting import grouped
 from core.stats.tally import BOTH_BAD
 from core.stats.view import View
 from core.text import many
@@ -93,7 +94,7 @@ class Halves:
         middle = np.array([self._middle[each] for each in rater.tolist()], np.int64)
         late = values[:, -1].astype(np.int64) >= middle
         self.alone.put(every, owner, rater << 1 | late, values)
-        keys, place = np.unique(owner << 1 | late, return_inverse=True)
+        keys, _, place = grouped(owner << 1 | late)
         sums = [np.bincount(place, each, len(keys)) for each in values.T]
         self.together.put(every, keys >> 1, keys & 1, np.stack(sums, axis=1))
 
@@ -173,7 +174,7 @@ def _take(
     width = max(len(pairs), 1)
     keys = said.rater * width + here.pair[said.item]
     # Choices come in order of seq: the first of each rater on a pair is when it was first met.
-    keys, first, place = np.unique(keys, return_index=True, return_inverse=True)
+    keys, first, place = grouped(keys)
     columns = []
     for rows, values in _measured(said, counts, longer, own=judge is None):
         columns.append(np.bincount(place[rows], weights=values, minlength=len(keys)))
@@ -188,18 +189,26 @@ def _halves(view: View, population: str, judge: int | None = None) -> Halves:
     return found
 
 
-def _tests(
-    view: View, kind: str, name: str, first: Longs, second: Longs, heard: bool
-) -> list[_Found]:
+def _tests(view: View, kind: str, name: str, halves: list[Longs], heard: bool) -> list[_Found]:
     """A rater's change from the first half to the second."""
+    level = view.options.level
+    data = np.concatenate(halves).tobytes()
+
+    def make() -> list[_Found]:
+        return _changes(kind, name, halves, heard, level)
+
+    return view.tally.memo.unless_same(("drift", kind, name, level), (data, heard), make)
+
+
+def _changes(kind: str, name: str, halves: list[Longs], heard: bool, level: float) -> list[_Found]:
     found: list[_Found] = []
     for number, measure in enumerate(MEASURES):
         part = slice(MOMENTS * number, MOMENTS * (number + 1))
         silent = measure == BAD and not heard
-        both = [moments_of(sums[part] * (not silent)) for sums in (first, second)]
+        both = [moments_of(sums[part] * (not silent)) for sums in halves]
         told = None
         if min(each.count for each in both) >= FEWEST_CLUSTERS:
-            told = change(both[0], both[1], view.options.level)
+            told = change(both[0], both[1], level)
         labels: dict[str, Label] = {"rater": name, "is": kind, "measure": measure}
         n = sum(each.n for each in both)
         found.append((labels, told, (both[0].count, both[1].count), n))
@@ -219,17 +228,17 @@ def _all_tests(view: View) -> list[_Found]:
     people = _halves(view, population)
     tests: list[_Found] = []
     for halves in _by_half(people.together).values():
-        tests += _tests(view, PEOPLE, population, halves[0], halves[1], _is_heard(halves))
+        tests += _tests(view, PEOPLE, population, halves, _is_heard(halves))
     heard = bool(tests) and _is_heard(_by_half(people.together)[0])
     each = _by_half(people.alone)
     votes = {number: int(sum(sums[_CHOICES] for sums in each[number])) for number in each}
     for number in sorted(each, key=lambda number: (-votes[number], number)):
         name = view.tally.annotators[number]
-        tests += _tests(view, ANNOTATOR, name, each[number][0], each[number][1], heard)
+        tests += _tests(view, ANNOTATOR, name, each[number], heard)
     for name, judge in present_judges(view).items():
         told = _by_half(_halves(view, population, judge).alone)
         halves = told.get(judge, [_NOTHING, _NOTHING])
-        tests += _tests(view, JUDGE, name, halves[0], halves[1], _is_heard(halves))
+        tests += _tests(view, JUDGE, name, halves, _is_heard(halves))
     return tests
 
 

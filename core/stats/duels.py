@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from core.stats.collapsed import word
 from core.stats.ledger import Floats, Ledger
 from core.stats.nearby import Longs, counts_near, kept, near, votes_near
+from core.stats.sorting import grouped
 from core.stats.view import View
 
 Bools = NDArray[np.bool_]
@@ -271,7 +272,7 @@ def _take(view: View, population: str, judge: str, kept: Duels, items: Longs | N
     ahead = fights & (like_judge >= like_annotator)
     behind = fights & (like_annotator >= like_judge)
     width = max(len(pairs), 1)
-    keys, place = np.unique(people.rater * width + here.pair[people.item], return_inverse=True)
+    keys, _, place = grouped(people.rater * width + here.pair[people.item])
     owner = keys % width
     columns = [
         np.bincount(place, weights=each, minlength=len(keys))

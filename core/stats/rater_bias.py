@@ -39,6 +39,7 @@ from core.stats.observed import (
 )
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
+from core.stats.sorting import grouped
 from core.stats.tally import BOTH_BAD, MODEL_2
 from core.stats.view import View
 from core.text import many
@@ -112,7 +113,7 @@ def _parts(view: View, population: str, judge: int | None, pairs: Longs) -> Part
     said = people if judge is None else verdicts_near(view, here, judge)
     counts, longer = counts_near(here, people), longer_on(view, here.items)
     width = max(len(pairs), 1)
-    keys, place = np.unique(said.rater * width + here.pair[said.item], return_inverse=True)
+    keys, _, place = grouped(said.rater * width + here.pair[said.item])
     columns = []
     for each in deviations(said, counts, longer, own=judge is None):
         mine = place[each.places]
@@ -140,6 +141,15 @@ class _Tested:
 
 
 def _tests(view: View, kind: str, name: str, sums: Longs, heard: bool) -> list[_Tested]:
+    key, level = ("rater_bias", kind, name, view.options.level), view.options.level
+
+    def make() -> list[_Tested]:
+        return _tested(kind, name, sums, heard, level)
+
+    return view.tally.memo.unless_same(key, (sums.tobytes(), heard), make)
+
+
+def _tested(kind: str, name: str, sums: Longs, heard: bool, level: float) -> list[_Tested]:
     tests = []
     for number, measure in enumerate(MEASURES):
         # Where nobody ever says both bad, there is nothing to test, and no room to take from
@@ -148,7 +158,7 @@ def _tests(view: View, kind: str, name: str, sums: Longs, heard: bool) -> list[_
         mine = moments_of(sums[MOMENTS * number :][:MOMENTS] * (not silent))
         labels: dict[str, Label] = {"rater": name, "is": kind, "measure": measure}
         enough = mine.count >= FEWEST_CLUSTERS
-        told = mean_difference(mine, view.options.level) if enough else None
+        told = mean_difference(mine, level) if enough else None
         tests.append(_Tested(labels, mine, told))
     return tests
 

@@ -48,7 +48,6 @@ from core.stats.style_fit import (
     Trials,
     fit,
     joint_error,
-    joint_error_on,
 )
 from core.stats.view import View
 
@@ -61,6 +60,9 @@ LONGER = "longer wins"
 
 WIDTH = 6
 """Numbers of an item that :func:`raters` tells."""
+
+_MATCH = 20
+"""Bits for the second model of a match-up."""
 
 _UNIT = "log-odds"
 _SIDE = (0.0, 1.0, -1.0)
@@ -91,7 +93,9 @@ def raters(view: View) -> dict[str, Columns]:
     found = {}
     for name in view.populations:
         if collapsed(view, votes(view, name))[0][0].any():
-            found[name] = _decisive(view, ("votes", view.vote_key(name)), partial(_voted, view, name))
+            found[name] = _decisive(
+                view, ("votes", view.vote_key(name)), partial(_voted, view, name)
+            )
     for name, judge in present_judges(view).items():
         said = cells(view, judge)
         if (collapsed(view, said)[0][0] > FAILED).any():
@@ -216,10 +220,44 @@ def _joint_error(view: View, judge: str, people: str, column: int) -> float:
     assert isinstance(two, StyleFit)
     if one.kinds is None:
         return joint_error(one, two, column)
-    said = raters(view)
-    (about, *counts), times = collapsed_pairs(view, MODELS, said[judge], said[people])
-    trials = _kinds(view, about, counts[0], times), _kinds(view, about, counts[1], times)
-    return joint_error_on(one, two, column, trials, times.astype(np.float64))
+    # Both are sums over a pair's choices by side, so that products of their counts say what the
+    # influences have in common.
+    about, products = _products(view, raters(view)[judge], raters(view)[people])
+    each = np.ones((len(about), WIDTH // 2), np.int64)
+    rows = _kinds(view, about, np.concatenate([each, each], axis=1), np.ones(len(about), np.int64))
+    first, second = (
+        np.stack(fitted.moves(rows, column)).reshape(2, -1, 3).swapaxes(0, 1).reshape(-1, WIDTH)
+        for fitted in (one, two)
+    )
+    shared = float(np.einsum("ca,cab,cb->", first, products, second))
+    errors = [float(each.errors[each.columns.index(column)]) for each in (one, two)]
+    return float(np.sqrt(max(errors[0] ** 2 + errors[1] ** 2 - 2 * shared, 0.0)))
+
+
+def _products(view: View, one: Columns, two: Columns) -> tuple[Longs, Longs]:
+    """Σ over pairs of answers of the products of two raters' choices, by their models.
+
+    Returns:
+        Models, shape (match-ups, 2), and the products, shape (match-ups, 6, 6).
+    """
+
+    def terms(values: Floats) -> Longs:
+        counts = values.astype(np.int64)
+        return (counts[:, :WIDTH, None] * counts[:, None, WIDTH:]).reshape(-1, WIDTH**2)
+
+    def parts(pairs: Longs) -> Parts:
+        here = near(view, pairs)
+        said = np.concatenate([one.rows(here.items), two.rows(here.items)], axis=1)
+        sums = [np.bincount(here.pair, each, len(pairs)) for each in said.T]
+        match = view.tally.pair_table[pairs].astype(np.int64)
+        values = np.stack(sums, axis=1)
+        both = np.flatnonzero(values[:, :WIDTH].any(axis=1) & values[:, WIDTH:].any(axis=1))
+        return both, (match[:, 0] << _MATCH | match[:, 1])[both], values[both]
+
+    name, follows = ("products", one.key, two.key), one.follows and two.follows
+    cells, sums = kept_by_pair(view, name, 2 * WIDTH, terms, parts, follows).sums()
+    models = np.stack([cells >> _MATCH, cells & ((1 << _MATCH) - 1)], axis=1)
+    return models, sums.reshape(-1, WIDTH, WIDTH)
 
 
 def effect(view: View, labels: dict[str, Label], column: int, fitted: StyleFit | str) -> Estimate:

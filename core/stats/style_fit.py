@@ -67,9 +67,7 @@ class Trials:
     def only(self, mine: Bools) -> Trials:
         """Some of the rows."""
         rows = (self.one, self.two, self.cluster, self.won, self.total, self.x)
-        times, kind = (
-            None if each is None else each[mine] for each in (self.times, self.kind)
-        )
+        times, kind = (None if each is None else each[mine] for each in (self.times, self.kind))
         return Trials(*(each[mine] for each in rows), self.models, times, kind)
 
     def collapsed(self) -> Trials:
@@ -132,23 +130,23 @@ class StyleFit:
         """How many clusters there are."""
         return len(self.clusters) if self.times is None else int(self.times.sum())
 
-    def influence_on(self, trials: Trials, clusters: int) -> Floats:
-        """The influence of other clusters with the same kinds of rows, shape (clusters, columns).
+    def moves(self, rows: Trials, column: int) -> tuple[Floats, Floats]:
+        """How far a choice for the first model, and one for the second, move a coefficient.
 
         Args:
-            trials: with the clusters numbered 0 … clusters − 1.
+            rows: one of each kind; where a kind was not used, nothing is moved.
+            column: the covariate.
         """
-        assert trials.kind is not None
+        assert rows.kind is not None
         assert self.kinds is not None
         assert self.pulls is not None
         assert self.parameters is not None
-        trials = trials.only(np.isin(trials.kind, self.kinds))
-        size, x = trials.models, trials.x[:, self.columns]
+        size, x = rows.models, rows.x[:, self.columns]
         theta, beta = self.parameters[:size], self.parameters[size:]
-        eta = theta[trials.one] - theta[trials.two] + x @ beta
-        pull = (self.pulls[:, trials.one] - self.pulls[:, trials.two]).T + x @ self.pulls[:, size:].T
-        residual = trials.won - trials.total / (1 + np.exp(-eta))
-        return _summed(pull * residual[:, None], trials.cluster, clusters)
+        chance = 1 / (1 + np.exp(-(theta[rows.one] - theta[rows.two] + x @ beta)))
+        mine = self.pulls[self.columns.index(column)]
+        pull = (mine[rows.one] - mine[rows.two] + x @ mine[size:]) * np.isin(rows.kind, self.kinds)
+        return np.asarray(pull * (1 - chance)), np.asarray(-pull * chance)
 
 
 class _Endless(Exception):
@@ -342,22 +340,6 @@ class _Problem:
 def _summed(rows: Floats, place: Longs, size: int) -> Floats:
     columns = [np.bincount(place, weights=column, minlength=size) for column in rows.T]
     return np.stack(columns, axis=1)
-
-
-def joint_error_on(
-    one: StyleFit, two: StyleFit, column: int, trials: tuple[Trials, Trials], times: Floats
-) -> float:
-    """As :func:`joint_error`, over clusters that are alike in what both fits look at.
-
-    Args:
-        trials: the rows of each fit, with the clusters numbered as ``times`` are.
-        times: how many clusters each of these stands for.
-    """
-    moved = np.zeros(len(times))
-    for fitted, rows, sign in ((one, trials[0], 1.0), (two, trials[1], -1.0)):
-        place = fitted.columns.index(column)
-        moved += sign * fitted.influence_on(rows, len(times))[:, place]
-    return float(np.sqrt(times @ moved**2))
 
 
 def joint_error(one: StyleFit, two: StyleFit, column: int) -> float:
