@@ -204,7 +204,8 @@ def _seen(view: View) -> tuple[Longs, Longs]:
 
     def rows(items: Longs) -> Longs:
         said = [each.rows(items).any(axis=1) for each in every]
-        return np.any([np.zeros(len(items), np.bool_), *said], axis=0)[:, None].astype(np.int64)
+        found = np.any([np.zeros(len(items), np.bool_), *said], axis=0)
+        return np.asarray(found[:, None], np.int64)
 
     key = ("said", *(each.key for each in every))
     columns = Columns(key, 1, rows, all(each.follows for each in every))

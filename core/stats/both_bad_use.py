@@ -117,7 +117,8 @@ def _by_third(view: View, edges: tuple[int, ...], of: Columns) -> Columns:
     def rows(items: Longs) -> Longs:
         here = _thirds(view, edges, items)[:, None] == np.arange(_SORTS)
         told = np.asarray(of.rows(items), np.int64)
-        return (told[:, :, None] * here[:, None, :]).reshape(len(items), of.width * _SORTS)
+        apart = told[:, :, None] * here[:, None, :]
+        return np.asarray(apart.reshape(len(items), of.width * _SORTS))
 
     key = ("by third", edges, view.tally.background.version, of.key)
     return Columns(key, of.width * _SORTS, rows, of.follows)

@@ -85,7 +85,7 @@ class Halves:
         was = cells >> 1, pairs[before], gone[:, -1].astype(np.int64)
         now = rater, pairs[owner], values[:, -1].astype(np.int64)
         others = self._move(was, now)
-        others = np.setdiff1d(others, pairs)
+        others = others[~np.isin(others, pairs)]
         kept, cells, same = self.alone.parts(others)
         every = np.concatenate([pairs, others])
         owner = np.concatenate([owner, len(pairs) + kept])
@@ -121,7 +121,7 @@ class Halves:
             low, high = np.searchsorted(met, ends)
             moved.append(pair[low:high])
             self._met[rater], self._middle[rater] = (met, pair), middle
-        return np.unique(np.concatenate(moved))
+        return grouped(np.concatenate(moved))[0]
 
 
 _Met = tuple[Longs, Longs, Longs]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.growing import Growing
+from core.stats.sorting import grouped
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -128,7 +129,7 @@ class Ledger:
         return np.concatenate([np.array(used, np.int64), np.arange(start, end)])
 
     def _places(self, cells: Longs) -> Longs:
-        found, which = np.unique(cells, return_inverse=True)
+        found, _, which = grouped(cells)
         places = np.empty(len(found), np.int64)
         for number, cell in enumerate(found.tolist()):
             places[number] = self._place.setdefault(cell, len(self._place))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from core.stats.view import View
 
 Longs = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+T = TypeVar("T")
 
 Parts = tuple[Longs, Longs, Floats]
 """Of each part of a ledger its cluster's place, its cell, its numbers; see :meth:`Ledger.put`."""
@@ -179,10 +181,10 @@ def kept_by_pair(
 def kept(
     view: View,
     name: Hashable,
-    make: Callable[[], Any],
-    take: Callable[[Any, Longs | None], None],
+    make: Callable[[], T],
+    take: Callable[[T, Longs | None], None],
     follows: bool = True,
-) -> Any:
+) -> T:
     """What ``make`` makes, kept for as long as ``take`` can bring it up to date.
 
     Args:
@@ -193,7 +195,7 @@ def kept(
     merged = view.options.merge_both_bad
     key = ("kept", name, view.selection, merged, view.tally.background.version)
 
-    def find() -> Any:
+    def find() -> T:
         if view.follows_votes and follows:
             return view.tally.censuses.followed(key, make, take)
         anew = make()

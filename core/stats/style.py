@@ -148,7 +148,7 @@ def scales(view: View) -> Floats:
 
     _, sums = kept_by_pair(view, "scales", 1 + len(EFFECTS), terms, parts).sums()
     items, *squares = sums.sum(axis=0).tolist()
-    return np.sqrt(np.array(squares) / max(items, 1))
+    return np.asarray(np.sqrt(np.array(squares) / max(items, 1)))
 
 
 def trials_of(view: View, said: Observed, unit: Floats) -> Trials:
@@ -252,7 +252,8 @@ def _products(view: View, one: Columns, two: Columns) -> tuple[Longs, Longs]:
         match = view.tally.pair_table[pairs].astype(np.int64)
         values = np.stack(sums, axis=1)
         both = np.flatnonzero(values[:, :WIDTH].any(axis=1) & values[:, WIDTH:].any(axis=1))
-        return both, (match[:, 0] << _MATCH | match[:, 1])[both], values[both]
+        cells = match[both, 0] << _MATCH | match[both, 1]
+        return both.astype(np.int64), cells.astype(np.int64), values[both].astype(np.float64)
 
     name, follows = ("products", one.key, two.key), one.follows and two.follows
     cells, sums = kept_by_pair(view, name, 2 * WIDTH, terms, parts, follows).sums()

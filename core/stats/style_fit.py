@@ -66,9 +66,11 @@ class Trials:
 
     def only(self, mine: Bools) -> Trials:
         """Some of the rows."""
-        rows = (self.one, self.two, self.cluster, self.won, self.total, self.x)
-        times, kind = (None if each is None else each[mine] for each in (self.times, self.kind))
-        return Trials(*(each[mine] for each in rows), self.models, times, kind)
+        one, two, cluster = self.one[mine], self.two[mine], self.cluster[mine]
+        won, total, x = self.won[mine], self.total[mine], self.x[mine]
+        times = None if self.times is None else self.times[mine]
+        kind = None if self.kind is None else self.kind[mine]
+        return Trials(one, two, cluster, won, total, x, self.models, times, kind)
 
     def collapsed(self) -> Trials:
         """The rows of each kind added up, times and all; the same rows where no kinds are told."""
