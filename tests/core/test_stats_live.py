@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -377,10 +378,10 @@ def larger(seed: int) -> Rows:
         name, group = names[who]
         seq = rows.vote(place[0], name, choice, place[1], left, target, group)
         said += [seq] if 1 <= choice <= 4 else []
-    for judge in ("gpt", "llama"):
-        for pair in pairs:
-            for left in (1, 2) if judge == "gpt" else (1,):
-                rows.verdict(pair, judge, int(rng.integers(0, 5)), left=left)
+    for judge, pair, turn in product(("gpt", "llama"), pairs, (1, 2)):
+        for left in (1, 2) if judge == "gpt" else (1,):
+            choice = int(rng.choice(5, p=(0.05, 0.4, 0.3, 0.15, 0.1)))
+            rows.verdict(pair, judge, choice, turn, left)
     return rows
 
 
