@@ -29,8 +29,11 @@ T = TypeVar("T")
 NOWHERE: Final = -1
 """The place of a cluster that is not counted."""
 
-_KEPT = 256
+MANY: Final = 512
 """Censuses kept at once; the one that nobody asked for longest makes room."""
+
+FEW: Final = 64
+"""The same of sums by pair of answers, which take more room."""
 
 _FEW = 64
 """New patterns that are sorted in one by one; more of them are sorted together."""
@@ -172,10 +175,12 @@ class Censuses:
 
     Args:
         journal: which items changed.
+        most: how much is kept at once.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, most: int = MANY) -> None:
         self._journal = journal
+        self._most = most
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
 
     def followed(
@@ -197,7 +202,7 @@ class Censuses:
             known = _Kept(make(), journal.epoch, journal.mark)
             take(known.thing, None)
             self._kept[key] = known
-            if len(self._kept) > _KEPT:
+            if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         elif changed.size:
             take(known.thing, changed)

@@ -103,8 +103,8 @@ class Duels:
     """The sums of one judge."""
 
     def __init__(self) -> None:
-        self._alone = Ledger(4, terms)
-        self._couples = Ledger(4, _products)
+        self._alone = Ledger(4, terms, np.int32)
+        self._couples = Ledger(4, _products, np.int32)
         self._crowded: set[int] = set()
 
     def put(self, pairs: Longs, owner: Longs, category: Longs, annotator: Longs, v: Floats) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from core.stats.growing import Growing
 from core.stats.sorting import grouped
@@ -39,9 +39,12 @@ class Ledger:
     Args:
         columns: numbers of a part.
         terms: what a part adds to the sums of its cell, shape (parts, sums); of its numbers only.
+        dtype: what the numbers of a part are kept as, which must hold them without loss.
     """
 
-    def __init__(self, columns: int, terms: Callable[[Floats], Longs]) -> None:
+    def __init__(
+        self, columns: int, terms: Callable[[Floats], Longs], dtype: DTypeLike = np.float64
+    ) -> None:
         self._terms = terms
         self._place: dict[int, int] = {}
         self._keys = Growing(np.int64)
@@ -50,7 +53,7 @@ class Ledger:
         self._before = Growing(np.int32)  # by part, the one before + 1
         self._cells = Growing(np.int32)  # by part, the place of its cell
         self._owners = Growing(np.int32)  # by part, its cluster + 1; 0: it is free
-        self._values = Growing(np.float64, columns)
+        self._values = Growing(dtype, columns)
         self._free: list[int] = []
 
     def put(self, clusters: Longs, owner: Longs, cells: Longs, values: Floats) -> None:

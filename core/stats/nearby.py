@@ -197,7 +197,7 @@ def kept(
 
     def find() -> T:
         if view.follows_votes and follows:
-            return view.tally.censuses.followed(key, make, take)
+            return view.tally.ledgers.followed(key, make, take)
         anew = make()
         take(anew, None)
         return anew

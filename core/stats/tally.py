@@ -23,7 +23,7 @@ from core.records import Score
 from core.stats.background import Background
 from core.stats.beside import BaselineWords, FailureNames
 from core.stats.cells import Cells
-from core.stats.census import Censuses
+from core.stats.census import FEW, Censuses
 from core.stats.growing import Growing
 from core.stats.journal import Journal
 from core.stats.log import IntArray, Log, Names, Raters, blocks, check_range
@@ -64,6 +64,7 @@ class Tally:
         baselines: what judges that need no model say.
         background: what is known of answers and judges besides; fed apart.
         censuses: what statistics keep of items, so that a vote costs them what it changes.
+        ledgers: what they keep of pairs of answers.
         memo: what else they keep.
         rulings: what leads decided; told by :meth:`add_rulings`.
         unmasked: item and lead's annotator number of every case whose names its lead has seen;
@@ -74,7 +75,7 @@ class Tally:
     def __init__(self) -> None:
         self.background = Background()
         self._journal = Journal()
-        self.censuses = Censuses(self._journal)
+        self.censuses, self.ledgers = Censuses(self._journal), Censuses(self._journal, FEW)
         self.memo = Memo()
         self._revoked: list[int] = []
         self._pair_number: dict[int, int] = {}
