@@ -155,21 +155,6 @@ def clusters_of(values: Floats, cluster: Longs) -> Clusters:
     return Clusters(total, size)
 
 
-def by_rater(rater: Longs, cluster: Longs, values: Floats) -> dict[int, Clusters]:
-    """The clusters of each rater; those of two raters are apart."""
-    if not len(rater):
-        return {}
-    width = int(cluster.max()) + 1
-    keys, total, size = summed_by(rater * width + cluster, values)
-    whose = keys // width
-    raters, starts = np.unique(whose, return_index=True)
-    ends = [*starts[1:].tolist(), len(keys)]
-    return {
-        int(number): Clusters(total[start:end], size[start:end])
-        for number, start, end in zip(raters, starts.tolist(), ends, strict=True)
-    }
-
-
 def mean_difference(data: Clusters | Moments, level: float) -> Told:
     """A mean of differences between −1 and 1 against 0, by Student's t over clusters.
 

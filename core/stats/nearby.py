@@ -111,7 +111,7 @@ def gaps_on(view: View, items: Longs) -> tuple[Longs, Bools]:
 
 
 def longer_on(view: View, items: Longs) -> Longs:
-    """As :func:`core.stats.observed.longer_model`, of some items of the tally."""
+    """Which model's answer is longer by more than :data:`LONGER_BY`: 1, 2, or 0; by item."""
     difference, known = gaps_on(view, items)
     more = difference[:, COUNTED.index("characters")]
     return np.where(known, (more > LONGER_BY) + 2 * (more < -LONGER_BY), 0)
