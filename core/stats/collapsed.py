@@ -198,8 +198,9 @@ def collapsed(view: View, *columns: Columns) -> tuple[list[Longs], Longs]:
         return np.arange(len(tally.item_turn))
 
     key = ("items", view.selection, *(each.key for each in columns))
-    found = _patterns(view, key, columns, everything, lambda items: items, rows_of)
-    return _apart(found, [each.width for each in columns])
+    widths = [each.width for each in columns]
+    found = _patterns(view, key, columns, sum(widths), everything, lambda items: items, rows_of)
+    return _apart(found, widths)
 
 
 def collapsed_pairs(
@@ -223,8 +224,9 @@ def collapsed_pairs(
 
     key = ("pairs", about, view.selection, *(each.key for each in columns))
     rows_of = partial(_pair_rows, view, about, columns)
-    found = _patterns(view, key, columns, everything, pairs_of, rows_of)
-    return _apart(found, [len(about), *(each.width for each in columns)])
+    widths = [len(about), *(each.width for each in columns)]
+    found = _patterns(view, key, columns, sum(widths), everything, pairs_of, rows_of)
+    return _apart(found, widths)
 
 
 def every_item(view: View, *columns: Columns) -> list[Rows]:
@@ -290,13 +292,14 @@ def _patterns(
     view: View,
     key: Hashable,
     columns: tuple[Columns, ...],
+    width: int,
     everything: Callable[[], Longs],
     clusters_of: Callable[[Longs], Longs],
     rows_of: Callable[[Longs], tuple[Rows, NDArray[np.bool_]]],
 ) -> Patterns:
     def find() -> Patterns:
         if view.follows_votes and all(each.follows for each in columns):
-            return view.tally.censuses.patterns(key, everything, clusters_of, rows_of)
+            return view.tally.censuses.patterns(key, everything, clusters_of, rows_of, width)
         rows, counted = rows_of(everything())
         return patterns_of(rows[counted])
 

@@ -64,7 +64,7 @@ def test_what_a_vote_changes_is_told_before_what_takes_long(study: Path) -> None
 
 
 def test_a_steady_stream_of_votes_starves_no_statistic(study: Path) -> None:
-    slow = ("alt_test", "drift", "style")
+    slow = ("ppi", "quadrants", "style")
     with refreshing(study, "coverage", *slow) as refresher:
         in_full(refresher)
         for number in range(len(slow)):
@@ -88,7 +88,7 @@ def test_kept_numbers_are_those_of_a_study_read_anew(study: Path, chosen: dict[s
 
 
 def test_nothing_is_computed_where_nothing_came(study: Path) -> None:
-    with refreshing(study, "agreement", "drift") as refresher:
+    with refreshing(study, "agreement", "quadrants") as refresher:
         in_full(refresher)
         assert refresher.catch_up().changed == ()
         assert not refresher.due
@@ -96,7 +96,7 @@ def test_nothing_is_computed_where_nothing_came(study: Path) -> None:
         with Store(study) as store:
             store.set({"elo_k": 8})
         assert refresher.catch_up().changed == ("agreement",)
-        assert refresher.due == ("drift",)
+        assert refresher.due == ("quadrants",)
 
 
 def test_following_tells_what_changed_until_told_to_end(study: Path) -> None:
@@ -111,9 +111,9 @@ def test_following_tells_what_changed_until_told_to_end(study: Path) -> None:
                 vote(study, "ann", 1)
         return waits > 1
 
-    with refreshing(study, "coverage", "drift") as refresher:
+    with refreshing(study, "coverage", "quadrants") as refresher:
         follow(refresher, lambda numbers: told.append(numbers.changed), wait)
-    assert told == [("coverage",), ("drift",), ("coverage",), ("drift",)]
+    assert told == [("coverage",), ("quadrants",), ("coverage",), ("quadrants",)]
 
 
 def test_the_command_prints_a_line_for_each_change_and_ends_when_interrupted(study: Path) -> None:
