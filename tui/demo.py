@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
 
 import sample_data
 from core.errors import TiebreakError
@@ -29,10 +28,7 @@ from tui.importing import import_path
 from tui.judging import work
 from tui.live import options_of
 from tui.session import Session
-from tui.tables import result_lines
-
-if TYPE_CHECKING:
-    from core.stats.results import Result
+from tui.tables import report_lines
 
 BASELINES = ("longer-answer", "most-headings", "coin")
 SEED = "the sample study"
@@ -198,15 +194,15 @@ def run_headless(study: Path) -> list[str]:
 
         feed = Feed(store, Tally())
         feed.catch_up()
-        results = compute(feed.tally, options_of(store))
+        options = options_of(store)
+        numbers = report_lines(compute(feed.tally, options), options.people)
         counts = store.reading.counts()
         gold = Counter(row["decided_by"].value for row in gold_rows(store, Options()))
         intact = not store.verify()
-    return _report(results, counts, cast, verdicts, gold, intact)
+    return [*_job_lines(counts, cast, verdicts, gold, intact), "", *numbers]
 
 
-def _report(
-    results: list[Result],
+def _job_lines(
     counts: dict[str, int],
     cast: dict[str, int],
     verdicts: int,
@@ -215,7 +211,7 @@ def _report(
 ) -> list[str]:
     rule = "─" * 78
     votes = ", ".join(f"{name} {count}" for name, count in cast.items())
-    lines = [
+    return [
         "Tiebreak demo: the sample study, from a file to gold labels",
         "The annotators are SIMULATED, and the judges are baselines that need no model.",
         rule,
@@ -230,6 +226,3 @@ def _report(
         f"chain      {'intact' if intact else 'BROKEN'}",
         rule,
     ]
-    for result in results:
-        lines += ["", *result_lines(result, 100)]
-    return lines

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from core.numbers import span, value_text
+from core.reporting.findings import findings
 from core.text import cell_width, one_line
 
 if TYPE_CHECKING:
@@ -18,12 +20,16 @@ _GAP = "  "
 _PLAIN = ("count", "points")
 """Units of numbers that have no interval by their nature, which their result says once."""
 
+_NO_VALUE = "—"
 _WORST = -2
 """Where a row has what failures could make of its number."""
 
 _ALLOW = "failures allow"
 _READABLE = 10
 """Cells of a label that tell it from others well enough."""
+
+_MOST_REASONS = 3
+"""Reasons that the line of an empty result gives."""
 
 _BAR = 21
 """Cells of the bar that draws an interval on the scale from 0 to 1."""
@@ -40,8 +46,42 @@ def result_lines(result: Result, width: int = 100, *, notes: bool = True) -> lis
     lines += [line for line, _ in table_lines(result, width)]
     if notes:
         said = [*result.notes, *result.assumptions]
-        lines += ["", *(f"· {one_line(note, 2000)}" for note in said)] if said else []
+        lines += ["", *_listed(said, width)] if said else []
     return lines
+
+
+def report_lines(results: Sequence[Result], people: str, width: int = 100) -> list[str]:
+    """All results: what they come to, the tables, and last a line for each that is empty so far.
+
+    Args:
+        people: what the rows of votes are called, see :class:`core.stats.options.Options`.
+    """
+    lines = ["What it comes to", "", *_listed(findings(results, people), width)]
+    empty: list[str] = []
+    for result in results:
+        if any(estimate.value is not None for estimate in result.estimates):
+            lines += ["", "", *result_lines(result, width)]
+        else:
+            empty.append(f"{result.id}: {_why_empty(result)}")
+    if empty:
+        lines += ["", "", "Nothing to show yet", "", *_listed(empty, width)]
+    return lines
+
+
+def _listed(sentences: Iterable[str], width: int) -> list[str]:
+    lines: list[str] = []
+    for sentence in sentences:
+        text = one_line(sentence, 2000)
+        lines += wrap(text, width, initial_indent="· ", subsequent_indent="  ")
+    return lines
+
+
+def _why_empty(result: Result) -> str:
+    """The reasons of its rows, the most frequent first; of no row, its first note."""
+    reasons = Counter(estimate.reason for estimate in result.estimates)
+    if reasons:
+        return "; ".join(reason for reason, _ in reasons.most_common(_MOST_REASONS))
+    return result.notes[0] if result.notes else "no rows"
 
 
 def table_lines(result: Result, width: int) -> list[tuple[str, int | None]]:
@@ -61,6 +101,7 @@ def table_lines(result: Result, width: int) -> list[tuple[str, int | None]]:
         for row in rows:
             if worst := row.cells.pop(_WORST):
                 row.reason = f"{_ALLOW} {worst}"
+    shared = _shared(rows, labels)
     widths = _widths([header, *(row.cells for row in rows)], labels, width)
     total = sum(widths) + len(_GAP) * (len(widths) - 1)
     fits = total + len(_GAP) + _BAR <= width
@@ -71,7 +112,24 @@ def table_lines(result: Result, width: int) -> list[tuple[str, int | None]]:
         # A reason is a sentence: it gets lines of its own, under the row that it explains.
         why = wrap(row.reason, width, initial_indent="    ↳ ", subsequent_indent="      ")
         lines += [(line, None) for line in why]
+    for mark, reason in shared.items():
+        indent = " " * (len(mark) + 1)
+        said = wrap(reason, width, initial_indent=f"{mark} ", subsequent_indent=indent)
+        lines += [(line, None) for line in said]
     return [(line.rstrip(), place) for line, place in lines]
+
+
+def _shared(rows: Sequence[_Row], labels: int) -> dict[str, str]:
+    """Move what several rows say under the table, once, and put its mark where it is missing."""
+    often = Counter(row.reason for row in rows if row.reason)
+    marks: dict[str, str] = {}
+    for row in rows:
+        if often[row.reason] > 1:
+            mark = marks.setdefault(row.reason, f"[{len(marks) + 1}]")
+            # In the place of the interval if there is a value, else in that of the value.
+            row.cells[labels + (row.cells[labels] != _NO_VALUE)] = mark
+            row.reason = ""
+    return {mark: reason for reason, mark in marks.items()}
 
 
 def _has_room(lines: Sequence[Sequence[str]], labels: int, width: int) -> bool:
@@ -104,7 +162,9 @@ class _Row:
 def _row(columns: Sequence[str], estimate: Estimate) -> _Row:
     labels = [one_line(str(estimate.labels.get(name, "")), _WIDEST_LABEL) for name in columns]
     if estimate.value is None:
-        return _Row([*labels, "—", "", "", str(estimate.n)], "", one_line(estimate.reason, 300))
+        return _Row(
+            [*labels, _NO_VALUE, "", "", str(estimate.n)], "", one_line(estimate.reason, 300)
+        )
     interval, reason = "", ""
     if estimate.low is not None and estimate.high is not None:
         interval = span(estimate.low, estimate.high, estimate.unit)

@@ -53,8 +53,28 @@ def _ranking(result: Result, people: str) -> Iterator[str]:
             f"Ranked by {people} votes (log-odds; models whose intervals overlap share a tier): "
             f"{listed}."
         )
+        yield from _apart_in_a_tier([each for each in rows if each.value is not None])
     elif rows:
         yield f"No ranking by {people} votes: {rows[0].reason}."
+
+
+def _apart_in_a_tier(rows: Sequence[Estimate]) -> Iterator[str]:
+    """A chain of overlaps links models that differ clearly: a tier alone would hide that."""
+    tiers: dict[str, list[Estimate]] = {}
+    for each in rows:
+        tiers.setdefault(str(each.labels.get("tier", "")), []).append(each)
+    for tier, members in tiers.items():
+        first = max(members, key=lambda each: each.value or 0.0)
+        below = [
+            str(each.labels["model"])
+            for each in members
+            if first.low is not None and each.high is not None and each.high < first.low
+        ]
+        if below:
+            yield (
+                f"Tier {tier} is a chain of overlaps: within it the whole interval of "
+                f"{' and of '.join(below)} lies below that of {first.labels['model']}."
+            )
 
 
 def _agreement(result: Result, people: str) -> Iterator[str]:

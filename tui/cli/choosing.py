@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from core.times import epoch
+from tui.cli.figures import Whole
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -23,7 +24,7 @@ def _as_time(context: click.Context, parameter: click.Parameter, value: str | No
 
 
 _FILTERS = (
-    click.option("--turn", type=click.IntRange(0), help="Only this turn; 0: whole conversations."),
+    click.option("--turn", type=Whole(0), help="Only this turn; 0: whole conversations."),
     click.option("--category", help="Only questions of this category."),
     click.option("--group", help="Only annotators of this group."),
     click.option(
@@ -73,9 +74,7 @@ _OPTIONS = (
         show_default=True,
         help="Votes on pairs that were drawn with unequal probability.",
     ),
-    click.option(
-        "--seed", type=click.IntRange(0), default=0, show_default=True, help="Resampling."
-    ),
+    click.option("--seed", type=Whole(0), default=0, show_default=True, help="Resampling."),
 )
 
 

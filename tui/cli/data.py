@@ -12,6 +12,7 @@ import click
 from core.errors import TiebreakError
 from core.text import inert_json, many, one_line
 from tui.cli import Settings, example, say
+from tui.cli.figures import Whole
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -89,8 +90,8 @@ def pairs_command() -> None:
     ),
 )
 @click.option("--against", metavar="MODEL", help="Only pairs with this baseline model.")
-@click.option("--sample", type=click.IntRange(1), metavar="N", help="Only N of them, at random.")
-@click.option("--overlap", type=click.IntRange(1, 99), help="Votes wanted per pair.")
+@click.option("--sample", type=Whole(1), metavar="N", help="Only N of them, at random.")
+@click.option("--overlap", type=Whole(1, 99), help="Votes wanted per pair.")
 @as_json
 @click.pass_obj
 def pairs_make(

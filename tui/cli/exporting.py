@@ -16,6 +16,7 @@ from core.layouts.rows import AS_TIE, BOTH, DROP, KEEP, ORDERS, Options
 from core.text import displayable, inert_json, many, one_line
 from tui.cli import Settings, example, say
 from tui.cli.choosing import filtering, two_models
+from tui.cli.figures import Number, Whole
 
 if TYPE_CHECKING:
     from tui.exporting import Told
@@ -34,21 +35,21 @@ _CHOSEN = (
     ),
     click.option(
         "--majority",
-        type=click.FloatRange(0, 1, max_open=True),
+        type=Number(0, 1, max_open=True),
         default=_DEFAULT.rule.share,
         show_default=True,
         help="Gold by majority: the label needs more than this share of the votes.",
     ),
     click.option(
         "--threshold",
-        type=click.FloatRange(0, 1, min_open=True),
+        type=Number(0, 1, min_open=True),
         default=_DEFAULT.rule.threshold,
         show_default=True,
         help="Gold by dawid-skene: the probability that a label needs.",
     ),
     click.option(
         "--min-votes",
-        type=click.IntRange(1),
+        type=Whole(1),
         default=_DEFAULT.rule.min_votes,
         show_default=True,
         help="Gold: votes needed.",
@@ -72,14 +73,14 @@ _CHOSEN = (
     ),
     click.option(
         "--held-out",
-        type=click.FloatRange(0, 1),
+        type=Number(0, 1),
         default=_DEFAULT.held_out,
         show_default=True,
         help="Of two splits: the chance of a question to be in the second.",
     ),
     click.option(
         "--seed",
-        type=click.IntRange(0),
+        type=Whole(0),
         default=_DEFAULT.seed,
         show_default=True,
         help="Of splits and orders.",

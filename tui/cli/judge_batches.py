@@ -9,6 +9,7 @@ import click
 from core.text import many, one_line
 from tui.cli import Settings, example, say
 from tui.cli.data import as_json, show_json
+from tui.cli.figures import Whole
 
 
 @click.group("batch", epilog=example("tiebreak --db study.db judge batch export remote out.jsonl"))
@@ -24,7 +25,7 @@ def judge_batch() -> None:
 )
 @click.argument("name")
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--limit", type=click.IntRange(1), help="At most this many calls.")
+@click.option("--limit", type=Whole(1), help="At most this many calls.")
 @click.option("--retry-failed", is_flag=True, help="What failed before, too.")
 @as_json
 @click.pass_obj

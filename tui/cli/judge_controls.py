@@ -13,6 +13,7 @@ from core.text import many, one_line
 from tui.cli import Settings, example, say
 from tui.cli.data import as_json as json_option
 from tui.cli.data import show_json
+from tui.cli.figures import Number, Whole
 
 if TYPE_CHECKING:
     from core.records import Judge
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from db.store import Store
 
 judge_names = click.argument("names", nargs=-1, metavar="[NAME]...")
-PRICE = click.FloatRange(min=0)
+PRICE = Number(min=0)
 """Of a million tokens, or of all."""
 
 
@@ -63,7 +64,7 @@ def judge_cancel(settings: Settings, names: tuple[str, ...]) -> None:
 )
 @click.argument("name")
 @click.option("--cost", type=PRICE, help="In all, in the unit of the judge's prices.")
-@click.option("--tokens", type=click.IntRange(0), help="In all, sent and received together.")
+@click.option("--tokens", type=Whole(0), help="In all, sent and received together.")
 @click.option("--unlimited", is_flag=True, help="No limit any more.")
 @json_option
 @click.pass_obj

@@ -17,6 +17,7 @@ from core.text import many, one_line
 from tui.cli import Settings, example, say
 from tui.cli.data import as_json as json_option
 from tui.cli.data import show_json
+from tui.cli.figures import Whole
 from tui.cli.judge_controls import PRICE, chosen_judges, judge_names
 
 if TYPE_CHECKING:
@@ -31,15 +32,15 @@ if TYPE_CHECKING:
 @judge_names
 @click.option(
     "--concurrency",
-    type=click.IntRange(1, 4096),
+    type=Whole(1, 4096),
     default=8,
     show_default=True,
     help="Calls at once; fewer where a server asks for it.",
 )
-@click.option("--limit", type=click.IntRange(1), help="At most this many verdicts per judge.")
+@click.option("--limit", type=Whole(1), help="At most this many verdicts per judge.")
 @click.option(
     "--repeats",
-    type=click.IntRange(1, 100),
+    type=Whole(1, 100),
     default=1,
     show_default=True,
     help="Verdicts on each pair, turn and order.",
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 @click.option("--retry-failed", is_flag=True, help="First try once more what failed before.")
 @click.option(
     "--tries",
-    type=click.IntRange(1, 20),
+    type=Whole(1, 20),
     default=1,
     show_default=True,
     help="Calls for a verdict whose replies hold none.",

@@ -12,6 +12,7 @@ import click
 from core.text import displayable, one_line
 from tui.cli import Settings, as_name, example
 from tui.cli.data import as_json, show_json
+from tui.cli.figures import Whole
 
 if TYPE_CHECKING:
     from db.judge_watch import Watch
@@ -113,7 +114,7 @@ def _print(watch: Watch, *, is_one: bool) -> int:
 @click.option("--class", "kind", metavar="CLASS", help="Of this class only.")
 @click.option(
     "--last",
-    type=click.IntRange(1, 100_000),
+    type=Whole(1, 100_000),
     default=_LAST,
     show_default=True,
     help="List so many, the newest first.",

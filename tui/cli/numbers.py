@@ -58,15 +58,24 @@ def stats_command(
     if as_json:
         show_json({"format": 1, "statistics": [result.to_json() for result in results]})
         return
-    _show(results)
+    if only:
+        _show(results)
+        return
+    from tui.tables import report_lines
+
+    click.echo("\n".join(report_lines(results, options.people, _columns())))
 
 
 def _show(results: Iterable[Result]) -> None:
     from tui.tables import result_lines
 
-    width = shutil.get_terminal_size((100, 24)).columns
     for result in results:
-        click.echo("\n".join(result_lines(result, width)) + "\n")
+        click.echo("\n".join(result_lines(result, _columns())) + "\n")
+
+
+def _columns() -> int:
+    """Cells of the terminal; 100 where there is none."""
+    return shutil.get_terminal_size((100, 24)).columns
 
 
 def _follow(refresher: Refresher, as_json: bool) -> None:

@@ -10,6 +10,7 @@ import click
 from core.text import many
 from tui.cli import example
 from tui.cli.data import as_json, show_json
+from tui.cli.figures import Number, Whole
 
 if TYPE_CHECKING:
     from core.stats.planning import Crowd, Plan
@@ -22,28 +23,28 @@ def _crowd_options(command: Command) -> Command:
     for option in (
         click.option(
             "--overlap",
-            type=click.IntRange(1, 99),
+            type=Whole(1, 99),
             default=2,
             show_default=True,
             help="Votes on each pair.",
         ),
         click.option(
             "--ties",
-            type=click.FloatRange(0, 0.99),
+            type=Number(0, 0.99),
             default=0.25,
             show_default=True,
             help="Share of votes that prefer neither, between equals.",
         ),
         click.option(
             "--agreement",
-            type=click.FloatRange(0.5, 1),
+            type=Number(0.5, 1),
             default=0.8,
             show_default=True,
             help="How often two people agree who both prefer a model.",
         ),
         click.option(
             "--level",
-            type=click.FloatRange(0.5, 0.999),
+            type=Number(0.5, 0.999),
             default=0.95,
             show_default=True,
             help="Coverage of the interval.",
@@ -55,14 +56,14 @@ def _crowd_options(command: Command) -> Command:
 
 _power = click.option(
     "--power",
-    type=click.FloatRange(0.5, 0.999),
+    type=Number(0.5, 0.999),
     default=0.8,
     show_default=True,
     help="Chance to find it if it is there.",
 )
 _pairs = click.option(
     "--pairs",
-    type=click.IntRange(2, 10_000_000),
+    type=Whole(2, 10_000_000),
     metavar="N",
     help="Say what N pairs give, instead of how many are needed.",
 )
@@ -77,7 +78,7 @@ def plan_command() -> None:
     "win-rate",
     epilog=example("tiebreak plan win-rate 0.6", "tiebreak plan win-rate 0.55 --pairs 300 --json"),
 )
-@click.argument("share", type=float)
+@click.argument("share", type=Number())
 @_pairs
 @_power
 @_crowd_options
@@ -101,8 +102,8 @@ def plan_win_rate_command(
         "tiebreak plan agreement --kappa 0.4 --width 0.15",
     ),
 )
-@click.option("--kappa", type=float, metavar="K", help="Plan for Cohen's κ, expected at K.")
-@click.option("--width", type=float, metavar="W", help="Of the interval, from end to end.")
+@click.option("--kappa", type=Number(), metavar="K", help="Plan for Cohen's κ, expected at K.")
+@click.option("--width", type=Number(), metavar="W", help="Of the interval, from end to end.")
 @_pairs
 @_crowd_options
 @as_json
@@ -130,17 +131,17 @@ def plan_agreement_command(
         "tiebreak plan ranking --models 6 0.6", "tiebreak plan ranking 0.6 --questions 80"
     ),
 )
-@click.argument("share", type=float)
+@click.argument("share", type=Number())
 @click.option(
     "--models",
-    type=click.IntRange(2, 200),
+    type=Whole(2, 200),
     default=4,
     show_default=True,
     help="How many models there are.",
 )
 @click.option(
     "--questions",
-    type=click.IntRange(2, 1_000_000),
+    type=Whole(2, 1_000_000),
     metavar="N",
     help="Say what N questions give, instead of how many are needed.",
 )

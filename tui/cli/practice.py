@@ -14,6 +14,7 @@ from core.settings import PER_TURN
 from core.text import many, one_line
 from tui.cli import Settings, as_name, example, say
 from tui.cli.data import as_json, show_json
+from tui.cli.figures import Whole
 
 if TYPE_CHECKING:
     from db.lessons import Kept, Learner, Tried
@@ -28,7 +29,7 @@ def practice_command() -> None:
 def takes_lesson(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the arguments that name a lesson."""
     for decorate in (
-        click.option("--turn", type=click.IntRange(0), help="The turn; the first otherwise."),
+        click.option("--turn", type=Whole(0), help="The turn; the first otherwise."),
         click.argument("model_b", metavar="MODEL"),
         click.argument("model_a", metavar="MODEL"),
         click.argument("question", metavar="QUESTION"),

@@ -12,6 +12,7 @@ from core.errors import TiebreakError
 from core.text import many
 from tui.cli import example
 from tui.cli.data import as_json, show_json
+from tui.cli.figures import Whole
 
 _FULL_STUDIES, _FULL_PLANTS, _FULL_ORACLES = 600, 200, 10
 
@@ -25,11 +26,11 @@ _FULL_STUDIES, _FULL_PLANTS, _FULL_ORACLES = 600, 200, 10
 @click.argument("only", nargs=-1, metavar="[STATISTIC]...")
 @click.option(
     "--studies",
-    type=click.IntRange(2, 100_000),
+    type=Whole(2, 100_000),
     help="Made-up studies for coverage.  [default: 60; with --full 600]",
 )
 @click.option("--full", is_flag=True, help="As many studies as it takes; some ten minutes.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws.")
+@click.option("--seed", type=Whole(0), default=0, show_default=True, help="Of the draws.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True, file_okay=False),

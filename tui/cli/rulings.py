@@ -14,6 +14,7 @@ from core.records import LessonUse
 from core.text import displayable, many, one_line
 from tui.cli import Settings, as_name, example, say
 from tui.cli.data import as_json, show_json
+from tui.cli.figures import Whole
 
 if TYPE_CHECKING:
     from core.adjudication.case import Case, Opinion, Row, Unmasked
@@ -69,7 +70,7 @@ def _takes_filter(command: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="Effect on the ranking or on agreement, or a column.",
         ),
-        click.option("--turn", type=click.IntRange(0), help="Only this turn."),
+        click.option("--turn", type=Whole(0), help="Only this turn."),
         click.option("--category", help="Only questions of this category."),
         click.option(
             "--reason",
@@ -95,7 +96,7 @@ def _takes_filter(command: Callable[..., Any]) -> Callable[..., Any]:
     multiple=True,
     help="Only in this state; waiting and mine otherwise.",
 )
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="So many.")
+@click.option("--limit", type=Whole(1), default=20, show_default=True, help="So many.")
 @click.option("--backwards", is_flag=True, help="The order's last first.")
 @as_json
 @click.pass_obj

@@ -13,6 +13,7 @@ from core.errors import TiebreakError, UsageError
 from core.text import many, one_line
 from tui.cli import Settings, example, say
 from tui.cli.data import as_json, show_heads, show_json
+from tui.cli.figures import Whole
 
 if TYPE_CHECKING:
     from db.findings import Check
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Replace a file of that name.")
 @click.option(
     "--keep",
-    type=click.IntRange(1),
+    type=Whole(1),
     metavar="N",
     help="TO is a folder: name the backup by the time, and let all but the last N go.",
 )
