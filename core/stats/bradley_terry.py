@@ -6,7 +6,10 @@ and only if the graph of "took points from" is strongly connected (Ford 1957).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +72,18 @@ class Games:
         return Games(one[inside], two[inside], *columns)
 
 
+FEW_QUESTIONS = 10
+"""On fewer of them a model's questions alone do not show how far its games vary."""
+
+
+class Clustered(Enum):
+    """What the clusters of a sandwich are, in words."""
+
+    PAIR = "clustered by pair"
+    QUESTION = "clustered by question"
+    WIDER = f"clustered by question or by pair, whichever is wider: under {FEW_QUESTIONS} questions"
+
+
 @dataclass(frozen=True, slots=True)
 class Fit:
     """Ratings in log-odds with mean 0.
@@ -76,12 +91,13 @@ class Fit:
     ``errors`` is None where the clusters are too few, or too much alike, to show a spread, or
     where one cluster alone links some models to the rest: it is fitted perfectly then, and its
     residual of 0 would pass for certainty.
-    ``freedom`` is clusters less free ratings.
+    ``freedom`` is that of Student's t.
     """
 
     ratings: Floats
     errors: Floats | None
     freedom: int
+    clustered: Clustered = Clustered.PAIR
 
 
 def _square(cells: Longs, weights: Floats, size: int) -> Floats:
@@ -173,11 +189,34 @@ def _leverage(games: Games, expected: Floats, bread: Floats) -> Floats:
     return np.asarray(games.total * chance * (1 - chance) * resistance)
 
 
-def fit(games: Games) -> Fit:
+class Questions(Protocol):
+    """The same games by the question that they are on, see :mod:`core.stats.question_sums`."""
+
+    def questions(self, members: Longs) -> int:
+        """How many questions compare two of these models."""
+        ...
+
+    def fewest(self, members: Longs) -> int:
+        """Of the questions on which each of these models was compared, the smallest number."""
+        ...
+
+    def meat(self, members: Longs, slopes: Callable[[Longs, Longs], Floats]) -> Floats:
+        """Σ s sᵀ over their scores."""
+        ...
+
+
+def fit(games: Games, questions: Questions | None = None, members: Longs | None = None) -> Fit:
     """Ratings and their cluster-robust standard errors.
 
     The sandwich H⁺ M H⁺ has H from the curvature and M from each cluster's summed score
-    (points − total × P) (Liang & Zeger 1986), times G / (G − free ratings) for G clusters.
+    (points − total × P) (Liang & Zeger 1986). The clusters are the questions, whose pairs share
+    answers, times G / (G − 1) for G questions. A model on few of them is fitted so closely that
+    their scores hide it: then the sandwich over pairs, times G / (G − free ratings), is taken too,
+    and of either error the larger. Without ``questions`` it is that over pairs.
+
+    Args:
+        questions: the games by question.
+        members: the numbers that the models of ``games`` have there.
     """
     table = games.table()
     theta = ratings(table)
@@ -192,5 +231,19 @@ def fit(games: Games) -> Fit:
     if freedom < 1 or _leverage(games, expected, bread).max() > _DECIDES_ALONE:
         return Fit(theta, None, freedom)
     variance = np.diag(bread @ meat @ bread) * clusters / freedom
+    clusters_are = Clustered.PAIR
+    count = 0 if questions is None or members is None else questions.questions(members)
+    if questions is not None and members is not None and count > 1:
+
+        def slopes(one: Longs, two: Longs) -> Floats:
+            chance = expected[one, two]
+            return np.stack([1 - chance, -chance, 0.5 - chance], axis=1)[:, :, None]
+
+        shared = bread @ questions.meat(members, slopes) @ bread
+        by_question = np.diag(shared) * count / (count - 1)
+        is_wider = questions.fewest(members) < FEW_QUESTIONS
+        variance = np.maximum(variance, by_question) if is_wider else by_question
+        freedom = min(freedom, count - 1) if is_wider else count - 1
+        clusters_are = Clustered.WIDER if is_wider else Clustered.QUESTION
     errors = np.sqrt(np.maximum(variance, 0))
-    return Fit(theta, errors if errors.min() > 1e-9 else None, freedom)
+    return Fit(theta, errors if errors.min() > 1e-9 else None, freedom, clusters_are)
