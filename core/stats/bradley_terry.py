@@ -6,13 +6,12 @@ and only if the graph of "took points from" is strongly connected (Ford 1957).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from core.stats.sandwich import Clustered, Questions, Spread, over_questions
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -70,18 +69,6 @@ class Games:
         inside = (one >= 0) & (two >= 0)
         columns = (self.points[inside], self.total[inside], len(members), self.weights[inside])
         return Games(one[inside], two[inside], *columns)
-
-
-FEW_QUESTIONS = 10
-"""On fewer of them a model's questions alone do not show how far its games vary."""
-
-
-class Clustered(Enum):
-    """What the clusters of a sandwich are, in words."""
-
-    PAIR = "clustered by pair"
-    QUESTION = "clustered by question"
-    WIDER = f"clustered by question or by pair, whichever is wider: under {FEW_QUESTIONS} questions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,22 +176,6 @@ def _leverage(games: Games, expected: Floats, bread: Floats) -> Floats:
     return np.asarray(games.total * chance * (1 - chance) * resistance)
 
 
-class Questions(Protocol):
-    """The same games by the question that they are on, see :mod:`core.stats.question_sums`."""
-
-    def questions(self, members: Longs) -> int:
-        """How many questions compare two of these models."""
-        ...
-
-    def fewest(self, members: Longs) -> int:
-        """Of the questions on which each of these models was compared, the smallest number."""
-        ...
-
-    def meat(self, members: Longs, slopes: Callable[[Longs, Longs], Floats]) -> Floats:
-        """Σ s sᵀ over their scores."""
-        ...
-
-
 def fit(games: Games, questions: Questions | None = None, members: Longs | None = None) -> Fit:
     """Ratings and their cluster-robust standard errors.
 
@@ -231,19 +202,15 @@ def fit(games: Games, questions: Questions | None = None, members: Longs | None 
     if freedom < 1 or _leverage(games, expected, bread).max() > _DECIDES_ALONE:
         return Fit(theta, None, freedom)
     variance = np.diag(bread @ meat @ bread) * clusters / freedom
-    clusters_are = Clustered.PAIR
-    count = 0 if questions is None or members is None else questions.questions(members)
-    if questions is not None and members is not None and count > 1:
+    clustered = Clustered.PAIR
+    if questions is not None and members is not None:
 
         def slopes(one: Longs, two: Longs) -> Floats:
             chance = expected[one, two]
             return np.stack([1 - chance, -chance, 0.5 - chance], axis=1)[:, :, None]
 
-        shared = bread @ questions.meat(members, slopes) @ bread
-        by_question = np.diag(shared) * count / (count - 1)
-        is_wider = questions.fewest(members) < FEW_QUESTIONS
-        variance = np.maximum(variance, by_question) if is_wider else by_question
-        freedom = min(freedom, count - 1) if is_wider else count - 1
-        clusters_are = Clustered.WIDER if is_wider else Clustered.QUESTION
+        over_pairs = Spread(variance, freedom, clustered)
+        told = over_questions(questions, members, slopes, bread, over_pairs)
+        variance, freedom, clustered = told.variance, told.freedom, told.clustered
     errors = np.sqrt(np.maximum(variance, 0))
-    return Fit(theta, errors if errors.min() > 1e-9 else None, freedom, clusters_are)
+    return Fit(theta, errors if errors.min() > 1e-9 else None, freedom, clustered)

@@ -9,7 +9,7 @@ import pytest
 import statsmodels.api as sm
 from scipy.stats import t
 
-from core.stats.bradley_terry import FEW_QUESTIONS
+from core.stats.sandwich import FEW_QUESTIONS
 from core.stats.tally import Tally
 from tests.core.stats_oracle import result_of
 
@@ -88,6 +88,59 @@ def test_the_sandwich_over_questions_equals_statsmodels(kept: float) -> None:
     found = halves(tally)
     for model, error in zip(MODELS, errors, strict=True):
         assert found[model][1] == pytest.approx(error * t.ppf(0.975, 39), rel=1e-6)
+
+
+def davidson_by_hand(cast: Cast, ratings: np.ndarray, log_nu: float) -> np.ndarray:
+    """Errors of the ratings and of log ν, by differences of a log-likelihood written out."""
+    question, couple, choice = (np.array(column) for column in zip(*cast, strict=True))
+
+    def by_question(free: np.ndarray) -> np.ndarray:
+        theta = np.append(free[:-1], -free[:-1].sum())
+        gap = theta[COUPLES[couple, 0]] - theta[COUPLES[couple, 1]]
+        logs = np.stack([gap / 2, -gap / 2, np.full_like(gap, free[-1])])
+        said = logs[choice - 1, np.arange(len(gap))] - np.log(np.exp(logs).sum(axis=0))
+        return np.bincount(question, weights=said)
+
+    at, step = np.append(ratings[:-1], log_nu), 1e-4
+    moves = np.eye(len(at)) * step
+    scores = np.array([by_question(at + m) - by_question(at - m) for m in moves]).T / (2 * step)
+    curvature = np.array(
+        [
+            [
+                sum(a * b * by_question(at + a * m + b * n).sum() for a in (1, -1) for b in (1, -1))
+                for n in moves
+            ]
+            for m in moves
+        ]
+    ) / (4 * step**2)
+    bread = np.linalg.inv(-curvature)
+    count = len(np.unique(question))
+    return np.sqrt(np.diag(bread @ scores.T @ scores @ bread) * count / (count - 1))
+
+
+def test_so_does_that_of_ties_as_ties() -> None:
+    tally, cast = study(4, 40, 1.0, 0.7)
+    rows = result_of(tally, "ranking_ties").estimates
+    ratings = {
+        str(row.labels["model"]): row
+        for row in rows
+        if row.labels["raters"] == "human" and row.labels.get("measure") == "rating"
+    }
+    (ties,) = (row for row in rows if row.labels.get("measure") == "ties")
+    assert ties.value is not None
+    assert ties.high is not None
+    log_nu = np.log(2 * ties.value / (1 - ties.value))
+    values = np.array([ratings[model].value for model in MODELS], float)
+    errors = davidson_by_hand(cast, values, float(log_nu))
+    quantile = t.ppf(0.975, 39)
+    for model, error in zip(MODELS[:-1], errors[:-1], strict=True):
+        row = ratings[model]
+        assert row.value is not None
+        assert row.high is not None
+        assert row.high - row.value == pytest.approx(quantile * error, rel=1e-4)
+        assert row.method.endswith("clustered by question")
+    upper = np.log(2 * ties.high / (1 - ties.high))
+    assert upper - log_nu == pytest.approx(quantile * errors[-1], rel=1e-4)
 
 
 def test_on_few_questions_it_is_no_narrower_than_over_pairs() -> None:
