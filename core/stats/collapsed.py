@@ -223,7 +223,7 @@ def collapsed_pairs(
         return np.arange(len(tally.pair_table))
 
     key = ("pairs", about, view.selection, *(each.key for each in columns))
-    rows_of = partial(_pair_rows, view, about, columns)
+    rows_of = partial(pair_rows, view, about, columns)
     widths = [len(about), *(each.width for each in columns)]
     found = _patterns(view, key, columns, sum(widths), everything, pairs_of, rows_of)
     return _apart(found, widths)
@@ -244,7 +244,7 @@ def every_pair(view: View, about: tuple[int, ...], columns: Columns) -> tuple[Lo
         What is about the pair, the sums of the columns, and the pair's number.
     """
     pairs = np.arange(len(view.tally.pair_table))
-    rows, counted = _pair_rows(view, about, (columns,), pairs)
+    rows, counted = pair_rows(view, about, (columns,), pairs)
     rows = rows[counted].astype(np.int64)
     return rows[:, : len(about)], rows[:, len(about) :], pairs[counted]
 
@@ -268,7 +268,7 @@ def unless_changed(view: View, name: tuple[object, ...], times: Longs, make: Cal
     return made
 
 
-def _pair_rows(
+def pair_rows(
     view: View, about: tuple[int, ...], columns: tuple[Columns, ...], pairs: Longs
 ) -> tuple[Rows, NDArray[np.bool_]]:
     """The rows of some pairs, and which of them have a selected item."""
