@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from core.adjudication.case import REASON_WORDS, Order, State
 from core.errors import TiebreakError
-from core.text import one_line
+from core.text import many, one_line
 from tui.actions import QUEUE, Action
 from tui.ruling_clerk import Clerk, Listed, Wanted
 from tui.ruling_desk import Desk
@@ -219,7 +219,7 @@ class AdjudicateScreen(Screen[None]):
         if wanted.reason is not None or wanted.category is not None:
             return "No case of this kind waits: another key press lists the next kind, or all."
         if listed.ruled and not wanted.every:
-            return f"Nothing waits: all {listed.ruled:,} cases are ruled on."
+            return f"Nothing waits; ruled on: {many(listed.ruled, 'case')}."
         return (
             "Nothing waits. A case comes here when people disagree, when a judge says otherwise "
             "than people or than another judge, when somebody flags a pair or cannot judge it, and "

@@ -27,6 +27,7 @@ from core.layouts.rows import (
     with_texts,
 )
 from core.records import Choice
+from core.text import many
 
 TAKEN = (DROP, BOTH)
 
@@ -124,7 +125,7 @@ def _card(telling: Telling, rows: Sequence[int], questions: Sequence[int]) -> st
         f"- left out, {reason}: {count:,}\n" for reason, count in sorted(telling.left_out.items())
     )
     said = "".join(
-        f"- `{split}`: {count:,} rows on {on:,} questions\n"
+        f"- `{split}`: {many(count, 'row')} on {many(on, 'question')}\n"
         for split, count, on in zip(SPLITS, rows, questions, strict=True)
     )
     return f"""---

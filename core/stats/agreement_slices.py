@@ -18,6 +18,7 @@ from core.stats.tally import BOTH_BAD
 from core.stats.view import View
 from core.stats.weighted import weighted_share
 from core.stats.win_rate import NO_CATEGORY
+from core.text import many
 
 FEWEST = 5
 """Pairs of answers below which a slice says too little to be told."""
@@ -73,7 +74,9 @@ def _estimate(
     agreeing, compared = found.agreeing[pairs], found.compared[pairs]
     clusters, n = int((compared > 0).sum()), int(compared.sum())
     if clusters < FEWEST:
-        reason = f"{clusters} pairs of answers with something to compare; {FEWEST} are needed"
+        reason = (
+            f"{many(clusters, 'pair')} of answers with something to compare; {FEWEST} are needed"
+        )
         return Estimate(labels, None, n=n, reason=reason)
     level, weights = view.options.level, view.design.on(pairs)
     share: Interval | None

@@ -21,6 +21,7 @@ from core.stats.results import Estimate, Label, Result
 from core.stats.sorting import order_of, summed_by
 from core.stats.tally import CHOICES
 from core.stats.view import View
+from core.text import many
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -277,8 +278,8 @@ def _of_annotator(
     if each.n < FEWEST_ITEMS:
         further = FEWEST_ITEMS - each.n
         reason = (
-            f"{each.n} items with another annotator and with the judge; {further} more are needed "
-            "to be tested"
+            f"{many(each.n, 'item')} with another annotator and with the judge; to be tested, "
+            f"{further} more {'is' if further == 1 else 'are'} needed"
         )
         return Estimate(labels, None, n=each.n, reason=reason)
     start = int(np.searchsorted(fought.annotator, each.annotator))
