@@ -659,7 +659,9 @@ UNMASKED: Sequence[Action] = (
     *(action for action in _OUTCOMES if action.id != "rule.more_votes"),
     *_reading(),
     *_ON_A_CASE,
-    Action("pair.skip", "skip", ("s",), "leave it", "Let the ruling stand, and go on.", CASE),
+    Action(
+        "pair.skip", "skip", ("s",), "leave it", "Let the ruling stand, and go on.", CASE, "next"
+    ),
     Action(
         "rule.teach",
         "teach",

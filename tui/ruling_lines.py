@@ -203,12 +203,10 @@ def _would_move(row: Row) -> str:
     """What a ruling is expected to change."""
     moved = []
     if row.effect > 0:
-        moved.append(f"the ratings by {elo(row.effect)} Elo points")
+        moved.append(f"ratings ± {elo(row.effect)} Elo points")
     if row.agreement_effect > 0:
-        moved.append(f"the judges' agreement by {points(row.agreement_effect)} points")
-    if not moved:
-        return "Nothing that is measured is expected to move by a ruling."
-    return f"A ruling is expected to move {' and '.join(moved)}."
+        moved.append(f"judges' agreement ± {points(row.agreement_effect)} points")
+    return f"expected of a ruling: {', '.join(moved) or 'nothing that is measured moves'}"
 
 
 # ── opinions ────────────────────────────────────────────────────────────────
