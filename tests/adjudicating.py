@@ -169,6 +169,8 @@ async def lead(
 MT_BENCH = SHARED / "mt_bench"
 F6 = "\x1b[17~"
 ESCAPE = "\x1b"
+TAKES_AGAIN = "\x14"
+"""Ctrl+T."""
 WORDS: Mapping[str, str] = {
     "1": "A is better",
     "2": "B is better",
@@ -264,7 +266,8 @@ def played_study(path: Path, *, count: int = 100, columns: int = 120, rows: int 
                 unmasked += 1
                 if number % 20 == 0:
                     chooses(seat, "4")
-                    seat.send(ESCAPE)
+                    seat.shows("Your reason before")
+                    seat.send(TAKES_AGAIN + ESCAPE)
                     seat.shows("✓ Revised: both bad.")
                     revised += 1
                 else:

@@ -37,6 +37,7 @@ from core.stats.tally import BOTH_BAD
 from core.stats.view import View
 from core.stats.weighted import weighted_share
 from core.stats.win_rate import NO_CATEGORY
+from core.text import many
 
 FEWEST = 5
 """Pairs of answers below which a slice says too little to be told."""
@@ -143,7 +144,9 @@ def _told(
     agreeing, compared, times = sums
     clusters, n = int(times[compared > 0].sum()), int(times @ compared)
     if clusters < FEWEST:
-        reason = f"{clusters} pairs of answers with something to compare; {FEWEST} are needed"
+        reason = (
+            f"{many(clusters, 'pair')} of answers with something to compare; {FEWEST} are needed"
+        )
         return Estimate(labels, None, n=n, reason=reason)
     level = view.options.level
     share: Interval | None

@@ -19,6 +19,7 @@ from core.stats.options import EPSILON
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.view import View
+from core.text import many
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -218,8 +219,8 @@ def _of_annotator(
     if each.n < FEWEST_ITEMS:
         further = FEWEST_ITEMS - each.n
         reason = (
-            f"{each.n} items with another annotator and with the judge; {further} more are needed "
-            "to be tested"
+            f"{many(each.n, 'item')} with another annotator and with the judge; to be tested, "
+            f"{further} more {'is' if further == 1 else 'are'} needed"
         )
         return Estimate(labels, None, n=each.n, reason=reason)
     mine = fought.only(np.flatnonzero(fought.annotator == each.annotator))

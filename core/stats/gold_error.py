@@ -13,6 +13,7 @@ from core.stats.intervals import normal_quantile, student_quantile, wilson
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.view import View
+from core.text import many
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -42,7 +43,7 @@ def weighted_share(
     _, cluster = np.unique(pair, return_inverse=True)
     clusters = int(cluster.max(initial=-1)) + 1
     if clusters < FEWEST:
-        few = f"no interval: {clusters} pairs in the sample, {FEWEST} are needed"
+        few = f"no interval: {many(clusters, 'pair')} in the sample, {FEWEST} are needed"
         return Estimate(labels, value, n=n, k=k, method=few)
     effective = total**2 / float((np.bincount(cluster, weight) ** 2).sum())
     if 0 < k < n:
@@ -51,9 +52,8 @@ def weighted_share(
         effective = value * (1 - value) / variance
     effective *= (normal_quantile(level) / student_quantile(level, clusters - 1)) ** 2
     low, high = wilson(value * effective, effective, level)
-    method = (
-        f"Hájek; Wilson interval at the effective sample size {effective:.0f} ({clusters} pairs)"
-    )
+    method = f"Hájek; Wilson interval at the effective sample size {effective:.0f} "
+    method += f"({many(clusters, 'pair')})"
     return Estimate(
         labels, value, min(low, value), max(high, value), level, n=n, k=k, method=method
     )
@@ -126,7 +126,7 @@ def _notes(view: View, rows: Longs, ruled: Longs, majority: Longs) -> tuple[str,
         return ("no ruling on a case of the random sample yet",)
     rulings = view.tally.rulings
     others = int(np.count_nonzero(~np.isin(rulings.item, view.items[rows])))
-    notes = [f"{others} rulings on cases that were not drawn left out"]
+    notes = [f"{many(others, 'ruling')} on cases that were not drawn left out"]
     without = int(np.count_nonzero(majority[rows] == 0))
     open_ = int(np.count_nonzero((ruled[rows] == OPEN) & (majority[rows] > 0)))
     if without:

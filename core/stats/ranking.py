@@ -23,6 +23,7 @@ from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import BOTH_BAD, TIE
 from core.stats.view import View
+from core.text import many
 
 Bools = NDArray[np.bool_]
 
@@ -243,7 +244,7 @@ def ranking(view: View) -> Result:
             notes.append(f"{rater}: rated without {', '.join(missing)}; the mean is over the rest")
         bad = said_both_bad(view, rater)
         if bad:
-            notes.append(f"{rater}: {bad} comparisons say both bad and are left out")
+            notes.append(f"{rater}: {many(bad, 'comparison')} left out, both bad")
     if not estimates and not notes:
         notes.append("there are no votes and no verdicts yet")
     return Result(

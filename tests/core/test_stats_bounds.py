@@ -186,6 +186,6 @@ def test_a_judge_that_always_failed_has_a_reason_and_its_failures() -> None:
     rows.verdict(pair, "x", 0, left=2)
     estimates = result_of(rows.tally(), "agreement").estimates
     assert not [row for row in estimates if row.labels["kind"] == "judge-human"]
-    assert "x: 1 items left out, a call failed (never a tie)" in (
+    assert "x: 1 item left out, a call failed (never a tie)" in (
         result_of(rows.tally(), "agreement").notes
     )
