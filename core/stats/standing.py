@@ -53,39 +53,42 @@ class Standing:
         self.repeats.add(raters[repeat > 0], by)
 
 
-class ItemsOfPairs:
-    """The items of each pair: each item knows the one before it."""
+class Members:
+    """The members of each group, say the items of each pair: each knows the one before it."""
 
     def __init__(self) -> None:
-        self._last = Growing(np.int32)  # by pair, its last item + 1
-        self._before = Growing(np.int32)  # by item, the one before + 1
+        self._last = Growing(np.int32)  # by group, its last member + 1
+        self._before = Growing(np.int32)  # by member, the one before + 1
 
-    def add(self, pairs: NDArray[Any]) -> None:
-        """Take new items by their pairs; they are numbered on from those there are."""
+    def __len__(self) -> int:
+        return len(self._before)
+
+    def add(self, groups: NDArray[Any]) -> None:
+        """Take new members by their groups; they are numbered on from those there are."""
         start = len(self._before)
-        self._before.grow_to(start + len(pairs))
-        self._last.grow_to(int(pairs.max()) + 1)
-        order = np.argsort(pairs, kind="stable")
-        pair, item = pairs[order], start + order
-        again = np.append(False, pair[1:] == pair[:-1])
-        self._before.rows[item] = np.where(
-            again, np.append(0, item[:-1] + 1), self._last.rows[pair]
+        self._before.grow_to(start + len(groups))
+        self._last.grow_to(int(groups.max()) + 1)
+        order = np.argsort(groups, kind="stable")
+        group, member = groups[order], start + order
+        again = np.append(False, group[1:] == group[:-1])
+        self._before.rows[member] = np.where(
+            again, np.append(0, member[:-1] + 1), self._last.rows[group]
         )
         is_last = np.append(~again[1:], True)
-        self._last.rows[pair[is_last]] = item[is_last] + 1
+        self._last.rows[group[is_last]] = member[is_last] + 1
 
-    def of(self, pairs: IntArray) -> tuple[IntArray, IntArray]:
-        """Every item of some pairs, and the place of its pair among these."""
-        self._last.grow_to(int(pairs.max(initial=-1)) + 1)
-        place, item = np.arange(len(pairs)), self._last.rows[pairs].astype(np.int64)
-        places, items = [], []
+    def of(self, groups: IntArray) -> tuple[IntArray, IntArray]:
+        """Every member of some groups, and the place of its group among these."""
+        self._last.grow_to(int(groups.max(initial=-1)) + 1)
+        place, member = np.arange(len(groups)), self._last.rows[groups].astype(np.int64)
+        places, members = [], []
         while True:
-            is_there = item > 0
+            is_there = member > 0
             if not is_there.any():
                 break
-            place, item = place[is_there], item[is_there]
+            place, member = place[is_there], member[is_there]
             places.append(place)
-            items.append(item - 1)
-            item = self._before.rows[item - 1].astype(np.int64)
+            members.append(member - 1)
+            member = self._before.rows[member - 1].astype(np.int64)
         nothing = np.zeros(0, np.int64)
-        return np.concatenate([nothing, *items]), np.concatenate([nothing, *places])
+        return np.concatenate([nothing, *members]), np.concatenate([nothing, *places])

@@ -29,7 +29,7 @@ from core.stats.journal import Journal
 from core.stats.log import IntArray, Log, Names, Raters, blocks, check_range
 from core.stats.memo import Memo
 from core.stats.rulings import Rulings
-from core.stats.standing import ItemsOfPairs, Standing
+from core.stats.standing import Members, Standing
 from core.stats.vote_times import VoteTimes
 
 WITHDRAWN: Final = 0
@@ -84,7 +84,7 @@ class Tally:
         self._probabilities = Growing(np.float64)
         self._pair_ids = Growing(np.int64)
         self._items = Growing(np.int32, 2)
-        self._items_of = ItemsOfPairs()
+        self._items_of, self._votes_of = Members(), Members()
         self._unequal: bool | None = False
         self._annotators, self._judges = Raters(), Raters()
         self._votes, self._verdicts, self._repeats = Log(), Log(), Log()
@@ -187,6 +187,36 @@ class Tally:
         return log.seq.rows[counts], tuple(
             column.rows[counts] for column in (log.item, log.rater, log.choice)
         )
+
+    def votes_on(self, items: IntArray) -> tuple[IntArray, tuple[NDArray[Any], ...]]:
+        """The votes that count on some items.
+
+        Returns:
+            The place of each vote's item among these, rising; of votes on one item in order of
+            seq. Then annotator, choice and left of each.
+        """
+        log = self._votes
+        fresh = log.item.rows[len(self._votes_of) :]
+        if fresh.size:
+            self._votes_of.add(fresh)
+        rows, place = self._votes_of.of(items)
+        counts = log.counts.rows[rows]
+        rows, place = rows[counts], place[counts]
+        order = np.lexsort((rows, place))
+        columns = log.rater, log.choice, log.left
+        return place[order], tuple(column.rows[rows[order]] for column in columns)
+
+    @property
+    def mark(self) -> int:
+        """The moment, to be handed to :meth:`changed_since` later."""
+        return self._journal.mark
+
+    def changed_since(self, mark: int) -> IntArray | None:
+        """The items on which anything was said or taken back since; None if not known any more.
+
+        Good for the :attr:`epoch` in which the mark was taken.
+        """
+        return self._journal.since(mark)
 
     @property
     def epoch(self) -> int:
@@ -498,6 +528,7 @@ class Tally:
             pair, turn, lead = (np.array([each], np.int64) for each in row[1:4])
             item = self._number_items(pair, turn)[0]
             number = self._annotators.numbers(lead, "annotator")[0]
+            self._journal.note(np.array([item]))
             self.rulings.add((row[0], int(item), int(number), *row[4:]))
 
     def _decline(self, raters: IntArray, declined: NDArray[np.bool_], gone: IntArray) -> None:

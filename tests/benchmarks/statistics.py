@@ -33,13 +33,14 @@ _LEAST = 1e-6
 
 def rows() -> Iterator[Row]:
     """For each size: every statistic after one vote, then what peers take for theirs."""
-    first: dict[str, float] = {}
+    first: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for size in SIZES:
             path = write(Path(folder) / "votes.npz", size)
             ours = _run([sys.executable, "-m", "tests.benchmarks.counting", str(path)], None)
-            first = first or ours["refresh"]
-            yield from _own(size, ours, first)
+            first = first or ours
+            yield from _own(size, ours, first["refresh"])
+            yield from _work(size, ours, first["work"])
             for peer in PEERS:
                 yield from _beside(peer, size, path, ours)
 
@@ -52,6 +53,18 @@ def _own(size: int, ours: dict[str, Any], first: dict[str, float]) -> Iterator[R
             if ours["follows"][id] == follows and max(seconds, first[id]) > _LEAST:
                 what = f"{_many(size)} votes, 1 more: {id}{'' if follows else ' *'}"
                 yield Row(what, 1000 * seconds, 1000 * first[id], "ms", fewest)
+
+
+def _work(size: int, ours: dict[str, Any], first: dict[str, Any]) -> Iterator[Row]:
+    """Full fits, which no refresh waits for, and the longest that a look at new votes waits."""
+    fewest = f"the same at {_many(SIZES[0])}"
+    for id, seconds in ours["work"].items():
+        for what, mine, baseline in zip(
+            ("full fit", "longest part"), seconds, first[id], strict=True
+        ):
+            yield Row(
+                f"{_many(size)} votes, {id}: {what}", 1000 * mine, 1000 * baseline, "ms", fewest
+            )
 
 
 def _beside(peer: str, size: int, path: Path, ours: dict[str, Any]) -> Iterator[Row]:
