@@ -38,7 +38,7 @@ PRIOR_VOTES: Final = 4.0
 STEPS: Final = 2000
 """EM steps after which a fit that still moves is given up on."""
 
-CLOSE: Final = 1e-9
+CLOSE: Final = 1e-11
 """What one more EM step moves no probability of an annotator's by, once a fit is done."""
 
 _LEAP, _FURTHER = 4.0, 4.0
