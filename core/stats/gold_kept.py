@@ -21,6 +21,7 @@ from core.stats.gold_line import FURTHEST, STEPPED, Line, LineWork, Making, line
 from core.stats.growing import Growing
 from core.stats.observed import verdicts_of
 from core.stats.options import Options
+from core.stats.sorting import last_of_each
 from core.stats.tally import BOTH_BAD, TIE, Tally
 from core.stats.view import View
 
@@ -149,14 +150,13 @@ class Gold(_Stepped):
 
     def _now(self, view: View, items: Longs) -> Changed:
         """Votes and rulings on some selected items; of several by one annotator the last vote."""
-        owner, (rater, choice, left) = view.tally.votes_on(items)
-        kept = view.members(next(iter(view.populations)))[rater]
-        key = owner * max(len(view.tally.annotators), 1) + rater
-        kept = np.flatnonzero(kept)
-        _, last = np.unique(key[kept][::-1], return_index=True)
-        kept = kept[len(kept) - 1 - last]
-        owner, rater, left = (each[kept].astype(np.int64) for each in (owner, rater, left))
-        said = choice[kept].astype(np.int64) - 1
+        found = view.tally.votes_on(items)
+        mine = view.members(next(iter(view.populations)))[found["rater"]]
+        votes = {name: column[mine] for name, column in found.items()}
+        key = votes["place"] * max(len(view.tally.annotators), 1) + votes["rater"]
+        last = last_of_each(key)
+        owner, rater, left = (votes[name][last] for name in ("place", "rater", "left"))
+        said = votes["choice"][last] - 1
         if view.options.merge_both_bad:
             said = np.where(said == BOTH_BAD - 1, TIE - 1, said)
         truth = ruled_on(view, items)

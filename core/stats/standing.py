@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.growing import Growing
-from core.stats.log import IntArray
+from core.stats.log import IntArray, Log
+from core.stats.sorting import order_of
 
 
 class PerRater:
@@ -53,42 +54,68 @@ class Standing:
         self.repeats.add(raters[repeat > 0], by)
 
 
-class Members:
-    """The members of each group, say the items of each pair: each knows the one before it."""
+class ItemsOfPairs:
+    """The items of each pair: each item knows the one before it."""
 
     def __init__(self) -> None:
-        self._last = Growing(np.int32)  # by group, its last member + 1
-        self._before = Growing(np.int32)  # by member, the one before + 1
+        self._last = Growing(np.int32)  # by pair, its last item + 1
+        self._before = Growing(np.int32)  # by item, the one before + 1
 
-    def __len__(self) -> int:
-        return len(self._before)
-
-    def add(self, groups: NDArray[Any]) -> None:
-        """Take new members by their groups; they are numbered on from those there are."""
+    def add(self, pairs: NDArray[Any]) -> None:
+        """Take new items by their pairs; they are numbered on from those there are."""
         start = len(self._before)
-        self._before.grow_to(start + len(groups))
-        self._last.grow_to(int(groups.max()) + 1)
-        order = np.argsort(groups, kind="stable")
-        group, member = groups[order], start + order
-        again = np.append(False, group[1:] == group[:-1])
-        self._before.rows[member] = np.where(
-            again, np.append(0, member[:-1] + 1), self._last.rows[group]
+        self._before.grow_to(start + len(pairs))
+        self._last.grow_to(int(pairs.max()) + 1)
+        order = np.argsort(pairs, kind="stable")
+        pair, item = pairs[order], start + order
+        again = np.append(False, pair[1:] == pair[:-1])
+        self._before.rows[item] = np.where(
+            again, np.append(0, item[:-1] + 1), self._last.rows[pair]
         )
         is_last = np.append(~again[1:], True)
-        self._last.rows[group[is_last]] = member[is_last] + 1
+        self._last.rows[pair[is_last]] = item[is_last] + 1
 
-    def of(self, groups: IntArray) -> tuple[IntArray, IntArray]:
-        """Every member of some groups, and the place of its group among these."""
-        self._last.grow_to(int(groups.max(initial=-1)) + 1)
-        place, member = np.arange(len(groups)), self._last.rows[groups].astype(np.int64)
-        places, members = [], []
+    def of(self, pairs: IntArray) -> tuple[IntArray, IntArray]:
+        """Every item of some pairs, and the place of its pair among these."""
+        self._last.grow_to(int(pairs.max(initial=-1)) + 1)
+        place, item = np.arange(len(pairs)), self._last.rows[pairs].astype(np.int64)
+        places, items = [], []
         while True:
-            is_there = member > 0
+            is_there = item > 0
             if not is_there.any():
                 break
-            place, member = place[is_there], member[is_there]
+            place, item = place[is_there], item[is_there]
             places.append(place)
-            members.append(member - 1)
-            member = self._before.rows[member - 1].astype(np.int64)
+            items.append(item - 1)
+            item = self._before.rows[item - 1].astype(np.int64)
         nothing = np.zeros(0, np.int64)
-        return np.concatenate([nothing, *members]), np.concatenate([nothing, *places])
+        return np.concatenate([nothing, *items]), np.concatenate([nothing, *places])
+
+
+class ByItem:
+    """The rows of a log by item, for whoever asks about a few items.
+
+    Rows are taken in when somebody asks, so that a log that nobody asks about costs nothing.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._rows = ItemsOfPairs()
+        self._taken = 0
+
+    def on(self, items: IntArray) -> dict[str, NDArray[Any]]:
+        """Columns of the rows that count on some items, in the log's order, and ``place``."""
+        log = self._log
+        if len(log.item) > self._taken:
+            self._rows.add(log.item.rows[self._taken :])
+            self._taken = len(log.item)
+        rows, place = self._rows.of(items)
+        counts = log.counts.rows[rows]
+        rows, place = rows[counts], place[counts]
+        order = order_of(rows)
+        rows = rows[order]
+        columns = {"seq": log.seq, "rater": log.rater, "choice": log.choice, "left": log.left}
+        if len(log.repeat):  # of verdicts only
+            columns["repeat"] = log.repeat
+        found = {name: each.rows[rows].astype(np.int64) for name, each in columns.items()}
+        return {"place": place[order], **found}

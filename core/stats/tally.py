@@ -29,7 +29,7 @@ from core.stats.journal import Journal
 from core.stats.log import IntArray, Log, Names, Raters, blocks, check_range
 from core.stats.memo import Memo
 from core.stats.rulings import Rulings
-from core.stats.standing import Members, Standing
+from core.stats.standing import ByItem, ItemsOfPairs, Standing
 from core.stats.vote_times import VoteTimes
 
 WITHDRAWN: Final = 0
@@ -84,7 +84,7 @@ class Tally:
         self._probabilities = Growing(np.float64)
         self._pair_ids = Growing(np.int64)
         self._items = Growing(np.int32, 2)
-        self._items_of, self._votes_of = Members(), Members()
+        self._items_of = ItemsOfPairs()
         self._unequal: bool | None = False
         self._annotators, self._judges = Raters(), Raters()
         self._votes, self._verdicts, self._repeats = Log(), Log(), Log()
@@ -93,6 +93,7 @@ class Tally:
         self._group_counts: dict[str, Growing] = {}
         self._standing = Standing()
         self._cells = Cells(self._verdicts, self._journal)
+        self._votes_on, self._verdicts_on = ByItem(self._votes), ByItem(self._verdicts)
         self.panels: tuple[Panel, ...] = ()
         self.scores: tuple[Score, ...] = ()
         self.failures = FailureNames()
@@ -188,24 +189,6 @@ class Tally:
             column.rows[counts] for column in (log.item, log.rater, log.choice)
         )
 
-    def votes_on(self, items: IntArray) -> tuple[IntArray, tuple[NDArray[Any], ...]]:
-        """The votes that count on some items.
-
-        Returns:
-            The place of each vote's item among these, rising; of votes on one item in order of
-            seq. Then annotator, choice and left of each.
-        """
-        log = self._votes
-        fresh = log.item.rows[len(self._votes_of) :]
-        if fresh.size:
-            self._votes_of.add(fresh)
-        rows, place = self._votes_of.of(items)
-        counts = log.counts.rows[rows]
-        rows, place = rows[counts], place[counts]
-        order = np.lexsort((rows, place))
-        columns = log.rater, log.choice, log.left
-        return place[order], tuple(column.rows[rows[order]] for column in columns)
-
     @property
     def mark(self) -> int:
         """The moment, to be handed to :meth:`changed_since` later."""
@@ -286,6 +269,18 @@ class Tally:
         one stands.
         """
         return self._cells.of(judge, len(self._items))
+
+    def votes_on(self, items: IntArray) -> dict[str, NDArray[Any]]:
+        """Columns of the votes that count on some items, in order of seq; costs no look at others.
+
+        ``place`` (of the item among these), ``seq``, ``rater`` (annotator number), ``choice``,
+        ``left``.
+        """
+        return self._votes_on.on(items)
+
+    def verdicts_on(self, items: IntArray) -> dict[str, NDArray[Any]]:
+        """The same of the verdicts that count; see :attr:`verdicts`."""
+        return self._verdicts_on.on(items)
 
     @property
     def verdicts(self) -> dict[str, NDArray[Any]]:
