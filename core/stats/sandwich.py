@@ -65,9 +65,9 @@ def over_questions(
 ) -> Spread:
     """The sandwich H⁺ M H⁺ with the scores summed by question (Liang & Zeger 1986).
 
-    It is taken times G / (G − 1) for G questions. The pairs of a question share answers. A model on few questions is fitted so closely that
-    their scores hide how far its games vary: then the larger of either variance is told. On one
-    question there is only the sandwich over pairs.
+    It is taken times G / (G − 1) for G questions. The pairs of a question share answers. A model on
+    few questions is fitted so closely that their scores hide how far its games vary: then the
+    larger of either variance is told. On one question there is only the sandwich over pairs.
 
     Args:
         members: the numbers that the fitted models have in ``questions``.

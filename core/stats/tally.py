@@ -194,6 +194,18 @@ class Tally:
         )
 
     @property
+    def mark(self) -> int:
+        """The moment, to be handed to :meth:`changed_since` later."""
+        return self._journal.mark
+
+    def changed_since(self, mark: int) -> IntArray | None:
+        """The items on which anything was said or taken back since; None if not known any more.
+
+        Good for the :attr:`epoch` in which the mark was taken.
+        """
+        return self._journal.since(mark)
+
+    @property
     def epoch(self) -> int:
         """Moves when something changed that is known of pairs, and not only votes came."""
         return self._journal.epoch
@@ -515,6 +527,7 @@ class Tally:
             pair, turn, lead = (np.array([each], np.int64) for each in row[1:4])
             item = self._number_items(pair, turn)[0]
             number = self._annotators.numbers(lead, "annotator")[0]
+            self._journal.note(np.array([item]))
             self.rulings.add((row[0], int(item), int(number), *row[4:]))
 
     def _decline(self, raters: IntArray, declined: NDArray[np.bool_], gone: IntArray) -> None:
