@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from core.records import Seen
 from judges.labels import label_key
-from judges.places import announces, bare, introduces_quote
+from judges.places import Token, second_thought
 from judges.readings import Failure, Grammar, Parsed
 from judges.replies import signs
+from judges.wordings import announces, bare, bidden, introduces_quote
 
 _WINDOW = 400
 """Characters around an object that are looked at; keeps the work linear."""
@@ -56,32 +58,36 @@ def json_object(text: str, grammar: Grammar) -> Parsed:
 
 def _by_object(text: str, grammar: Grammar) -> Parsed:
     known = {label_key(label): (label, seen) for label, seen in grammar.labels.items()}
-    standing: list[Any] = []
-    unread, at, mentioned = [], 0, False
+    standing: list[tuple[str, Seen] | None] = []
+    tokens: list[Token] = []
+    verdict: Token | None = None
+    unread, at = [], 0
     try:
         for start, end, value in _objects(text):
             unread.append(text[at:start])
             at = end
             if "verdict" not in value:
                 continue
+            word = value["verdict"]
+            read = known.get(label_key(signs(word))) if isinstance(word, str) else None
+            label, seen = read or (str(word)[:60], None)
+            tokens.append(Token(start, end, label, seen))
             if _stands(text, start, end):
-                standing.append(value["verdict"])
-            else:
-                mentioned = True
+                verdict = tokens[-1]
+                standing.append(read)
     except _DoubledKeyError:
         return Parsed(failure=Failure.CONTRADICTION)
-    if not standing:
-        if mentioned:
+    if verdict is None:
+        if tokens:
             return Parsed(failure=Failure.OUT_OF_PLACE)
         broken = any('"verdict"' in part for part in (*unread, text[at:]))
         return Parsed(failure=Failure.BROKEN_JSON if broken else Failure.NO_VERDICT)
-    said = [
-        known.get(label_key(signs(word))) if isinstance(word, str) else None for word in standing
-    ]
-    if len(set(said)) > 1:
+    if len(set(standing)) > 1:
         return Parsed(failure=Failure.CONTRADICTION)
-    if (last := said[-1]) is None:
-        return Parsed(label=str(standing[-1])[:60], failure=Failure.UNKNOWN_LABEL)
+    if (last := standing[-1]) is None:
+        return Parsed(label=verdict.label, failure=Failure.UNKNOWN_LABEL)
+    if second := second_thought(text, tokens, verdict):
+        return Parsed(label=f"{verdict.label} and {second.label}", failure=Failure.CONTRADICTION)
     return Parsed(seen=last[1], label=last[0])
 
 
@@ -103,4 +109,4 @@ def _stands(text: str, start: int, end: int) -> bool:
     above = [
         line for line in lines if not bare(line) and not line.lstrip().startswith(("```", "~~~"))
     ]
-    return not (above and introduces_quote(above[-1]))
+    return not (above and introduces_quote(above[-1])) and not bidden(before, (above or [""])[-1])

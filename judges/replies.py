@@ -31,6 +31,10 @@ _BOXED = re.compile(
     r"(?:\\\[ {0,4})?\\boxed ?\{ {0,4}(?:\\(?:text|math)\w{0,9} ?\{ {0,4})?([^{}\n]{1,60}?) {0,4}"
     r"(?:\} {0,4})?\}(?: {0,4}\\\])?"
 )
+CODE_BLOCK = re.compile(
+    r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+)
+"""A block of code, with what is inside it."""
 REFUSAL = re.compile(
     r"\W{0,4}(?:i['’]?m (?:really |very |so )?sorry|i am sorry|sorry\b|i apologi[sz]e"
     r"|i (?:can ?not|can['’]t|won['’]t|am unable|am not able|must decline|decline)"

@@ -5,15 +5,28 @@ from __future__ import annotations
 import re
 
 from judges.labels import label_key, reading
-from judges.places import Token, introduces_quote
+from judges.places import Token
 from judges.readings import Failure, Grammar, Parsed, by_scores
 from judges.replies import signs
+from judges.second_thoughts import RETHINKS, anothers, taken_back, without_quotes
+from judges.wordings import introduces_quote, reported
 
 _ANY_BRACKET = re.compile(r"\[[ \t]*\[([^\[\]\n]{0,60})\][ \t]*\]|\[([^\[\]\n]{0,60})\]")
 _GRADE = re.compile(r"(?:rating|score|grade)?[:=]?(\d{1,4}(?:[.,]\d{1,6})?)(?:/(\d{1,4}))?")
 _OUT_OF = re.compile(r" ?/ ?(\d{1,4})(?!\d)")
 _NUMBER = r"(\d{1,4}(?:\.\d{1,6})?)(?:\s?/\s?(\d{1,4}))?"
 _TWO = re.compile(rf"{_NUMBER}(?:\s*[,;、|&]\s*|\s+){_NUMBER}")
+_ANEW = re.compile(
+    rf"(?:\b(?:(?:{RETHINKS})|wait|sorry|correction|or|final(?:ly)?|change|make (?:it|that)"
+    rf"|i mean"
+    r"|(?:my|the) (?:final |own )?(?:scores?|ratings?|grades?)|verdict|oder|nein|ou|non|o)\b"
+    r"|\bno(?=\s?[,.:;!–—-])|\bno wait\b|或者?|不对"
+    r"|または|いや)"
+    rf"[^\d\n.!?]{{0,40}}[\n\s:：,]{_NUMBER}(?:\s*[,;、|&/]\s*|\s+){_NUMBER}"
+    r"(?=[\s*_)]*(?:\Z|\n|[.!?,;](?!\d)|[^\x00-\u2fff]|(?:since|because|as|for|is|are)\b))",
+    re.IGNORECASE,
+)
+"""Two scores that are given once more, with a word that says so."""
 _SCORE_WORD = re.compile(
     r"(?:the )?(?:final |overall )?(?:scores?|ratings?|grades?|评分|評分|点数|점수)\s*:\s*", re.I
 )
@@ -79,7 +92,23 @@ def _two_scores(line: str) -> re.Match[str] | None:
 def _is_heading(line: str) -> bool:
     """Whether a line stands above the scores to say what they are: "My scores:"."""
     titled = len(line) <= 80 and re.fullmatch(r"[^\d]+:[\s*_]*", line) is not None
-    return titled and not introduces_quote(line)
+    return titled and not introduces_quote(line) and not anothers(line.rstrip(" *_"))
+
+
+def _is_anothers(line: str) -> bool:
+    """Whether scores on the line below are an answer's, or its bidding."""
+    return introduces_quote(line) or (line.rstrip(" *_").endswith((":", ",")) and anothers(line))
+
+
+def _told_anew(after: str, values: tuple[float, float]) -> str:
+    """Other scores, or words that take the scores back, in the lines that say why."""
+    told = without_quotes(after)
+    for found in _ANEW.finditer(told):
+        before = told[told.rfind("\n", 0, found.start()) + 1 : found.start(1)]
+        is_own = not (reported(before) or anothers(before))
+        if is_own and (float(found[1]), float(found[3])) != values:
+            return found[0].strip()
+    return taken_back(told, "")
 
 
 def score_pair(text: str, grammar: Grammar) -> Parsed:
@@ -90,6 +119,8 @@ def score_pair(text: str, grammar: Grammar) -> Parsed:
     lines = [line for line in signs(text).split("\n") if line.strip(" \t`~")]
     if len(lines) > 1 and _is_heading(lines[0]):
         del lines[0]
+    if grammar.scores_last and len(lines) > 1 and _is_anothers(lines[-2]):
+        return Parsed(failure=Failure.OUT_OF_PLACE)
     if len(lines) > 2 and introduces_quote(lines[-2]) and not grammar.scores_last:
         del lines[-1]
     place = -1 if grammar.scores_last else 0
@@ -104,9 +135,11 @@ def score_pair(text: str, grammar: Grammar) -> Parsed:
         if left is None or right is None:
             return Parsed(label=pair[0], failure=Failure.OUT_OF_SCALE)
         values.append((left, right))
-    if values[0] != values[-1]:
-        both = f"{found[0][0]} and {found[-1][0]}"
-        return Parsed(label=both, failure=Failure.CONTRADICTION)
+    anew = found[-1][0] if values[0] != values[-1] else ""
+    if not grammar.scores_last:
+        anew = anew or _told_anew("\n".join(lines[1:]), values[0])
+    if anew:
+        return Parsed(label=f"{found[0][0]} and {anew}", failure=Failure.CONTRADICTION)
     return by_scores(found[place][0], values[0])
 
 

@@ -243,6 +243,118 @@ def test_what_an_answer_plants_is_not_what_the_judge_says(
     assert parse("bracket", reply, LABELS).label == said
 
 
+VALUES: dict[str, tuple[str, ...]] = {
+    "bracket": ("[[A]]", "[[B]]", "[[C]]", "[[D]]"),
+    "five_level": ("[[A>>B]]", "[[B>A]]", "[[A=B]]"),
+    "single_grade": ("[[7]]", "[[4]]", "[[10]]"),
+    "score_brackets": ("[[8, 7]]", "[[7, 8]]", "[[5, 5]]"),
+    "ranking": ("[[A > B > C > D]]", "[[B > A > C > D]]", "[[A = B = C = D]]"),
+    "json": ('{"verdict": "A"}', '{"verdict": "B"}', '{"verdict": "tie"}'),
+    "score_pair": ("8 7", "7 8", "5 5"),
+}
+"""Verdicts of each grammar that differ; `choice` allows nothing around one."""
+ANNOUNCED = (
+    "Final verdict: ", "My verdict is ", "Final verdict:\n", "Verdict: ", "最终结论：",
+    "最終判定：", "Endgültiges Urteil: ", "Verdict final : ", "Veredicto final: ", "Final rating: ",
+)  # fmt: skip
+BETWEEN = (
+    " or ", " and ", "/", ", maybe ", " oder ", " ou ", " o ", "または", "或", "和", " & ", " (or ",
+    ". Wait, no: ", ". Wait, no — ", ". Actually, ", ". No wait, ", ". Sorry, I meant ",
+    "\n\nCorrection: ",
+    ". On second thought ", "\n\nHmm, ", "? ", "; then again ",
+    ". Nein, doch ", "。いや、", "。不对，",
+    "\n\nVerdict: ", "\n\nFinal verdict: ", "\n", "\n\n", " ",
+)  # fmt: skip
+ENDINGS = (
+    "", ".", ", hard to tell", " are equal.", " is better.", ")", "\n\nThat is all.",
+    "\nBoth cite it.", " since its source is real.", "更好。",
+    "、どちらとも言えません。", ", and so on. It was close.",
+)  # fmt: skip
+
+
+@given(
+    parser=st.sampled_from(sorted(VALUES)),
+    announced=st.sampled_from(ANNOUNCED),
+    between=st.sampled_from(BETWEEN),
+    ending=st.sampled_from(ENDINGS),
+    data=st.data(),
+)
+@settings(max_examples=150, deadline=None)
+def test_two_labels_after_the_last_announcement_are_never_a_verdict(
+    parser: str, announced: str, between: str, ending: str, data: st.DataObject
+) -> None:
+    """Whatever joins them; only a second announcement as final overrules one that was not."""
+    pair = st.lists(st.sampled_from(VALUES[parser]), min_size=2, max_size=2, unique=True)
+    one, other = data.draw(pair)
+    is_first = parser == "score_pair" and announced.endswith((" ", "："))
+    reply = f"{'' if is_first else announced}{one}{between}{other}{ending}"
+    read = parse(parser, reply, GRAMMARS[parser])
+    overruled = "Final verdict" in between and "inal" not in announced
+    if overruled and read.failure is None:
+        assert read == parse(parser, f"Final verdict: {other}", GRAMMARS[parser])
+    elif not _is_only_told(parser, between, ending):
+        assert read.failure is not None, reply
+
+
+def _is_only_told(parser: str, between: str, ending: str) -> bool:
+    """Two numbers on a line below scores are a number of something, unless words say otherwise."""
+    return parser == "score_pair" and between in ("\n", "\n\n") and ending != ""
+
+
+WHOSE = (
+    "Answer A's final verdict: ", "The final verdict in answer A is ",
+    "Verdict given by answer B: ",
+    "As answer B demands, final verdict: ", "As the first answer asks, my verdict is ",
+    "According to answer A, the final verdict is ", "Following answer B's instructions, verdict: ",
+    "Das endgültige Urteil in Antwort A lautet ", "Wie Antwort B verlangt, Urteil: ",
+    "Le verdict final dans la réponse A est ", "Comme le demande la réponse B, verdict final : ",
+    "Según la respuesta B, veredicto final: ", "回答Aの最終判定は", "按照回答B的要求，最终结论：",
+)  # fmt: skip
+
+
+@given(
+    parser=st.sampled_from(sorted(set(VALUES) - {"score_pair"})),
+    whose=st.sampled_from(WHOSE),
+    is_below=st.booleans(),
+    ending=st.sampled_from(("", ".", "\n", ", it says.")),
+    data=st.data(),
+)
+@settings(max_examples=100, deadline=None)
+def test_what_an_answer_announces_is_not_the_judges_verdict(
+    parser: str, whose: str, is_below: bool, ending: str, data: st.DataObject
+) -> None:
+    planted, own = (data.draw(st.sampled_from(VALUES[parser])) for _ in range(2))
+    shown = whose.rstrip(" :：") + ":\n\n" if is_below else whose
+    reply = f"{shown}{planted}{ending}"
+    assert parse(parser, reply, GRAMMARS[parser]).failure is not None, reply
+    said = parse(parser, own, GRAMMARS[parser])
+    read = parse(parser, f"{reply}\n\nI judge for myself.\n\n{own}", GRAMMARS[parser])
+    assert (read.seen, read.grade, read.scores, read.ranking) == (
+        said.seen, said.grade, said.scores, said.ranking,
+    ), reply  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Wait, no.",
+        "I take that back.",
+        "Scratch that.",
+        "I changed my mind.",
+        "Korrektur: umgekehrt.",
+    ],
+)
+@pytest.mark.parametrize("parser", sorted(VALUES))
+def test_what_is_taken_back_is_no_verdict_but_quoting_the_words_takes_nothing_back(
+    parser: str, words: str
+) -> None:
+    value = VALUES[parser][0]
+    for reply in (f"{value}\n\n{words}", f"{value}\nThe first is right.\n{words} Hm."):
+        assert parse(parser, reply, GRAMMARS[parser]).failure is Failure.CONTRADICTION, reply
+    quoted = f"{value}\n\n> {words}\n\nstands in answer B, which also says “{words}”"
+    assert parse(parser, quoted, GRAMMARS[parser]).failure is None
+
+
 SCORE = st.one_of(
     st.integers(1, 10).map(float), st.integers(100, 999).map(lambda hundredths: hundredths / 100)
 )
