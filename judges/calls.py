@@ -51,6 +51,8 @@ class Ended:
         verdicts: what it settles; none where it is to be tried again, or was given back.
         is_back: whether it was given back: another may take it up, after ``wait`` seconds.
         may_be_charged: whether it may have been charged though there was no reply.
+        is_reply: whether there was one: if its tokens are unknown, it counts with the most that
+            it might have taken.
     """
 
     call: Call
@@ -65,6 +67,7 @@ class Ended:
     verdicts: tuple[Verdict, ...] = ()
     is_back: bool = False
     wait: float = 0.0
+    is_reply: bool = False
 
 
 def without_reply(

@@ -36,6 +36,7 @@ from judges.outcomes import (
 from judges.prompting import Message
 from judges.refusals import classified
 from judges.structured import Support, Wanted, constrained, is_allowed, label_logprobs
+from judges.usage import limit_of
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -134,6 +135,8 @@ class ChatClient:
             self.redacted,
             endpoint=self.base_url,
             sent_hash=hashlib.sha256(data).hexdigest(),
+            sent=len(data),
+            limit=limit_of(parameters),
         )
         if wanted is None or not (enforces or wanted.logprobs):
             return reply
@@ -157,7 +160,7 @@ class ChatClient:
         begun = self._clock()
         answer = read_json(await self._post(path, data), self.redacted)
         sent = hashlib.sha256(data).hexdigest()
-        return Answer(answer, sent, self._clock() - begun, self.base_url)
+        return Answer(answer, sent, self._clock() - begun, self.base_url, len(data))
 
     async def close(self) -> None:
         """Close the connections."""

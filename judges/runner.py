@@ -401,6 +401,7 @@ class Runner:
             tokens_out=tokens_out,
             latency=came.latency,
             verdicts=tuple(self._stamped(verdict, call) for verdict in verdicts),
+            is_reply=True,
         )
 
     def _failed(self, call: Call, error: CallError, trip: Trip | None) -> Ended:

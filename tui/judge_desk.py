@@ -320,4 +320,5 @@ def _end(place: _Place, ended: Ended) -> End:
         ended.tokens_out,
         ended.latency,
         ended.may_be_charged,
+        ended.is_reply,
     )
