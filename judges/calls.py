@@ -19,6 +19,8 @@ class Call:
         name: what the queue knows it by.
         attempts: calls begun for it so far, in other processes too.
         tried: failures of each class in this process.
+        failed_at: when it failed first, in this process, for a reason that may lie in the call
+            itself; by the loop's clock.
         requests: how many requests a call may take.
         tokens: how many tokens it may send and receive at most, None if nobody counts.
         room: how many times the tokens of its first attempt a reply may have.
@@ -30,6 +32,7 @@ class Call:
     tasks: tuple[Task, ...]
     attempts: int = 0
     tried: Counter[type[Exception]] = field(default_factory=Counter)
+    failed_at: float | None = None
     requests: int = 1
     tokens: tuple[int, int] | None = None
     room: int = 1

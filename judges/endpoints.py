@@ -3,7 +3,8 @@
 Each endpoint has a window: how many calls it has under way at most. It shrinks by half when the
 server is overrun (429, 5xx, time-outs) and grows back with each reply. A server that asks for a
 pause gets it; one that fails again and again is left alone for a while, then tried with a single
-call, and given up where that does not help; one that refuses its key, does not know the model or has no quota left gets no more calls.
+call, and given up where that does not help; one that refuses its key, does not know the model or
+has no quota left gets no more calls.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ class Trip:
 
     @property
     def is_odd(self) -> bool:
-        """Whether others got replies since the call failed first: it is the call, not the server."""
+        """Whether others got replies since the call failed: it is not the server."""
         return self.failed_at is not None and self.endpoint.replied_at > self.failed_at
 
 

@@ -180,7 +180,8 @@ def read_json(content: bytes, redacted: Callable[[str], str] = str) -> dict[str,
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
-        start = redacted(content[:80].decode("utf-8", "replace"))
+        # What is hidden is hidden before the rest is cut off.
+        start = redacted(content[:4096].decode("utf-8", "replace"))[:80]
         raise Garbled(f"the answer is not JSON: {start!r}") from None
     if not isinstance(body, dict):
         raise Garbled("the answer holds no choice: it is no JSON object")
