@@ -32,7 +32,7 @@ from judges.outcomes import (
 )
 from judges.policy import AGAIN, Policy
 
-_AHEAD = 0.05
+_AHEAD = 0.1
 """Seconds within which a call that is written down ahead of its turn is sent."""
 
 _MOST_AHEAD = 2.0

@@ -291,7 +291,7 @@ def test_a_budget_sets_twice_as_much_aside_for_a_reply_that_was_cut_off(tmp_path
         }
         tiebreak(study, "budget", JUDGE, "--tokens", "20000")
         before = stub.counts()["requests"]
-        tiebreak(study, "run", JUDGE)
+        tiebreak(study, "run", JUDGE, code=1)
         assert stub.counts()["requests"] - before == 4
     assert one(study, "SELECT group_concat(DISTINCT failure) FROM verdict") == "truncated"
     raised = "2 times max_tokens: the reply reached max_tokens"
