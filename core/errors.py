@@ -69,6 +69,10 @@ class StudyUnavailable(TiebreakError):
     """The study file cannot be read or written at this moment."""
 
 
+class StudyBusy(StudyUnavailable):
+    """Another process has been writing to the study file for too long."""
+
+
 class NotAdmitted(StudyUnavailable):
     """This person is not known here, or may not vote at this moment."""
 

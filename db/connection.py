@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.errors import StudyBroken, StudyUnavailable, TiebreakError
+from core.errors import StudyBroken, StudyBusy, StudyUnavailable, TiebreakError
 from db.blind import GUARDED, BlindConnection, refuse
 from db.schema import APPLICATION_ID, LATEST, upgrade
 
@@ -17,7 +17,7 @@ BUSY_SECONDS = 5.0
 
 _REFUSALS: dict[int, tuple[type[TiebreakError], str, str]] = {
     sqlite3.SQLITE_BUSY: (
-        StudyUnavailable,
+        StudyBusy,
         f"another process has been writing to it for over {BUSY_SECONDS:.0f} s",
         "try again; if it stays so, find the process that holds the file",
     ),

@@ -113,6 +113,7 @@ class Status:
         verdicts: how many stand or stood, by status.
         waiting: jobs in the queue that nobody holds; more are made from what is left to judge.
         leased: jobs that a worker holds.
+        attempts_open: calls under way, of workers that live as far as this host knows.
         failures: attempts that gave no verdict, by outcome.
         may_be_charged: attempts without a reply that may have been charged.
         workers: those that have not ended, as far as this host knows, newest first.
@@ -153,6 +154,24 @@ def read_control(connection: sqlite3.Connection, judge_id: int, *, held: bool = 
         ).fetchone()
     told: list[Any] = [bool(row[0]), *row[1:8], *under_way, row[8]]
     return Control(*told)
+
+
+def calls_under_way(connection: sqlite3.Connection, judge_id: int) -> dict[str, int]:
+    """How many calls are on their way to each address (empty where a judge has several).
+
+    What a worker has written down ahead of its turn is not under way, and what one that died
+    left behind is nowhere any more.
+    """
+    found: dict[str, int] = {}
+    for owner, most, endpoint, count in connection.execute(
+        "SELECT a.owner, coalesce(max(w.window, w.under_way), 0), a.endpoint, count(*) "
+        "FROM attempt a LEFT JOIN judge_worker w ON w.owner = a.owner "
+        "WHERE a.judge_id = ? AND a.outcome IS NULL GROUP BY a.owner, a.endpoint",
+        (judge_id,),
+    ):
+        if not is_gone(owner):
+            found[endpoint] = found.get(endpoint, 0) + min(count, most)
+    return found
 
 
 class JudgeControl:
@@ -248,9 +267,7 @@ class JudgeControl:
                     "SELECT state, count(*) FROM job WHERE judge_id = ? GROUP BY state", (judge_id,)
                 ).fetchall()
             )
-            under_way = connection.execute(
-                "SELECT count(*) FROM attempt WHERE judge_id = ? AND outcome IS NULL", (judge_id,)
-            ).fetchone()[0]
+            under_way = calls_under_way(connection, judge_id)
             failures = connection.execute(
                 "SELECT outcome, count(*), sum(may_be_charged) FROM attempt "
                 "WHERE judge_id = ? AND outcome <> 'ok' GROUP BY outcome",
@@ -268,7 +285,7 @@ class JudgeControl:
                 dict(verdicts),
                 states.get("waiting", 0),
                 states.get("leased", 0),
-                under_way,
+                sum(under_way.values()),
                 {outcome: count for outcome, count, _ in failures},
                 sum(charged for _, _, charged in failures),
                 [Worker(*row) for row in workers if not is_gone(row[0])],

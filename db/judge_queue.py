@@ -287,7 +287,8 @@ class JudgeQueue:
                 [end.attempt, end.outcome, detail, end.endpoint, *used, int(end.may_be_charged)]
             )
             known = end.tokens_in is not None and end.tokens_out is not None
-            if known or not (end.may_be_charged or end.outcome == "ok"):
+            is_used = end.may_be_charged or end.is_reply or end.outcome == "ok"
+            if known or not is_used:
                 cost += spent or 0.0
                 tokens += (end.tokens_in or 0) + (end.tokens_out or 0)
             else:

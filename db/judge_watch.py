@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from core.times import stamp
-from db.judge_control import Control, Worker, read_control
+from db.judge_control import Control, Worker, calls_under_way, read_control
 from db.judge_counts import MINUTE, Told, VerdictCounts
 from db.judge_left import Scope
 from db.judge_queue import JudgeQueue
@@ -268,9 +268,8 @@ def _endpoints(connection: sqlite3.Connection) -> defaultdict[int, list[Endpoint
             failing[place] += 1
     under_way = {
         (judge, address): count
-        for judge, address, count in connection.execute(
-            "SELECT judge_id, endpoint, count(*) FROM attempt WHERE outcome IS NULL GROUP BY 1, 2"
-        )
+        for (judge,) in connection.execute("SELECT id FROM judge").fetchall()
+        for address, count in calls_under_way(connection, judge).items()
     }
     found: defaultdict[int, list[Endpoint]] = defaultdict(list)
     for judge, address, checked_at, known in connection.execute(

@@ -60,6 +60,7 @@ class End:
         may_be_charged: whether it may have been charged though there was no reply; it counts
             against the budget with all that it might have taken.
         latency: seconds.
+        is_reply: whether there was a reply: with its tokens unknown, it counts just so.
     """
 
     attempt: int
@@ -71,6 +72,7 @@ class End:
     tokens_out: int | None = None
     latency: float | None = None
     may_be_charged: bool = False
+    is_reply: bool = False
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import settings
-from core.errors import Conflict, NotForAnnotators, StudyUnavailable
+from core.errors import Conflict, NotForAnnotators, StudyBusy, StudyUnavailable
 from core.records import Annotator
 from core.times import stamp
 from db import chain
@@ -67,6 +67,10 @@ class Store:
             nothing can be read or written but what :mod:`db.blind` allows them.
         clock: tells the time; tests hand in their own.
 
+    Attributes:
+        on_busy: asked, while another process writes for some seconds on end, whether to go on
+            waiting; by default not.
+
     Raises:
         StudyUnavailable: if the file cannot be opened, read or locked.
         StudyBroken: if it is not a study, or of a newer version.
@@ -92,6 +96,7 @@ class Store:
         else:
             self.connection = connect(self.path, create=create)
         self.on_refusal: Callable[[NotForAnnotators], None] = lambda refusal: None
+        self.on_busy: Callable[[], bool] = lambda: False
         opened = self.path.stat()
         self._file = (opened.st_dev, opened.st_ino)
         try:
@@ -217,7 +222,7 @@ class Store:
             StudyUnavailable: if the file is locked for too long, read-only, or the disk is full.
         """
         with self.in_words():
-            self.connection.execute("BEGIN IMMEDIATE")
+            self._begin()
             try:
                 yield self.connection
                 self._check_still_there()
@@ -227,6 +232,17 @@ class Store:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
                 raise
+
+    def _begin(self) -> None:
+        """Begin to write; while another process does, for as long as :attr:`on_busy` says."""
+        while True:
+            try:
+                with self.in_words():
+                    self.connection.execute("BEGIN IMMEDIATE")
+                return
+            except StudyBusy:
+                if not self.on_busy():
+                    raise
 
     def _check_still_there(self) -> None:
         """Refuse to save into a file that has no name any more, or another's."""

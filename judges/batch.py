@@ -24,6 +24,7 @@ from judges.refusals import classified
 from judges.structured import Support, Wanted, constrained, is_allowed, label_logprobs
 from judges.tasks import Task
 from judges.templates import Message
+from judges.usage import limit_of
 
 URL = "/v1/chat/completions"
 MOST_LINES = 50_000
@@ -132,11 +133,11 @@ class Replayer(_Play):
             Unanswered: they hold none.
             CallError: they hold a failure.
         """
-        custom_id, _, digest, enforces = self.request(messages, parameters, wanted)
+        custom_id, body, digest, enforces = self.request(messages, parameters, wanted)
         line = self._result(custom_id)
         if line is None:
             raise Unanswered(custom_id)
-        reply, choice = self._read(line)
+        reply, choice = self._read(line, len(encoded(body)), limit_of(parameters))
         kept = wanted is not None and enforces and reply.status is VerdictStatus.OK
         return replace(
             reply,
@@ -145,7 +146,9 @@ class Replayer(_Play):
             token_logprobs=label_logprobs(choice, wanted) if wanted and wanted.logprobs else None,
         )
 
-    def _read(self, line: Mapping[str, Any]) -> tuple[Reply, Mapping[str, Any]]:
+    def _read(
+        self, line: Mapping[str, Any], sent: int, limit: int | None
+    ) -> tuple[Reply, Mapping[str, Any]]:
         """A line's reply.
 
         Raises:
@@ -153,7 +156,8 @@ class Replayer(_Play):
         """
         body, status, error = parts(line)
         if is_good(line):
-            return read_completion(body, 0.0), first_choice(body) or {}
+            reply = read_completion(body, 0.0, sent=sent, limit=limit)
+            return reply, first_choice(body) or {}
         told = error or body
         code = str(told.get("code") or "")
         if status is None:

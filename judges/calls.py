@@ -19,6 +19,8 @@ class Call:
         name: what the queue knows it by.
         attempts: calls begun for it so far, in other processes too.
         tried: failures of each class in this process.
+        failed_at: when it failed first, in this process, for a reason that may lie in the call
+            itself; by the loop's clock.
         requests: how many requests a call may take.
         tokens: how many tokens it may send and receive at most, None if nobody counts.
         room: how many times the tokens of its first attempt a reply may have.
@@ -30,6 +32,7 @@ class Call:
     tasks: tuple[Task, ...]
     attempts: int = 0
     tried: Counter[type[Exception]] = field(default_factory=Counter)
+    failed_at: float | None = None
     requests: int = 1
     tokens: tuple[int, int] | None = None
     room: int = 1
@@ -51,6 +54,8 @@ class Ended:
         verdicts: what it settles; none where it is to be tried again, or was given back.
         is_back: whether it was given back: another may take it up, after ``wait`` seconds.
         may_be_charged: whether it may have been charged though there was no reply.
+        is_reply: whether there was one: if its tokens are unknown, it counts with the most that
+            it might have taken.
     """
 
     call: Call
@@ -65,6 +70,7 @@ class Ended:
     verdicts: tuple[Verdict, ...] = ()
     is_back: bool = False
     wait: float = 0.0
+    is_reply: bool = False
 
 
 def without_reply(

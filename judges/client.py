@@ -36,6 +36,7 @@ from judges.outcomes import (
 from judges.prompting import Message
 from judges.refusals import classified
 from judges.structured import Support, Wanted, constrained, is_allowed, label_logprobs
+from judges.usage import limit_of
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -49,6 +50,9 @@ CONNECTING = 15.0
 KEPT_ALIVE = 4.0
 """Seconds for which an idle connection is used again. uvicorn, beneath vLLM and others, closes
 them after 5 and a request sent into that would be lost, perhaps charged."""
+
+_SECRET = 8
+"""A key of fewer characters is no secret (``none``, ``EMPTY``), but may well be a reply's word."""
 
 MOST_BYTES = 16 * 2**20
 """An answer longer than this is no verdict."""
@@ -127,13 +131,17 @@ class ChatClient:
         sent, enforces = constrained(parameters, wanted, support)
         data = encoded(chat_body(self.model, messages, sent))
         begun = self._clock()
-        body = read_json(await self._post("/chat/completions", data), self.redacted)
+        body = self._without_key(
+            read_json(await self._post("/chat/completions", data), self.redacted)
+        )
         reply = read_completion(
             body,
             self._clock() - begun,
             self.redacted,
             endpoint=self.base_url,
             sent_hash=hashlib.sha256(data).hexdigest(),
+            sent=len(data),
+            limit=limit_of(parameters),
         )
         if wanted is None or not (enforces or wanted.logprobs):
             return reply
@@ -155,9 +163,9 @@ class ChatClient:
         """
         data = encoded(body)
         begun = self._clock()
-        answer = read_json(await self._post(path, data), self.redacted)
+        answer = self._without_key(read_json(await self._post(path, data), self.redacted))
         sent = hashlib.sha256(data).hexdigest()
-        return Answer(answer, sent, self._clock() - begun, self.base_url)
+        return Answer(answer, sent, self._clock() - begun, self.base_url, len(data))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -171,6 +179,13 @@ class ChatClient:
             text = text.replace(self._key, "…")
         text = re.sub(r"\b(sk|key|pk)-[\w*.-]{4,}", r"\1-…", text)
         return " ".join(without_surrogates(text).split())[:500]
+
+    def _without_key(self, body: dict[str, Any]) -> dict[str, Any]:
+        """An answer without the key, should it repeat it: it is stored as it comes."""
+        if len(self._key) < _SECRET:
+            return body
+        masked: dict[str, Any] = _masked(body, self._key)
+        return masked
 
     def _kept_to(self, reply: Reply, wanted: Wanted | None, support: Support) -> bool:
         """Whether an enforced reply is allowed.
@@ -235,6 +250,9 @@ class ChatClient:
     def _lost(self, error: Exception) -> CallError:
         import aiohttp
 
+        if isinstance(error, aiohttp.ClientConnectorError) and (error.os_error.errno or 0) > 0:
+            words = os.strerror(error.os_error.errno or 0)
+            return Unreachable(f"cannot reach {self.base_url}: {words}")
         words = self.redacted(str(error) or type(error).__name__)
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
             return Unreachable(f"cannot reach {self.base_url}: {words}")
@@ -287,6 +305,16 @@ class ChatClient:
             )
         self._key = key
         return key
+
+
+def _masked(value: Any, secret: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(secret, "…")
+    if isinstance(value, list):
+        return [_masked(each, secret) for each in value]
+    if isinstance(value, dict):
+        return {_masked(name, secret): _masked(each, secret) for name, each in value.items()}
+    return value
 
 
 def chat_body(

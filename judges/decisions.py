@@ -21,6 +21,7 @@ from judges.client import encoded
 from judges.outcomes import Answer, Garbled, said
 from judges.structured import preference
 from judges.tasks import Size, Task, sent_parameters, verdict
+from judges.usage import counted, counted_in
 
 APIS = ("systemone", "decisions")
 """The decision endpoints, by their paths beneath the API root."""
@@ -44,6 +45,9 @@ _OPTIONS: Mapping[str, tuple[Seen, str]] = {
 }
 _SLACK = 1e-3
 """How far from 1 the sum of probabilities may be: servers round them."""
+
+_MOST_OUT = 4096
+"""Tokens: a decision is no longer, thoughts included."""
 
 
 def wording_hash() -> str:
@@ -153,8 +157,12 @@ class DecisionJudge:
             "sent_hash": answer.sent_hash,
             "endpoint": answer.endpoint,
             "served_model": str(answer.body.get("model") or ""),
-            "tokens_in": usage.get("input_tokens", usage.get("prompt_tokens")),
-            "tokens_out": usage.get("output_tokens", usage.get("completion_tokens")),
+            "tokens_in": counted_in(
+                usage.get("input_tokens", usage.get("prompt_tokens")), answer.sent
+            ),
+            "tokens_out": counted(
+                usage.get("output_tokens", usage.get("completion_tokens")), _MOST_OUT
+            ),
         }
         one = _answer(answer.body)
         told["raw"] = json.dumps(one, ensure_ascii=False, sort_keys=True)

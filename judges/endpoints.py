@@ -3,7 +3,8 @@
 Each endpoint has a window: how many calls it has under way at most. It shrinks by half when the
 server is overrun (429, 5xx, time-outs) and grows back with each reply. A server that asks for a
 pause gets it; one that fails again and again is left alone for a while, then tried with a single
-call; one that refuses its key, does not know the model or has no quota left gets no more calls.
+call, and given up where that does not help; one that refuses its key, does not know the model or
+has no quota left gets no more calls.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ from judges.outcomes import (
 )
 from judges.policy import AGAIN, Policy
 
+_AHEAD = 0.1
+"""Seconds within which a call that is written down ahead of its turn is sent."""
+
+_MOST_AHEAD = 2.0
+"""And no more than so many times what is under way."""
+
 _LEAST = 0.05
 """Seconds that a pause lasts at least: a server may ask to be tried again after 0 s."""
 
@@ -49,6 +56,9 @@ class Endpoint:
         paused_until: no call begins before, by the loop's clock.
         failing: failures in a row.
         pauses: pauses in a row, without a reply between them.
+        rests: how often in a row it was left alone because it failed.
+        replied_at: when it last replied, by the loop's clock.
+        takes: seconds that a call takes, about; None until there was a reply.
         shrunk_at: when the window shrank, or a pause began, last: calls that were under way
             by then and fail together are one failure.
         stopped: why it gets no more calls.
@@ -63,6 +73,9 @@ class Endpoint:
     paused_until: float = 0.0
     failing: int = 0
     pauses: int = 0
+    rests: int = 0
+    replied_at: float = -1.0
+    takes: float | None = None
     shrunk_at: float = -1.0
     replies: int = 0
     failures: int = 0
@@ -78,11 +91,24 @@ class Endpoint:
 
 @dataclass(slots=True, eq=False)
 class Trip:
-    """One call on its way: where it goes, when it began, and how many requests it has sent."""
+    """One call on its way.
+
+    Attributes:
+        endpoint: where it goes.
+        begun: when it began, by the loop's clock.
+        requests: how many it has sent.
+        failed_at: when the same call first failed; None if it did not.
+    """
 
     endpoint: Endpoint
     begun: float
     requests: int = 0
+    failed_at: float | None = None
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether others got replies since the call failed: it is not the server."""
+        return self.failed_at is not None and self.endpoint.replied_at > self.failed_at
 
 
 _TRIP: ContextVar[Trip | None] = ContextVar("trip", default=None)
@@ -123,6 +149,7 @@ class EndpointPool:
         clients: address → client; an empty pool stands for a judge that asks nobody.
         most: how many calls may be under way at once, over all endpoints together.
         on_pause: told when an endpoint pauses: for how many seconds, and why.
+        on_stop: told of an endpoint that gets no more calls while others do: where, and why.
     """
 
     clients: Mapping[str, Asks]
@@ -130,6 +157,7 @@ class EndpointPool:
     policy: Policy = field(default_factory=Policy)
     chance: random.Random = field(default_factory=random.Random)
     on_pause: Any = None
+    on_stop: Any = None
 
     def __post_init__(self) -> None:
         given: Mapping[str, Asks | None] = self.clients or {"": None}
@@ -224,6 +252,25 @@ class EndpointPool:
         return min(free, self.most - self.under_way)
 
     @property
+    def ahead(self) -> int:
+        """How many calls may be written down ahead of their turn.
+
+        Where replies come fast, a call that is written down only once there is a slot for it
+        waits for the disk. Where they do not there is no hurry, and what is written down and
+        never sent would count as lost when the process dies.
+        """
+        if self._held or self._closed:
+            return 0
+        soon = _now() + _AHEAD
+        return int(
+            sum(
+                one.window * min(_MOST_AHEAD, _AHEAD / max(one.takes, 1e-6))
+                for one in self.endpoints
+                if one.takes is not None and one.stopped is None and one.paused_until <= soon
+            )
+        )
+
+    @property
     def stopped(self) -> TiebreakError | None:
         """Why no endpoint takes calls any more; None while one does."""
         if any(one.stopped is None for one in self.endpoints):
@@ -276,7 +323,7 @@ class EndpointPool:
         trip.endpoint.under_way -= 1
         self.under_way -= 1
         if error is None or isinstance(error, Rejected):
-            self._went_well(trip.endpoint)
+            self._went_well(trip)
         elif isinstance(error, CallError):
             self._went_wrong(trip, error)
         self._wake()
@@ -331,9 +378,13 @@ class EndpointPool:
 
     # ── how an endpoint is doing ────────────────────────────────────────────
 
-    def _went_well(self, endpoint: Endpoint) -> None:
-        endpoint.failing = endpoint.pauses = 0
+    def _went_well(self, trip: Trip) -> None:
+        endpoint, now = trip.endpoint, _now()
+        endpoint.failing = endpoint.pauses = endpoint.rests = 0
         endpoint.replies += 1
+        endpoint.replied_at = now
+        took, before = now - trip.begun, endpoint.takes
+        endpoint.takes = took if before is None else before + (took - before) / 8
         if endpoint.window < endpoint.most:
             # One more call for each window of replies; faster where windows are large.
             step = max(1.0, endpoint.most / 64)
@@ -352,14 +403,22 @@ class EndpointPool:
         elif isinstance(error, Unreachable):
             self._shrink(endpoint, is_new)
             self._pause(endpoint, error, None, self.policy.unreachable, is_new)
-        elif isinstance(error, Transient | TimedOut):
+        elif isinstance(error, Transient | TimedOut) and not trip.is_odd:
             self._shrink(endpoint, is_new)
             endpoint.failing += 1
             if endpoint.failing >= self.policy.trips and is_new:
-                # It is tried again with one call; the window grows from there.
-                endpoint.window = 1.0
-                trips = endpoint.failing - self.policy.trips + 1
-                self._rest(endpoint, self.policy.back_off(trips, self.chance), str(error))
+                self._trip(endpoint, error)
+
+    def _trip(self, endpoint: Endpoint, error: CallError) -> None:
+        """Leave an endpoint alone for a while; give it up where that has not helped."""
+        # It is tried again with one call; the window grows from there.
+        endpoint.window = 1.0
+        endpoint.rests += 1
+        if endpoint.rests > self.policy.rests:
+            words = f"gave up after {endpoint.failing} calls in a row failed: {error}"
+            self._stop(endpoint, TiebreakError(words, AGAIN))
+            return
+        self._rest(endpoint, self.policy.back_off(endpoint.rests, self.chance), str(error))
 
     def _shrink(self, endpoint: Endpoint, is_new: bool) -> None:
         if is_new:
@@ -394,6 +453,8 @@ class EndpointPool:
     def _stop(self, endpoint: Endpoint, why: TiebreakError) -> None:
         if endpoint.stopped is None:
             endpoint.stopped = why
+            if self.on_stop is not None and self.stopped is None:
+                self.on_stop(endpoint.address, why)
 
 
 def _client_of(trip: Trip) -> Asks:

@@ -24,9 +24,7 @@ from judges.prompting import Prompt, list_label
 from judges.shares import outcome_shares
 from judges.structured import Wanted, preference
 from judges.tasks import KINDS, NOTHING, JudgeLike, Shown, Size, Task, sent_parameters, verdict
-
-LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
-"""How many tokens a reply may have, as servers call it."""
+from judges.usage import LIMITS
 
 _OURS = frozenset({"model", "messages", "stream", "n", "tools"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from core.records import VerdictStatus
+from judges.usage import counted, counted_in, counted_out
 
 
 class CallError(Exception):
@@ -146,12 +147,14 @@ class Answer:
         sent_hash: SHA-256 of the request's body, byte for byte, as hex digits.
         latency: seconds.
         endpoint: the address of the server that answered.
+        sent: how many bytes the request's body has.
     """
 
     body: Mapping[str, Any]
     sent_hash: str
     latency: float
     endpoint: str
+    sent: int | None = None
 
 
 def without_surrogates(text: str) -> str:
@@ -177,7 +180,8 @@ def read_json(content: bytes, redacted: Callable[[str], str] = str) -> dict[str,
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
-        start = redacted(content[:80].decode("utf-8", "replace"))
+        # What is hidden is hidden before the rest is cut off.
+        start = redacted(content[:4096].decode("utf-8", "replace"))[:80]
         raise Garbled(f"the answer is not JSON: {start!r}") from None
     if not isinstance(body, dict):
         raise Garbled("the answer holds no choice: it is no JSON object")
@@ -191,6 +195,8 @@ def read_completion(
     *,
     endpoint: str = "",
     sent_hash: str = "",
+    sent: int | None = None,
+    limit: int | None = None,
 ) -> Reply:
     """A chat completion → a reply. Of several choices it is the one with the lowest index.
 
@@ -199,6 +205,8 @@ def read_completion(
         redacted: makes a server's words fit to be shown.
         endpoint: where it comes from.
         sent_hash: what was asked.
+        sent: how many bytes were sent, and ``limit``, how many tokens the reply may have: what
+            the server counted is taken no further than these.
 
     Raises:
         Garbled: it is not one.
@@ -221,8 +229,8 @@ def read_completion(
         finish_reason=finish,
         status=status,
         problem=problem,
-        tokens_in=_count(usage.get("prompt_tokens")),
-        tokens_out=_count(usage.get("completion_tokens")),
+        tokens_in=counted_in(usage.get("prompt_tokens"), sent),
+        tokens_out=counted_out(usage.get("completion_tokens"), limit, text, reasoning),
         latency=latency,
         failure=failure,
         served_model=without_surrogates(str(body.get("model") or "")),
@@ -237,7 +245,7 @@ def first_choice(body: Mapping[str, Any]) -> dict[str, Any] | None:
     if not isinstance(choices, list):
         return None
     proper = [choice for choice in choices if isinstance(choice, dict)]
-    return min(proper, key=lambda choice: _count(choice.get("index")) or 0, default=None)
+    return min(proper, key=lambda choice: counted(choice.get("index")) or 0, default=None)
 
 
 def _tool_arguments(message: Mapping[str, Any]) -> str:
@@ -256,10 +264,6 @@ def _text(value: object) -> str:
     if isinstance(value, list):
         value = "".join(str(p.get("text") or "") for p in value if isinstance(p, dict))
     return without_surrogates(value) if isinstance(value, str) else ""
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _outcome(text: str, finish: str, refusal: str) -> tuple[VerdictStatus, str, str]:

@@ -25,6 +25,8 @@ class Policy:
         longest_delay: the longest back-off.
         longest_pause: a server that asks for more than this is given up.
         trips: failures in a row after which an endpoint is left alone for a while.
+        rests: times in a row that it is left alone, without a reply between them, before it is
+            given up: about two minutes.
         hopeless_at_start: tasks given up in a row, before any reply at all, that stop the run.
         hopeless: tasks given up in a row, later on, that stop the run.
     """
@@ -40,6 +42,7 @@ class Policy:
     longest_delay: float = 30.0
     longest_pause: float = 900.0
     trips: int = 8
+    rests: int = 9
     hopeless_at_start: int = 10
     hopeless: int = 50
 

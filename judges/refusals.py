@@ -45,8 +45,7 @@ def classified(
         redacted: makes a server's words fit to be shown.
     """
     address, model, variable = asked
-    error, words = _error_of(content)
-    words = redacted(words)
+    error, words = _error_of(content, redacted)
     code = f"{error.get('code') or ''} {error.get('type') or ''}".lower()
     text = f"{status}: {words}" if words else f"{status}"
     if status == 429:
@@ -80,16 +79,16 @@ def classified(
     return Rejected(text)
 
 
-def _error_of(content: bytes) -> tuple[Mapping[str, Any], str]:
+def _error_of(content: bytes, redacted: Callable[[str], str]) -> tuple[Mapping[str, Any], str]:
     """The error object of a body, and its words; a page in place of one gives its beginning."""
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
-        return {}, content[:200].decode("utf-8", "replace")
+        return {}, redacted(content[:4096].decode("utf-8", "replace"))[:200]
     if not isinstance(body, dict):
-        return {}, json.dumps(body)[:200]
+        return {}, redacted(json.dumps(body))[:200]
     error = body.get("error")
-    return error if isinstance(error, dict) else body, said(body)
+    return error if isinstance(error, dict) else body, redacted(said(body))
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -40,6 +40,9 @@ POLL = 0.25
 _LOT = 32
 """Ends of calls handed over at a time: people vote between two lots."""
 
+_PUT_OFF = 1000
+"""Calls that may wait to be tried again while others are taken up."""
+
 _READ = 8
 """Replies read before the loop looks again for what came: to look costs as much as to read one."""
 
@@ -175,7 +178,7 @@ class Runner:
 
     def _gather(self) -> Given:
         """What to hand over: what ended, what can be sent next, what more to take up."""
-        given = Given(window=self._pool.window, under_way=len(self._under_way))
+        given = Given(window=self._pool.window, under_way=self._pool.under_way)
         given.ended, self._ended = self._ended[:_LOT], self._ended[_LOT:]
         if self._is_ending:
             given.back = [*self._stock, *(call for _, _, call in self._later)]
@@ -186,11 +189,14 @@ class Runner:
         if not self._got.is_paused:
             # What waits to be read and written counts once it is much: no faster than the disk.
             late = max(0, self._unwritten - spare)
-            room = self._pool.room + spare - len(self._ready) - late
+            ahead = min(spare, self._pool.ahead) - self._unsent
+            room = self._pool.room + ahead - late
             while self._stock and len(given.begins) < min(room, 2 * _LOT):
                 given.begins.append(self._stock.popleft())
         most = self._pool.window + spare
-        held = len(self._stock) + len(given.begins) + len(self._later) + self._unwritten
+        # What waits to be tried again does not keep others from being tried, unless it is much.
+        later = max(0, len(self._later) - _PUT_OFF)
+        held = len(self._stock) + len(given.begins) + later + self._unwritten
         if held < most and not (self._got.is_paused or self._got.is_dry):
             given.want = min(most - held, 2 * _LOT)
         return given
@@ -210,6 +216,12 @@ class Runner:
             return
 
     @property
+    def _unsent(self) -> int:
+        """Calls that are written down and wait for a slot."""
+        handed = len(self._under_way) - len(self._unread) - self._pool.under_way
+        return len(self._ready) + handed
+
+    @property
     def _unwritten(self) -> int:
         return len(self._ended) + len(self._unread)
 
@@ -226,7 +238,11 @@ class Runner:
     def _come_due(self) -> None:
         now = _clock()
         while self._later and self._later[0][0] <= now:
-            self._stock.appendleft(heapq.heappop(self._later)[2])
+            call = heapq.heappop(self._later)[2]
+            if call.failed_at is None:
+                self._stock.appendleft(call)
+            else:  # what was not tried yet goes first: it may fail each time
+                self._stock.append(call)
 
     async def _watch(self) -> None:
         await self._stop.wait()
@@ -295,6 +311,7 @@ class Runner:
         trip: Trip | None = None
         try:
             async with self._pool.slot() as trip:
+                trip.failed_at = call.failed_at
                 if self._is_ending:
                     raise Closed
                 read = await self._ask(call)
@@ -401,6 +418,7 @@ class Runner:
             tokens_out=tokens_out,
             latency=came.latency,
             verdicts=tuple(self._stamped(verdict, call) for verdict in verdicts),
+            is_reply=True,
         )
 
     def _failed(self, call: Call, error: CallError, trip: Trip | None) -> Ended:
@@ -412,10 +430,11 @@ class Runner:
             return self._lost(call, error, trip, is_back=True)
         if isinstance(error, RateLimited | Unreachable | JobFatal):
             self._put_off(call, 0.0)  # it is the endpoint that waits
-        elif tries >= self._attempts(error):
+            return self._lost(call, error, trip)
+        call.failed_at = _clock() if call.failed_at is None else call.failed_at
+        if tries >= self._attempts(error):
             return self._gave_up(call, error, trip, error.failure)
-        else:
-            self._put_off(call, self._policy.back_off(tries, self._chance))
+        self._put_off(call, self._policy.back_off(tries, self._chance))
         return self._lost(call, error, trip)
 
     def _attempts(self, error: CallError) -> int:
@@ -429,7 +448,7 @@ class Runner:
     def _gave_up(self, call: Call, error: Exception, trip: Trip | None, outcome: str) -> Ended:
         """Let a call's tasks fail; end the run if it has become hopeless."""
         words = str(error) if isinstance(error, CallError) else f"{type(error).__name__}: {error}"
-        if not isinstance(error, TooLong):
+        if not (isinstance(error, TooLong) or (trip is not None and trip.is_odd)):
             self._given_up += 1
         most = self._policy.hopeless if self._heard else self._policy.hopeless_at_start
         if self._given_up >= most:

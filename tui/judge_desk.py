@@ -82,13 +82,20 @@ class Desk:
     Args:
         study: the study file; it is opened in the desk's own thread.
         judge: whose work it is; asked for how much its calls send.
+        on_note: told that another process holds the study, and that it does no more.
 
     Attributes:
         recorded: how many verdicts this worker has recorded.
         control: how the work is to go on, as it was read last.
     """
 
-    def __init__(self, study: Path, judge: JudgeLike, order: Order) -> None:
+    def __init__(
+        self,
+        study: Path,
+        judge: JudgeLike,
+        order: Order,
+        on_note: Callable[[str], None] | None = None,
+    ) -> None:
         self.recorded = 0
         self.control = Control()
         self._study = study
@@ -96,6 +103,8 @@ class Desk:
         self._order = order
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="judge-queue")
         self._store: Store | None = None
+        self._on_note = on_note
+        self._waits = self._hurries = False
         self._turned = self._beaten = 0.0
         self._taken = 0
         self._is_dry = self._is_in = False
@@ -125,13 +134,19 @@ class Desk:
             self._thread.shutdown(wait=False)
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        self._loop = asyncio.get_running_loop()
+        try:
+            return await self._loop.run_in_executor(self._thread, work)
+        except asyncio.CancelledError:
+            self._hurries = True  # somebody wants to be gone
+            raise
 
     # ── in the thread ───────────────────────────────────────────────────────
 
     def _open(self) -> None:
         record = self._judge.record
         self._store = Store(self._study)
+        self._store.on_busy = self._wait_for_others
         silence = Silence(float(record.parameters.get("timeout", TIMEOUT)) + _MARGIN)
         self._queue = JudgeQueue(self._store, record.name, process_name(), silence=silence)
         self._queue.return_lost()
@@ -168,6 +183,17 @@ class Desk:
             finally:
                 self._store.close()
 
+    def _wait_for_others(self) -> bool:
+        """Wait for a process that holds the study; what servers replied is kept until then."""
+        if not self._waits:
+            self._waits = True
+            self._say("another process holds the study; waits for it, and keeps what comes")
+        return not self._hurries
+
+    def _say(self, words: str) -> None:
+        if self._on_note is not None:
+            self._loop.call_soon_threadsafe(self._on_note, words)
+
     def _exchange(self, given: Given) -> Got:
         time.sleep(max(0.0, self._turned + self._order.turn - time.monotonic()))
         self._turned = time.monotonic()
@@ -175,6 +201,9 @@ class Desk:
             self._beat(given)
         work = self._work(given)
         turned = self._queue.turn(work if self._is_in else replace(work, want=0))
+        if self._waits:
+            self._waits = False
+            self._say("the study is free again")
         self.control = turned.control
         self.recorded += turned.recorded
         begun, refused = [], []
@@ -320,4 +349,5 @@ def _end(place: _Place, ended: Ended) -> End:
         ended.tokens_out,
         ended.latency,
         ended.may_be_charged,
+        ended.is_reply,
     )

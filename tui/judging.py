@@ -6,6 +6,7 @@ import asyncio
 import gc
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from core.errors import TiebreakError
@@ -58,9 +59,10 @@ async def work(
         order.concurrency,
         policy or Policy(unread=order.unread),
         on_pause=on_pause,
+        on_stop=None if on_note is None else partial(_left, on_note),
     )
     judge = make_judge(record, prompts=prompts, asks=pool)
-    desk = Desk(study, judge, order)
+    desk = Desk(study, judge, order, on_note)
     following: asyncio.Task[None] | None = None
     note = "interrupted"
     # The desk's thread lets go of the interpreter at each statement; by default it would then
@@ -82,6 +84,12 @@ async def work(
         if following is not None:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-        await desk.close(note)
-        await judge.close()
+        try:
+            await desk.close(note)
+        finally:
+            await judge.close()
     return desk.recorded
+
+
+def _left(on_note: Callable[[str], None], address: str, why: TiebreakError) -> None:
+    on_note(f"{address} gets no more calls: {why.message}")

@@ -44,6 +44,11 @@ def _limited_until() -> Scripted:
     return failure(429, {"error": {"message": "too many requests"}}, retry_after=until)
 
 
+def _counting(sent: int, received: int) -> Scripted:
+    usage = {"prompt_tokens": sent, "completion_tokens": received}
+    return Scripted(body=json.dumps(json.loads(FINE.body) | {"usage": usage}).encode())
+
+
 FAULTS: Mapping[str, Callable[[], Scripted]] = {
     "429": lambda: failure(429, {"error": {"message": "too many requests"}}),
     "429 seconds": lambda: failure(429, {"error": {"message": "slow down"}}, retry_after="0.2"),
@@ -65,6 +70,8 @@ FAULTS: Mapping[str, Callable[[], Scripted]] = {
     "content filter": lambda: completion("[[A]]", finish="content_filter"),
     "refusal": lambda: completion(None, refusal="I cannot judge this."),
     "reasoning only": lambda: completion(None, finish="length", reasoning="Let me see"),
+    "usage below 0": lambda: _counting(-500_000, 7),
+    "usage beyond all": lambda: _counting(-5, 10**30),
     "truncated": lambda: completion("Both are [[A]] and", finish="length"),
 }
 """Every way to misbehave, by name."""

@@ -338,3 +338,66 @@ def test_addresses_that_are_none(address: str, words: str) -> None:
     with pytest.raises(TiebreakError, match=re.escape(words)) as caught:
         check_address(address)
     assert "hunter2" not in caught.value.message + caught.value.hint
+
+
+ECHO = "sk-SECRET/0123456789"
+
+
+async def test_a_key_that_a_reply_repeats_is_not_in_what_is_stored(stub: StubServer) -> None:
+    """Escaped in the JSON or not, in the text, the thoughts or the model's name."""
+    client = ChatClient(stub.url, "m", key_variable="K", environ={"K": ECHO})
+    said = f" Your key  is Bearer {ECHO}.\n[[A]]"
+    plain = completion(said, model=ECHO, reasoning_content=f"({ECHO})")
+    escaped = Scripted(body=plain.body.replace(ECHO.encode(), ECHO.replace("/", "\\/").encode()))
+    stub.enqueue(plain, escaped)
+    for _ in range(2):
+        reply = await client.ask([Message("user", "x")], {})
+        assert ECHO not in repr(reply)
+        assert reply.content == " Your key  is Bearer ….\n[[A]]"
+    stub.enqueue(Scripted(body=b"x" * 70 + ECHO.encode()))
+    with pytest.raises(Garbled) as caught:
+        await client.ask([Message("user", "x")], {})
+    assert "sk-SEC" not in str(caught.value)
+    stub.enqueue(Scripted(500, b"x" * 190 + ECHO.encode()))
+    with pytest.raises(Transient) as failed:
+        await client.ask([Message("user", "x")], {})
+    assert "sk-SEC" not in str(failed.value)
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completed", "counts"),
+    [
+        (11, 7, (11, 7)),
+        (-5, 7, (None, 7)),
+        (0, 0, (None, None)),
+        (11, -1, (11, None)),
+        (10**30, 10**30, (None, None)),
+        (10**6, 10**6, (None, None)),
+        ("11", 7.0, (None, None)),
+        (True, None, (None, None)),
+        (11, 116, (11, 116)),
+        (11, 117, (11, None)),
+    ],
+)
+async def test_counts_that_cannot_be_are_none(
+    stub: StubServer, prompt: object, completed: object, counts: tuple[int | None, int | None]
+) -> None:
+    body = json.loads(completion("[[A]]").body)
+    body["usage"] = {"prompt_tokens": prompt, "completion_tokens": completed}
+    stub.enqueue(Scripted(body=json.dumps(body).encode()))
+    client = ChatClient(stub.url, "m")
+    reply = await client.ask([Message("user", "Which?")], {"max_tokens": 100})
+    await client.close()
+    assert (reply.tokens_in, reply.tokens_out) == counts
+
+
+async def test_a_server_that_ignores_its_limit_is_believed_what_its_text_shows(
+    stub: StubServer,
+) -> None:
+    body = json.loads(completion("x" * 500).body)
+    body["usage"]["completion_tokens"] = 400
+    stub.enqueue(Scripted(body=json.dumps(body).encode()))
+    client = ChatClient(stub.url, "m")
+    assert (await client.ask([Message("user", "x")], {"max_tokens": 100})).tokens_out == 400
+    await client.close()

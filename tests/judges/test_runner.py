@@ -351,3 +351,59 @@ def test_every_task_is_accounted_for_under_mixed_failures() -> None:
     assert done.statuses[VerdictStatus.OK] > 0
     assert done.statuses[VerdictStatus.FAILED] > 0
     assert {v.choice for v in done.verdicts} == {None, Choice.MODEL_1}
+
+
+@pytest.mark.parametrize("error", [DOWN, TimedOut("slow")])
+def test_a_server_that_only_fails_is_given_up_and_no_task_is_failed_for_it(
+    error: CallError,
+) -> None:
+    done = Run(lambda *_: error, takes=0.1).of(many(240), 8)
+    assert done.error is not None
+    assert "calls in a row failed" in done.error.message
+    assert done.verdicts == []
+    assert len(done.judge.calls) < 40, "it was hammered"
+    assert max(time for time, _ in done.judge.calls) < 180
+
+
+def test_requests_that_always_fail_hold_up_no_others() -> None:
+    tasks = many(240)
+    bad = {id(task) for task in tasks[::2]}
+    done = Run(lambda _, task: DOWN if id(task) in bad else None, takes=0.1).of(tasks, 8)
+    assert done.error is None
+    assert done.statuses == {VerdictStatus.OK: 120, VerdictStatus.FAILED: 120}
+    last = max(time for time, task in done.judge.calls if id(task) not in bad)
+    assert last < 60
+    assert {v.attempts for v in done.verdicts if v.status is not VerdictStatus.OK} == {6}
+
+
+@pytest.mark.parametrize("takes", [20.0, 1.0])
+def test_what_is_written_down_is_about_to_be_sent(takes: float) -> None:
+    """Whoever is killed has lost what was sent, not what was to be sent much later."""
+    most = 0
+    done = Run(lambda *_: None, takes)
+
+    def look(_: Verdict) -> None:
+        nonlocal most
+        most = max(most, len(done.keeper.open) - done.judge.under_way)
+
+    done.of(many(100), 8, took=look)
+    assert done.statuses == {VerdictStatus.OK: 100}
+    assert most <= 8, "the calls that ended and are being recorded, and no others"
+
+
+def test_nothing_is_written_down_ahead_of_a_pause() -> None:
+    done = Run(lambda n, _: RateLimited("wait", 30.0) if n % 20 == 0 else None, takes=0.01)
+    keeper = MemoryKeeper(many(60))
+    seen = []
+
+    async def watched() -> None:
+        running = asyncio.create_task(judge_all(done.judge, [], concurrency=4, keeper=keeper))
+        while not running.done():
+            await asyncio.sleep(5)
+            seen.append((done.judge.under_way, len(keeper.open)))
+        await running
+
+    at_once(watched())
+    waiting = [count for under_way, count in seen if not under_way]
+    assert len(waiting) > 3
+    assert max(waiting) <= 12

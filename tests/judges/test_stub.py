@@ -36,6 +36,8 @@ ENDS = {
     "refusal": "refused",
     "reasoning only": "truncated",
     "truncated": "truncated",
+    "usage below 0": "",
+    "usage beyond all": "",
 }
 """What the client makes of each fault."""
 

@@ -182,7 +182,7 @@ def test_a_server_that_turns_out_not_to_enforce_is_said_and_kept(
         assert add(tiebreak, stub.url, "--prompt", "pairwise-choice").code == 0
         turned = True
         done = tiebreak("judge", "run", "local", "--concurrency", "1")
-    assert done.code == 0
+    assert done.code == 1, "no reply was a verdict"
     assert done.err.count("does not keep to the answers") == 1
     (one,) = servers(tiebreak)
     assert one["found"]["structured"]["choice"] == ""

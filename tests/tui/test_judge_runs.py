@@ -291,17 +291,64 @@ def test_a_budget_sets_twice_as_much_aside_for_a_reply_that_was_cut_off(tmp_path
         }
         tiebreak(study, "budget", JUDGE, "--tokens", "20000")
         before = stub.counts()["requests"]
-        tiebreak(study, "run", JUDGE)
+        tiebreak(study, "run", JUDGE, code=1)
         assert stub.counts()["requests"] - before == 4
     assert one(study, "SELECT group_concat(DISTINCT failure) FROM verdict") == "truncated"
     raised = "2 times max_tokens: the reply reached max_tokens"
     assert one(study, "SELECT count(*) FROM attempt WHERE detail = ?", raised) == 2
 
 
+@pytest.mark.parametrize("fault", ["usage below 0", "usage beyond all"])
+def test_a_server_that_miscounts_does_not_undo_a_budget(tmp_path: Path, fault: str) -> None:
+    with StubProcess(faults={fault: 1.0}) as stub:
+        study = study_at(tmp_path / "study.db", stub.url, 20, max_tokens=50)
+        (told,) = json.loads(tiebreak(study, "run", JUDGE, "--dry-run", "--json"))
+        most = (told["tokens_in_most"] + told["tokens_out_most"]) // told["verdicts"] + 1
+        tiebreak(study, "budget", JUDGE, "--tokens", str(10 * most))
+        said = tiebreak(study, "run", JUDGE, code=1)
+        assert "the budget is used up" in said
+        assert 9 <= stub.counts()["requests"] == verdicts(study) <= 10
+    spent = one(study, "SELECT spent_tokens FROM judge_control")
+    assert 9 * (most - 1) <= spent <= 10 * most
+    assert one(study, "SELECT count(*) FROM verdict WHERE status = 'ok'") == verdicts(study)
+
+
+def test_a_killed_run_has_lost_what_was_sent_and_nothing_else(tmp_path: Path) -> None:
+    with StubProcess(delay=30.0) as stub:
+        study = study_at(tmp_path / "study.db", stub.url, 20)
+        with running(study, "--concurrency", "2") as process:
+            until(lambda: stub.counts()["requests"] == 2)
+            (told,) = json.loads(tiebreak(study, "status", "--json"))
+            assert told["attempts_open"] == 2
+            process.kill()
+            process.wait()
+        assert one(study, "SELECT count(*) FROM attempt") == 2
+        (told,) = json.loads(tiebreak(study, "status", "--json"))
+        assert told["attempts_open"] == 0, "nobody is there who waits for them"
+
+
+def test_a_study_that_is_locked_is_waited_for_and_no_reply_is_lost(tmp_path: Path) -> None:
+    with StubProcess(delay=0.05) as stub:
+        study = study_at(tmp_path / "study.db", stub.url, 40)
+        with running(study, "--concurrency", "4") as process:
+            until(lambda: verdicts(study) > 8)
+            with closing(sqlite3.connect(study, timeout=60, isolation_level=None)) as other:
+                other.execute("BEGIN EXCLUSIVE")
+                assert process.stderr is not None
+                until(lambda: "another process holds the study" in process.stderr.readline())
+                other.execute("ROLLBACK")
+            _, said = process.communicate(timeout=120)
+            assert process.returncode == 0, said
+            assert "the study is free again" in said
+        check_books(study, stub.counts(), 240)
+        assert stub.counts()["requests"] == 240
+        assert rows(study, "SELECT DISTINCT outcome FROM attempt") == [("ok",)]
+
+
 def test_what_failed_is_tried_before_what_waits_in_the_queue(tmp_path: Path) -> None:
     with StubProcess(script='["500", "empty", "empty"]') as stub:
         study = study_at(tmp_path / "study.db", stub.url, 20)
-        told = tiebreak(study, "run", JUDGE, "--concurrency", "1", "--limit", "2")
+        told = tiebreak(study, "run", JUDGE, "--concurrency", "1", "--limit", "2", code=1)
         assert one(study, "SELECT count(*) FROM verdict WHERE status <> 'ok'") == 2, told
         assert one(study, "SELECT count(*) FROM job WHERE state = 'waiting'") > 50
         tiebreak(study, "run", JUDGE, "--retry-failed", "--limit", "2")

@@ -151,6 +151,8 @@ def _run_each(store: Store, records: Sequence[Judge], order: Order, as_json: boo
         raise click.exceptions.Exit(130)
     if refusal is not None:
         raise refusal
+    if any(told["verdicts"] and not told["verdicts"].get("ok") for told in done):
+        raise click.exceptions.Exit(1)  # all that was asked failed, as was said
 
 
 def _say_estimates(
