@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +15,7 @@ from statsmodels.stats.proportion import proportion_confint
 from core.stats import Estimate, Options, Tally, compute
 from core.stats.intervals import clustered_wilson
 from core.stats.tally import REPEAT
-from tests.core.stats_oracle import Rows, VoteRow, find, live_votes, result_of, studies
+from tests.core.stats_oracle import Rows, VoteRow, alike, find, live_votes, result_of, studies
 
 
 def again(rows: Rows, pair: int, annotator: str, choice: int, **fields: int) -> int:
@@ -273,20 +271,14 @@ def test_no_other_number_moves_and_portions_are_no_matter(
         {result.id: result.to_json() for result in compute(each, options)}
         for each in (whole, pieces, plain.tally())
     )
-    assert alike(again_told, told)
+    for id in told:
+        assert alike(again_told[id], told[id]), id
     del told["consistency"], without["consistency"]
-    assert alike(told, without)
-
-
-def alike(one: Any, other: Any) -> bool:
-    """Whether two results are the same, but for the order in which floats were added up."""
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-12)
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(alike, one, other))
-    return bool(one == other)
+    for id in without:
+        # Of which vote a fit is may be said: a repeat is a vote, too.
+        for each in (told[id], without[id]):
+            each["assumptions"] = [one for one in each["assumptions"] if "full fit at" not in one]
+        assert alike(told[id], without[id]), id
 
 
 # ── what was planted is found ───────────────────────────────────────────────

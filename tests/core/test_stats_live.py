@@ -18,7 +18,7 @@ from core.stats.beside import TEXT_UNKNOWN
 from core.stats.census import Census, distinct, patterns_of
 from core.stats.journal import Journal
 from core.stats.sorting import last_of_each, order_of, summed_by
-from tests.core.stats_oracle import Rows, studies
+from tests.core.stats_oracle import FITTED, Rows, alike, studies
 
 CHOSEN: tuple[dict[str, Any], ...] = (
     {},
@@ -48,6 +48,16 @@ def results(
         if all(chosen[name] in names for name, names in known.items() if name in chosen):
             found += compute(tally, Options(replicates=100, **chosen), only)
     return [result.to_json() for result in found]
+
+
+def same(kept: list[dict[str, Any]], fresh: list[dict[str, Any]]) -> None:
+    """To the last digit; where EM was fitted, to what its end leaves open."""
+    assert [each["id"] for each in kept] == [each["id"] for each in fresh]
+    for one, other in zip(kept, fresh, strict=True):
+        if one["id"] in FITTED:
+            assert alike(one, other), one["id"]
+        else:
+            assert one == other
 
 
 @st.composite
@@ -178,7 +188,7 @@ def watch(rows: Rows, happened: list[tuple[str, Any]], reach: int, looks: Any) -
                 happen(rows, tally, what, how)
             also = {"stopping", "reliability"} if number % 2 else set()
             results(watched, quick | also, looks)
-        assert results(watched, None, looks) == results(unwatched, None, looks)
+        same(results(watched, None, looks), results(unwatched, None, looks))
 
 
 WEIGHED = {"agreement", "ranking", "win_rate"}
@@ -234,7 +244,7 @@ def test_what_follows_is_the_same_however_the_log_is_portioned(
         watched.add_votes(rows.votes[start : start + portion])
         watched.add_verdicts(rows.verdicts[start : start + portion])
         compute(watched, Options(replicates=100), quick)
-    assert results(watched, quick, looks) == results(rows.tally(), quick, looks)
+    same(results(watched, quick, looks), results(rows.tally(), quick, looks))
 
 
 def test_a_vote_costs_what_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
