@@ -101,7 +101,7 @@ def write_files(store: Store, order: Order, output: Path) -> Told:
     is_folder = found is not None and found.folder
     with writing(output, is_folder=is_folder) as files:
         told = fill(store, order, files)
-        manifest = _manifest(store, order, told, files.close(), output, is_folder=is_folder)
+        manifest = _manifest(store, order, told, files.close(), files.output, is_folder=is_folder)
         files.keep(manifest.dump())
     return told
 
