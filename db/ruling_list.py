@@ -7,6 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from core.adjudication.case import Filter, Order, Reason, Row, State
+from core.blinding import case_name
 from core.records import RulingChoice
 from db import rulings
 from db.feed import Feed
@@ -86,9 +87,12 @@ class CaseList:
         places = self._feed.tally.places_of(items)
         with self.store.in_words():
             named = {
-                pair: self.store.connection.execute(
-                    "SELECT key FROM pair WHERE id = ?", (pair,)
-                ).fetchone()[0]
+                pair: case_name(
+                    self.store.seed,
+                    self.store.connection.execute(
+                        "SELECT key FROM pair WHERE id = ?", (pair,)
+                    ).fetchone()[0],
+                )
                 for pair, _ in places
             }
         return [f"{named[pair]}/{turn}" for pair, turn in places]

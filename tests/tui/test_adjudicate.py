@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.adjudication.case import RulingSeen, State
+from core.blinding import pair_called
 from core.records import Annotator, LessonUse, Role, RulingChoice, RulingStage
 from db.ruling_queue import RulingQueue
 from db.store import Store
@@ -95,8 +96,9 @@ async def test_a_side_is_stored_as_the_model_that_stood_there(study: Path) -> No
             (found,) = rows(
                 study,
                 "SELECT iif(v.choice = 'model_1', p.model_1, p.model_2) FROM ruling v "
-                "JOIN pair p ON p.id = v.pair_id WHERE p.key || '/' || v.turn = ?",
-                case.key,
+                "JOIN pair p ON p.id = v.pair_id WHERE p.key = ? AND v.turn = ?",
+                pair_called("a fixed seed", case.key.partition("/")[0]),
+                case.turn,
             )
             assert found == (model,)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.adjudication.case import REASON_WORDS, Filter, Order, Reason, RulingSeen, State
+from core.blinding import pair_called
 from core.records import LessonUse
 from core.text import displayable, many, one_line
 from tui.cli import Settings, as_name, example, say
@@ -209,6 +210,8 @@ def _show_case(case: Case, as_json: bool) -> None:
         click.echo(f"\n── {_opinion_line(opinion)}")
         if opinion.text:
             click.echo(displayable(opinion.text))
+    if case.is_unmasked:
+        say("you may know its names: what you rule is kept as ruled after unmasking")
     if any(case.draft):
         say(f"kept from before: {displayable(' '.join(case.draft))}")
 
@@ -312,8 +315,9 @@ def rulings_unmask(settings: Settings, key: str, lead: str | None, as_json: bool
     """Show who wrote and who said what in a case you ruled on; nothing is blind after that."""
     with _queue(settings, lead) as queue:
         told = queue.unmask(key)
+        pair = _pair(queue, told.key)
     if as_json:
-        show_json(_unmasked_json(told))
+        show_json(_unmasked_json(told, pair))
         return
     click.echo(f"left: {one_line(told.left, 80)}\nright: {one_line(told.right, 80)}")
     for named in told.opinions:
@@ -322,9 +326,15 @@ def rulings_unmask(settings: Settings, key: str, lead: str | None, as_json: bool
     click.echo(f"ruled blind: {told.blind}; stands: {told.stands}")
 
 
-def _unmasked_json(told: Unmasked) -> dict[str, Any]:
+def _pair(queue: RulingQueue, case: str) -> str:
+    """The key of a case's pair, as gold rows have it: for who has seen the names."""
+    return pair_called(queue.store.seed, case.partition("/")[0])
+
+
+def _unmasked_json(told: Unmasked, pair: str) -> dict[str, Any]:
     return {
         "case": told.key,
+        "pair": pair,
         "left": told.left,
         "right": told.right,
         "opinions": [
