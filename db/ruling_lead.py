@@ -74,7 +74,9 @@ class Lead:
     # ── places ──────────────────────────────────────────────────────────────
 
     def place(self, connection: sqlite3.Connection, key: str) -> Place:
-        """The pair and turn that a case's key names, or the key of a pair as gold rows have it.
+        """The pair and turn that a case's key names, or the key of its pair.
+
+        That key can be worked out from the names of question and models.
 
         Raises:
             Conflict: if it names none.

@@ -421,6 +421,10 @@ def test_a_ruling_becomes_a_lesson_with_its_reason(lea: RulingQueue, store: Stor
     lea.rule(other.key, LEFT, "antfarm-7b is right", id="r2")
     with pytest.raises(TiebreakError, match="names the model"):
         lea.teach(other.key, LessonUse.PRACTICE)
+    with store.write() as connection:
+        connection.execute("INSERT INTO model (name) VALUES ('cicada-13b')")
+    with pytest.raises(TiebreakError, match="names the model 'cicada-13b'"):
+        lea.teach(other.key, LessonUse.PRACTICE, "(CICADA-13b) would do better")
     assert lea.teach(other.key, LessonUse.PRACTICE, "The left one is.")
 
 
@@ -683,7 +687,7 @@ def test_a_case_has_a_name_that_follows_from_no_model_and_no_number(tmp_path: Pa
     assert sorted(told[0]) == sorted(told[1])
 
 
-def test_a_case_opened_by_the_key_of_gold_rows_is_not_blind(tmp_path: Path) -> None:
+def test_a_case_opened_by_a_key_that_its_names_make_is_not_blind(tmp_path: Path) -> None:
     models = ("antfarm-7b", "zebra-70b")
     with Store(disputed_study(tmp_path / "study.db", disputes(2, models=models))) as store:
         queue = RulingQueue(store, "lea")

@@ -327,7 +327,7 @@ def rulings_unmask(settings: Settings, key: str, lead: str | None, as_json: bool
 
 
 def _pair(queue: RulingQueue, case: str) -> str:
-    """The key of a case's pair, as gold rows have it: for who has seen the names."""
+    """The key of a case's pair, which follows from its names: for who has seen these."""
     return pair_called(queue.store.seed, case.partition("/")[0])
 
 
