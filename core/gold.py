@@ -78,7 +78,7 @@ def decide(
         votes: those that stand: neither withdrawn nor superseded.
         rulings: those that stand, oldest first.
         posterior: how likely each outcome is, from
-            :func:`core.stats.gold_fit.posteriors` over the whole study; needed by Dawid–Skene
+            :func:`core.stats.gold_kept.posteriors` over the whole study; needed by Dawid–Skene
             wherever there are votes.
 
     Raises:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from core.adjudication.case import (
     Case,
+    LeadSaid,
     Opinion,
     Reason,
     RulingSeen,
@@ -146,6 +147,8 @@ class Desk:
             self._reasons(place.pair_id, place.turn) if shows_kind else (),
             self._draft(connection, place),
             mine.id if mine else "",
+            (ruling_as_seen(mine.choice, place.left).value, mine.reason) if mine else ("", ""),
+            mine.is_final if mine else False,
             self.lead.has_seen(connection, place),
             self.mask(connection).hide(asked)[0],
             until,
@@ -174,6 +177,20 @@ class Desk:
             ruling_as_seen(mine.choice, place.left),
             mine.reason,
             self._reasons(place.pair_id, place.turn),
+            self._others(connection, place),
+        )
+
+    def _others(self, connection: sqlite3.Connection, place: Place) -> tuple[LeadSaid, ...]:
+        """What other leads ruled on a case, as it stands for this one."""
+        return tuple(
+            LeadSaid(
+                rulings.name_of(connection, one.lead_id),
+                ruling_as_seen(one.choice, place.left),
+                one.reason,
+                one.is_final,
+            )
+            for one in rulings.on_place(connection, place)
+            if one.lead_id != self.lead.id
         )
 
 

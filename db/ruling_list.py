@@ -7,21 +7,90 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from core.adjudication.case import Filter, Order, Reason, Row, State
-from core.blinding import case_name
+from core.blinding import case_name, pair_called
 from core.records import RulingChoice
 from db import rulings
 from db.feed import Feed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from core.adjudication.listing import Listing
-    from core.adjudication.table import Marks
+    from core.adjudication.table import Longs, Marks
     from db.rulings import Standing
     from db.store import Store
 
 _CODES = {choice: code for code, choice in enumerate(RulingChoice, 1)}
 """Rulings as a tally counts them: 1–4 as votes, then those without an outcome."""
+
+
+class Roll:
+    """Cases in order, as of one moment; a row is made when somebody looks at it.
+
+    May be read in another thread than the one whose list it is of: of what it rests on nothing
+    changes any more, and keys are looked up on the reader's own connection.
+    """
+
+    def __init__(self, listing: Listing, items: Longs) -> None:
+        self._listing = listing
+        self._items = items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def rows(self, store: Store, start: int, stop: int | None) -> list[Row]:
+        """The cases from one place up to another.
+
+        Raises:
+            StudyUnavailable: if their keys cannot be read.
+        """
+        items = self._items[start:stop].tolist()
+        places = self._listing.cases.view.tally.places_of(items)
+        with store.in_words():
+            named = {
+                pair: case_name(
+                    store.seed,
+                    store.connection.execute(
+                        "SELECT key FROM pair WHERE id = ?", (pair,)
+                    ).fetchone()[0],
+                )
+                for pair, _ in places
+            }
+        return [
+            self._listing.row(item, f"{named[pair]}/{turn}")
+            for item, (pair, turn) in zip(items, places, strict=True)
+        ]
+
+    def place(self, store: Store, key: str) -> int | None:
+        """Where a case stands; None if it is not among these.
+
+        Raises:
+            StudyUnavailable: if that cannot be looked up.
+        """
+        name, _, turn = key.partition("/")
+        pair = pair_called(store.seed, name)
+        with store.in_words():
+            row = store.connection.execute("SELECT id FROM pair WHERE key = ?", (pair,)).fetchone()
+        if row is None:
+            return None
+        (item,) = self._listing.cases.view.tally.find_items([(row[0], int(turn))])
+        found = self._items == item
+        return int(found.argmax()) if found.any() else None
+
+    def key(self, store: Store, place: int) -> str:
+        """What names the case at a place.
+
+        Raises:
+            StudyUnavailable: if it cannot be read.
+        """
+        return self.rows(store, place, place + 1)[0].key
+
+    def in_state(self, states: Collection[State], start: int = 0) -> Iterator[int]:
+        """The places of the cases in one of these states, from one place round to it again."""
+        items = self._items.tolist()
+        for place in (*range(start, len(items)), *range(min(start, len(items)))):
+            if self._listing.state(items[place]) in states:
+                yield place
 
 
 class CaseList:
@@ -63,9 +132,12 @@ class CaseList:
         self, wanted: Filter, order: Order, limit: int | None, *, backwards: bool
     ) -> list[Row]:
         """The cases that a filter lets through, in order."""
-        items = self._listing.items(wanted, order, limit=limit, backwards=backwards)
-        keyed = zip(items, self._keys(items), strict=True)
-        return [self._listing.row(item, key) for item, key in keyed]
+        return self.roll(wanted, order, backwards=backwards).rows(self.store, 0, limit)
+
+    def roll(self, wanted: Filter, order: Order, *, backwards: bool) -> Roll:
+        """The cases that a filter lets through, in order, as they are now."""
+        items = self._listing.ordered(wanted, order, backwards=backwards)
+        return Roll(self._listing, items)
 
     def size(self, wanted: Filter) -> int:
         """How many cases a filter lets through."""
@@ -82,20 +154,6 @@ class CaseList:
     def reasons(self, pair_id: int, turn: int) -> tuple[Reason, ...]:
         """All reasons for which a case is in the queue."""
         return self._listing.reasons(self._found([(pair_id, turn)])[0])
-
-    def _keys(self, items: list[int]) -> list[str]:
-        places = self._feed.tally.places_of(items)
-        with self.store.in_words():
-            named = {
-                pair: case_name(
-                    self.store.seed,
-                    self.store.connection.execute(
-                        "SELECT key FROM pair WHERE id = ?", (pair,)
-                    ).fetchone()[0],
-                )
-                for pair, _ in places
-            }
-        return [f"{named[pair]}/{turn}" for pair, turn in places]
 
     def _found(self, places: Sequence[tuple[int, int]]) -> list[int]:
         return self._feed.tally.find_items(places)
@@ -118,8 +176,9 @@ class CaseList:
             "SELECT (SELECT seq FROM chain_head WHERE log = 'ruling'), "
             "(SELECT count(*) || ' ' || count(answered_by) FROM second_opinion), "
             "(SELECT group_concat(pair_id || ' ' || turn || ' ' || lead_id) FROM ruling_lease "
-            "WHERE lease_until >= ?), (SELECT group_concat(key || value) FROM study)",
-            (self.store.now(),),
+            "WHERE lease_until >= ?), (SELECT group_concat(key || value) FROM study), "
+            "(SELECT count(*) FROM unmasking WHERE lead_id = ?)",
+            (self.store.now(), self._lead_id),
         ).fetchone()
         return (tally.last_vote_seq, tally.last_verdict_seq, *row)
 
@@ -156,7 +215,12 @@ class CaseList:
         for item in ruled:
             counted[item] = counted.get(item, 0) + 1
         states = self._states(connection, stand, ruled, set(marks.second))
-        self._listing = Listing(cases, states, counted, self._own_models)
+        seen = connection.execute(
+            "SELECT pair_id, turn FROM unmasking WHERE lead_id = ?", (self._lead_id,)
+        ).fetchall()
+        # Who rules blind is not to know that another lead said otherwise.
+        disputed = _disputed(stand, ruled) & set(self._found(seen))
+        self._listing = Listing(cases, states, counted, self._own_models, disputed)
 
     def _marks(
         self, connection: sqlite3.Connection, stand: list[Standing], ruled: list[int]
@@ -235,18 +299,32 @@ class CaseList:
 
 def _settled(stand: list[Standing], ruled: list[int]) -> list[tuple[int, int]]:
     """Items on which a ruling counts: a final one, or what all leads who ruled say."""
-    said: dict[int, dict[int, int]] = {}
-    final: dict[int, int] = {}
-    for one, item in zip(stand, ruled, strict=True):
-        said.setdefault(item, {})[one.lead_id] = _CODES[one.choice]
-        if one.is_final:
-            final[item] = _CODES[one.choice]
+    said, final = _said(stand, ruled)
     alike = {
         item: next(iter(codes.values()))
         for item, codes in said.items()
         if len(set(codes.values())) == 1
     }
     return [(item, code) for item, code in (alike | final).items() if item >= 0]
+
+
+def _disputed(stand: list[Standing], ruled: list[int]) -> set[int]:
+    """Items on which leads say several things and nobody's ruling is final."""
+    said, final = _said(stand, ruled)
+    return {item for item, codes in said.items() if len(set(codes.values())) > 1} - set(final)
+
+
+def _said(
+    stand: list[Standing], ruled: list[int]
+) -> tuple[dict[int, dict[int, int]], dict[int, int]]:
+    """By item: what each lead says, and what the last final ruling does."""
+    said: dict[int, dict[int, int]] = {}
+    final: dict[int, int] = {}
+    for one, item in zip(stand, ruled, strict=True):
+        said.setdefault(item, {})[one.lead_id] = _CODES[one.choice]
+        if one.is_final:
+            final[item] = _CODES[one.choice]
+    return said, final
 
 
 def _number(seed: str) -> int:

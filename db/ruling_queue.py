@@ -33,6 +33,7 @@ from db.serving import storable
 if TYPE_CHECKING:
     from db.feed import Feed
     from db.ruling_cases import Place
+    from db.ruling_list import Roll
     from db.rulings import Standing
     from db.store import Store
 
@@ -89,6 +90,11 @@ class RulingQueue:
         """
         self.listed.refresh()
         return self.listed.rows(wanted, order, limit, backwards=backwards)
+
+    def roll(self, wanted: Filter, order: Order, *, backwards: bool = False) -> Roll:
+        """The same, all of them; rows are made when they are looked at."""
+        self.listed.refresh()
+        return self.listed.roll(wanted, order, backwards=backwards)
 
     def size(self, wanted: Filter = Filter()) -> int:  # noqa: B008 - frozen
         """How many cases a filter lets through, as they were listed last."""

@@ -242,6 +242,12 @@ def others(connection: sqlite3.Connection, place: Place, lead_id: int) -> int:
     return int(count)
 
 
+def name_of(connection: sqlite3.Connection, lead_id: int) -> str:
+    """A lead's name."""
+    row = connection.execute("SELECT name FROM annotator WHERE id = ?", (lead_id,)).fetchone()
+    return str(row[0])
+
+
 def pair_of(connection: sqlite3.Connection, place: Place) -> Pair:
     """The pair with its models' names."""
     question, model_1, model_2 = connection.execute(

@@ -135,7 +135,7 @@ class ChatClient:
             endpoint=self.base_url,
             sent_hash=hashlib.sha256(data).hexdigest(),
         )
-        if wanted is None:
+        if wanted is None or not (enforces or wanted.logprobs):
             return reply
         choice = first_choice(body) or {}
         return replace(

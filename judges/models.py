@@ -82,9 +82,20 @@ class ModelJudge:
             CallError: an attempt gave no reply.
             TiebreakError: the key is missing, or a ranking has more answers than names.
         """
+        return (await self.ask_call(tasks, room=room))()
+
+    async def ask_call(
+        self, tasks: Sequence[Task], *, room: int = 1
+    ) -> Callable[[], Sequence[Verdict]]:
+        """The first half of :meth:`judge_call`: ask, and leave what was replied to be read.
+
+        Returns:
+            What reads it. Nothing waits for it but the verdicts: the server is done.
+        """
         if self.family.form == "list":
             return await self._rank(tasks, room)
-        return [await self._compare(task, room) for task in tasks]
+        reads = [await self._compare(task, room) for task in tasks]
+        return lambda: [read() for read in reads]
 
     def failed(self, task: Task, error: str, failure: str = "") -> Verdict:
         """A verdict that could not be had."""
@@ -140,13 +151,16 @@ class ModelJudge:
             prompt.render(shown, side), parameters, wanted=self._wanted[place]
         )
 
-    async def _compare(self, task: Task, room: int) -> Verdict:
+    async def _compare(self, task: Task, room: int) -> Callable[[], Verdict]:
         words, failure = self._problem(task)
         if failure:
-            return self.failed(task, words, failure)
+            return lambda: self.failed(task, words, failure)
         shown = task.shown
         prompt = self.family.pick(shown)
         replies = [await self._ask(prompt, shown, side, room) for side in prompt.sides]
+        return lambda: self._compared(task, prompt, replies)
+
+    def _compared(self, task: Task, prompt: Prompt, replies: Sequence[Reply]) -> Verdict:
         told = _told(prompt, replies) | {"raw": prompt.pack([r.content for r in replies])}
         for reply in replies:
             if reply.status is not VerdictStatus.OK:
@@ -155,7 +169,7 @@ class ModelJudge:
         soft = {"probabilities": shares, "preference": preference(shares) if shares else None}
         return self._read(task, prompt.read(told["raw"]), {**told, **soft})
 
-    async def _rank(self, tasks: Sequence[Task], room: int) -> list[Verdict]:
+    async def _rank(self, tasks: Sequence[Task], room: int) -> Callable[[], list[Verdict]]:
         problems = {task: self._problem(task) for task in tasks}
         fit = [task for task in tasks if not problems[task][1]]
         verdicts = {
@@ -163,22 +177,39 @@ class ModelJudge:
             for task, (words, failure) in problems.items()
             if failure
         }
-        if fit:
-            lineup = Lineup.of(fit)
-            prompt = self.family.pick(lineup.shown)
-            called = dict(zip(lineup.models, _names(prompt, lineup), strict=True))
-            reply = await self._ask(prompt, lineup.shown, Seen.LEFT, room)
-            shared = _told(prompt, [reply]) | {"raw": reply.content}
-            for task, used in zip(fit, _shared_out(reply, len(fit)), strict=True):
-                left, right = (called[model] for model in sides_of(task))
-                told = {**shared, **used}
-                if reply.status is not VerdictStatus.OK:
-                    told["label"] = list_label(left, right, len(called), None)
-                    verdicts[task] = self._unread(task, reply, told)
-                    continue
-                read = prompt.read_list(reply.content, len(called), left, right)
-                verdicts[task] = self._read(task, read, told, list_of=(left, right, len(called)))
-        return [verdicts[task] for task in tasks]
+        if not fit:
+            return lambda: [verdicts[task] for task in tasks]
+        lineup = Lineup.of(fit)
+        prompt = self.family.pick(lineup.shown)
+        called = dict(zip(lineup.models, _names(prompt, lineup), strict=True))
+        reply = await self._ask(prompt, lineup.shown, Seen.LEFT, room)
+
+        def read() -> list[Verdict]:
+            given = verdicts | self._ranked(fit, prompt, called, reply)
+            return [given[task] for task in tasks]
+
+        return read
+
+    def _ranked(
+        self, fit: Sequence[Task], prompt: Prompt, called: Mapping[str, str], reply: Reply
+    ) -> dict[Task, Verdict]:
+        """What a ranking says of each pair.
+
+        Args:
+            called: what each model's answer was called.
+        """
+        verdicts = {}
+        shared = _told(prompt, [reply]) | {"raw": reply.content}
+        for task, used in zip(fit, _shared_out(reply, len(fit)), strict=True):
+            left, right = (called[model] for model in sides_of(task))
+            told = {**shared, **used}
+            if reply.status is not VerdictStatus.OK:
+                told["label"] = list_label(left, right, len(called), None)
+                verdicts[task] = self._unread(task, reply, told)
+                continue
+            read = prompt.read_list(reply.content, len(called), left, right)
+            verdicts[task] = self._read(task, read, told, list_of=(left, right, len(called)))
+        return verdicts
 
     def _unread(self, task: Task, reply: Reply, told: Mapping[str, Any]) -> Verdict:
         """A verdict on a reply that the server itself did not finish or give."""

@@ -273,6 +273,7 @@ class _Reply:
         self.opening = first if bare(text[: first.start]) else None
         self.ending = last if bare(text[last.end :]) else None
         self.unanimous = len({t.meaning for t in tokens if not t.modest}) == 1
+        self._above: dict[int, str] = {}
 
     def line(self, token: Token) -> tuple[str, str]:
         """What stands before and after a label on its line, as far as it is looked at."""
@@ -366,8 +367,12 @@ class _Reply:
 
     def _line_above(self, token: Token) -> str:
         """The last line with text above a label, code fences left out."""
+        if token.start in self._above:
+            return self._above[token.start]
         above = self.text[max(0, token.start - _WINDOW) : token.start].split("\n")[:-1]
-        return next((line for line in reversed(above) if not bare(line)), "")
+        found = next((line for line in reversed(above) if not bare(line)), "")
+        self._above[token.start] = found
+        return found
 
     def _quoted(self, token: Token, before: str, after: str, alone: bool) -> bool:
         """Whether a label stands in what somebody else is said to have written."""

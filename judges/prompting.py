@@ -136,6 +136,12 @@ class Prompt:
         return Template(self.user)
 
     @cached_property
+    def _numbered_fields(self) -> list[tuple[str, str, str]]:
+        """The fields that name their turns: each whole, its kind, and the turn's number."""
+        found = [NUMBERED.fullmatch(name) for name in self._user.fields]
+        return [(one[0], one[1], one[2]) for one in found if one is not None]
+
+    @cached_property
     def _turn(self) -> Template:
         return Template(self.turn)
 
@@ -147,9 +153,8 @@ class Prompt:
         own = shown.answers[1 if side is Seen.RIGHT else 0]
         sides = {"_a": shown.answers[0], "_b": shown.answers[1], "": own}
         values = {
-            name: _numbered(shown, sides, *found.groups())
-            for name in self._user.fields
-            if (found := NUMBERED.fullmatch(name))
+            name: _numbered(shown, sides, kind, number)
+            for name, kind, number in self._numbered_fields
         }
         write: Callable[[Shown, Sequence[str | None]], str]
         if self.multi:

@@ -12,7 +12,7 @@ import heapq
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,9 +40,30 @@ POLL = 0.25
 _LOT = 32
 """Ends of calls handed over at a time: people vote between two lots."""
 
+_READ = 8
+"""Replies read before the loop looks again for what came: to look costs as much as to read one."""
+
 
 def _utc() -> datetime:
     return datetime.now(UTC)
+
+
+Read = Callable[[], Sequence[Verdict]]
+"""Reads what replied to a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """A call whose replies came and are to be read.
+
+    Attributes:
+        latency: seconds.
+    """
+
+    call: Call
+    read: Read
+    trip: Trip
+    latency: float
 
 
 class Runner:
@@ -83,6 +104,8 @@ class Runner:
         self._later: list[tuple[float, int, Call]] = []
         self._ended: list[Ended] = []
         self._idle: deque[asyncio.Future[Call | None]] = deque()
+        self._unread: deque[_Came] = deque()
+        self._has_unread = asyncio.Event()
         self._changed = asyncio.Event()
         self._under_way: set[Call] = set()
         self._queued = 0
@@ -101,15 +124,16 @@ class Runner:
                 until then is recorded, and what was not is in the queue as before.
         """
         workers = [asyncio.create_task(self._work()) for _ in range(self._pool.most)]
-        stopping = asyncio.create_task(self._watch())
+        others = [*workers, asyncio.create_task(self._watch()), asyncio.create_task(self._read())]
         try:
             await self._keep()
         finally:
             self._end()
-            stopping.cancel()
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(stopping, *workers, return_exceptions=True)
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            while self._unread:
+                self._read_next()
             await self._give_back()
         if self._broken is not None:
             raise self._broken
@@ -158,14 +182,15 @@ class Runner:
             self._stock.clear()
             self._later.clear()
             return given
-        spare = 8 + self._pool.window // 2
+        spare = 8 + self._pool.window
         if not self._got.is_paused:
-            # What ended and waits to be written counts too: no faster than the disk.
-            room = self._pool.room + spare - len(self._ready) - len(self._ended)
+            # What waits to be read and written counts once it is much: no faster than the disk.
+            late = max(0, self._unwritten - spare)
+            room = self._pool.room + spare - len(self._ready) - late
             while self._stock and len(given.begins) < min(room, 2 * _LOT):
                 given.begins.append(self._stock.popleft())
-        most = self._pool.window + 2 * spare
-        held = len(self._stock) + len(given.begins) + len(self._later) + len(self._ended)
+        most = self._pool.window + spare
+        held = len(self._stock) + len(given.begins) + len(self._later) + self._unwritten
         if held < most and not (self._got.is_paused or self._got.is_dry):
             given.want = min(most - held, 2 * _LOT)
         return given
@@ -183,6 +208,10 @@ class Runner:
                 await self._changed.wait()
         except TimeoutError:
             return
+
+    @property
+    def _unwritten(self) -> int:
+        return len(self._ended) + len(self._unread)
 
     @property
     def _is_ending(self) -> bool:
@@ -262,13 +291,13 @@ class Runner:
         return await future
 
     async def _settle(self, call: Call) -> None:
-        """Send one call and say what became of it."""
+        """Send one call, and say what became of it, or leave its reply to be read."""
         trip: Trip | None = None
         try:
             async with self._pool.slot() as trip:
                 if self._is_ending:
                     raise Closed
-                verdicts = await self._ask(call)
+                read = await self._ask(call)
         except Closed:
             ended = Ended(call, "unsent", is_back=True)
         except CallError as error:
@@ -280,20 +309,52 @@ class Runner:
             ended = self._gave_up(call, error, trip, "error")
         else:
             assert trip is not None
-            ended = self._replied(call, verdicts, trip)
-        self._under_way.discard(call)
+            self._unread.append(_Came(call, read, trip, _clock() - trip.begun))
+            self._has_unread.set()
+            return
+        self._note(ended)
+
+    def _note(self, ended: Ended) -> None:
+        self._under_way.discard(ended.call)
         self._ended.append(ended)
         self._changed.set()
 
-    async def _ask(self, call: Call) -> Sequence[Verdict]:
-        ask = getattr(self._judge, "judge_call", None)
-        if ask is None:
-            return [await self._judge.judge(task) for task in call.tasks]
+    async def _ask(self, call: Call) -> Read:
         raised = {"room": call.room} if call.room > 1 else {}
-        verdicts: Sequence[Verdict] = await ask(call.tasks, **raised)
-        return verdicts
+        if (ask := getattr(self._judge, "ask_call", None)) is not None:
+            read: Read = await ask(call.tasks, **raised)
+            return read
+        if (judge_call := getattr(self._judge, "judge_call", None)) is not None:
+            verdicts: Sequence[Verdict] = await judge_call(call.tasks, **raised)
+        else:
+            verdicts = [await self._judge.judge(task) for task in call.tasks]
+        return lambda: verdicts
 
-    def _replied(self, call: Call, verdicts: Sequence[Verdict], trip: Trip) -> Ended:
+    # ── the replies ─────────────────────────────────────────────────────────
+
+    async def _read(self) -> None:
+        """Read what replies say, a few between two rounds of the loop.
+
+        A server that could have the next call does not wait until all that came is read.
+        """
+        while True:
+            await self._has_unread.wait()
+            self._has_unread.clear()
+            while self._unread:
+                for _ in range(min(_READ, len(self._unread))):
+                    self._read_next()
+                await asyncio.sleep(0)
+
+    def _read_next(self) -> None:
+        came = self._unread.popleft()
+        try:
+            ended = self._replied(came, came.read())
+        except Exception as error:  # noqa: BLE001 - one odd reply must not end the run
+            ended = self._gave_up(came.call, error, came.trip, "error")
+        self._note(ended)
+
+    def _replied(self, came: _Came, verdicts: Sequence[Verdict]) -> Ended:
+        call = came.call
         self._heard = True
         self._given_up = 0
         whole = tuple(verdicts)
@@ -305,7 +366,7 @@ class Runner:
                 if verdict_id(self._judge.record, task) not in told
             )
         unread = next((v for v in whole if v.status is not VerdictStatus.OK), None)
-        ended = self._told(call, "ok", trip, whole)
+        ended = self._told(came, "ok", whole)
         if unread is None:
             return ended
         name = unread.failure or unread.status.value
@@ -325,8 +386,9 @@ class Runner:
             verdicts=() if again else ended.verdicts,
         )
 
-    def _told(self, call: Call, outcome: str, trip: Trip, verdicts: tuple[Verdict, ...]) -> Ended:
+    def _told(self, came: _Came, outcome: str, verdicts: tuple[Verdict, ...]) -> Ended:
         """A call that ended in verdicts, with what it took."""
+        call, trip = came.call, came.trip
         tokens_in = _sum([verdict.tokens_in for verdict in verdicts])
         tokens_out = _sum([verdict.tokens_out for verdict in verdicts])
         return Ended(
@@ -337,7 +399,7 @@ class Runner:
             requests=trip.requests,
             tokens_in=tokens_in,
             tokens_out=tokens_out,
-            latency=_clock() - trip.begun,
+            latency=came.latency,
             verdicts=tuple(self._stamped(verdict, call) for verdict in verdicts),
         )
 

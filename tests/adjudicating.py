@@ -169,6 +169,8 @@ async def lead(
 MT_BENCH = SHARED / "mt_bench"
 F6 = "\x1b[17~"
 ESCAPE = "\x1b"
+TAKES_AGAIN = "\x14"
+"""Ctrl+T."""
 WORDS: Mapping[str, str] = {
     "1": "A is better",
     "2": "B is better",
@@ -193,20 +195,14 @@ def opens_the_list(seat: Terminal) -> None:
     """Go to the list of cases and open the first."""
     seat.shows("Ctrl+Q")
     seat.send(F6)
-    seat.shows("listed by", 60)
+    seat.shows("listed by")
     seat.send("\r")
-    seat.shows("Blind: no names", 60)
+    seat.shows("Blind: no names")
 
 
 def chooses(seat: Terminal, key: str) -> None:
-    """Press a ruling's key until it is asked why: once more if the case had only just come."""
-    asked, again = f"Why “{WORDS[key]}”?", "Again for"
-    seat.drain()
-    seat.send(key)
-    seat.until(lambda: asked in seat.text() or again in seat.text())
-    if asked not in seat.text():
-        seat.send(key)
-        seat.shows(asked)
+    """Press a ruling's key until it is asked why."""
+    seat.decides(key, f"Why “{WORDS[key]}”?")
 
 
 def rules(seat: Terminal, key: str, reason: str) -> None:
@@ -260,21 +256,18 @@ def played_study(path: Path, *, count: int = 100, columns: int = 120, rows: int 
             key = "12345"[number % 5]
             rules(seat, key, f"reason {number}")
             if number % 25 == 0:
-                seat.drain()
                 seat.send("u")
                 seat.shows("↶ Taken back")
-                seat.drain()
-                seat.send(key)  # its reason is there again
-                seat.shows(f"✓ Ruled: {WORDS[key]}.")
+                seat.decides(key, f"✓ Ruled: {WORDS[key]}.")  # its reason is there again
                 undone += 1
             if number % 10 == 0:
-                seat.drain()
                 seat.send("7")
                 seat.shows("NAMES SHOWN")
                 unmasked += 1
                 if number % 20 == 0:
                     chooses(seat, "4")
-                    seat.send(ESCAPE)
+                    seat.shows("Your reason before")
+                    seat.send(TAKES_AGAIN + ESCAPE)
                     seat.shows("✓ Revised: both bad.")
                     revised += 1
                 else:

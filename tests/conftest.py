@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+import db.connection
+from db.schema import upgrade
+
 # A slow machine is no failure; and where a change is judged, the same change is judged alike.
-settings.register_profile("everywhere", deadline=None, derandomize="CI" in os.environ)
+# Sixty examples where a test says nothing else: of what fails, most does within a few.
+settings.register_profile(
+    "everywhere", deadline=None, max_examples=60, derandomize="CI" in os.environ
+)
 settings.load_profile("everywhere")
 
 
@@ -67,3 +76,36 @@ def no_study_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     for setting in ("SETTINGS", "THEME", "LAYOUT"):
         monkeypatch.delenv(f"TIEBREAK_{setting}", raising=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def studies_from_a_template() -> Iterator[None]:
+    """Fill a new study from one that the migrations made once: they take a while.
+
+    Whatever else starts a study migrates it: other processes, and who asks ``upgrade`` itself.
+    """
+    with closing(
+        sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    ) as made:
+        upgrade(made)
+
+        def filled(connection: sqlite3.Connection) -> None:
+            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                upgrade(connection)
+            else:
+                made.backup(connection)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(db.connection, "upgrade", filled)
+            yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector from what stays to the end: modules and tests, and not garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -25,7 +25,7 @@ from tests.terminal import ROOT, Terminal, terminal
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where sshd may lie though nobody but root has it on the path."""
 
-_STARTS_WITHIN = 10.0
+_STARTS_WITHIN = 60.0
 
 PERMISSIVE = """
 AcceptEnv *
@@ -216,7 +216,7 @@ class Sshd:
         key: Path,
         *words: str,
         options: Sequence[str] = (),
-        seconds: float = 20,
+        seconds: float = 60,
     ) -> subprocess.CompletedProcess[str]:
         """A client without a terminal: what it said, and its exit code."""
         return subprocess.run(
@@ -279,7 +279,7 @@ class Relay:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(5), "the relay did not start"
+        assert self._ready.wait(60), "the relay did not start"
         return self
 
     def __exit__(

@@ -24,6 +24,12 @@ ROOT = Path(__file__).parent.parent
 _WIDEST, _TALLEST = 300, 100
 """What the screen follows of a larger window."""
 
+_PATIENCE = 60.0
+"""Seconds for what takes a fraction of one: other processes may have the machine meanwhile."""
+
+HASTY = "Not saved: that was at once"
+"""Begins what is said of a key that came before the screen it is about was painted."""
+
 
 class Reader(Protocol):
     """What is fed with the bytes that a process sends."""
@@ -70,7 +76,7 @@ class Terminal:
     def text(self) -> str:
         return "\n".join(self.screen.display)
 
-    def until(self, true: Callable[[], bool], seconds: float = 20.0) -> None:
+    def until(self, true: Callable[[], bool], seconds: float = _PATIENCE) -> None:
         """Read until something is true of the screen."""
         deadline = time.monotonic() + seconds
         while not true():
@@ -78,8 +84,31 @@ class Terminal:
                 raise AssertionError(f"never came true; the screen was:\n{self.text()}")
             self.read()
 
-    def shows(self, wanted: str, seconds: float = 20.0) -> None:
+    def shows(self, wanted: str, seconds: float = _PATIENCE) -> None:
         self.until(lambda: wanted in self.text(), seconds)
+
+    def decides(self, key: str, came: str | Callable[[], bool]) -> None:
+        """Press a key that votes or rules until something came of it.
+
+        A text is on the screen a moment before the app may be told what to make of it: a key that
+        is said to have come too soon has done nothing, and is pressed again.
+        """
+        for _ in range(9):
+            if self._presses(key, came if callable(came) else lambda: came in self.text()):
+                return
+            self.drain()
+        raise AssertionError(f"nothing came of {key!r}; the screen was:\n{self.text()}")
+
+    def _presses(self, key: str, came: Callable[[], bool]) -> bool:
+        """Press a key and wait for what comes of it; False where it is said to be too soon."""
+        # What is said already is not painted again: then only silence tells.
+        is_said = HASTY in self.text()
+        silent = time.monotonic() + 10
+        self.send(key)
+        self.until(
+            lambda: came() or (time.monotonic() > silent if is_said else HASTY in self.text())
+        )
+        return came()
 
     def drain(self) -> None:
         while self.read(0.05):
@@ -92,7 +121,7 @@ class Terminal:
                 self.status = status
         return self.status is not None
 
-    def wait(self, seconds: float = 10.0) -> int:
+    def wait(self, seconds: float = _PATIENCE) -> int:
         """The exit code, negative for a signal."""
         self.until(self.ended, seconds)
         assert self.status is not None

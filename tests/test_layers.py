@@ -15,7 +15,7 @@ ROOMS = ("core", "db", "judges", "tui")
 MAY_IMPORT = {
     "core": {"core", "numpy", "scipy", "pyarrow"},
     "db": {"db", "core", "sqlite_utils"},
-    "judges": {"judges", "core", "openai", "httpx", "aiohttp"},
+    "judges": {"judges", "core", "openai", "httpx", "aiohttp", "uvloop"},
     "tui": {
         *ROOMS,
         "sample_data",

@@ -54,11 +54,17 @@ def test_a_relay_takes_its_time_and_keeps_the_order(round_trip: float) -> None:
             Relay(server.getsockname()[1], round_trip) as relay,
             socket.create_connection(("127.0.0.1", relay.port), timeout=10) as line,
         ):
-            began = time.perf_counter()
-            line.sendall(b"?")
-            assert line.recv(1) == b"?"
-            took = time.perf_counter() - began
-            assert round_trip <= took < round_trip + 0.5
+            least = 60.0
+            for _ in range(20):
+                began = time.perf_counter()
+                line.sendall(b"?")
+                assert line.recv(1) == b"?"
+                took = time.perf_counter() - began
+                assert took >= round_trip
+                least = min(least, took)
+                if least < round_trip + 0.1:
+                    break
+            assert least < round_trip + 0.5
             threading.Thread(target=line.sendall, args=(sent,), daemon=True).start()
             got = b""
             while len(got) < len(sent):
@@ -68,9 +74,9 @@ def test_a_relay_takes_its_time_and_keeps_the_order(round_trip: float) -> None:
 
 def _exchange(relay: Relay, server: socket.socket) -> tuple[socket.socket, socket.socket]:
     """Both ends of a connection through a relay that carries what is sent."""
-    ours = socket.create_connection(("127.0.0.1", relay.port), timeout=1)
+    ours = socket.create_connection(("127.0.0.1", relay.port), timeout=30)
     theirs, _ = server.accept()
-    theirs.settimeout(1)
+    theirs.settimeout(30)
     ours.sendall(b"hello")
     assert theirs.recv(5) == b"hello"
     theirs.sendall(b"there")
@@ -106,6 +112,7 @@ def test_a_frozen_relay_is_half_open() -> None:
     ):
         ours, theirs = _exchange(relay, server)
         relay.freeze()
+        theirs.settimeout(1)
         ours.sendall(b"lost")
         with pytest.raises(TimeoutError):
             theirs.recv(1)

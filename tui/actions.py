@@ -537,7 +537,7 @@ QUEUE: Sequence[Action] = (
         "every",
         ("tab",),
         "also ruled",
-        "List the cases that are ruled on, too, or no longer.",
+        "List the cases that are ruled on, too; then those alone on which leads disagree.",
         READ,
         "all",
     ),
@@ -617,6 +617,15 @@ _ON_A_CASE = (
     ),
 )
 
+_FINAL = Action(
+    "rule.final",
+    "final",
+    ("9",),
+    "final",
+    "Have your next ruling on this case settle what leads disagree about, or no longer.",
+    CASE,
+)
+
 _FROM_A_CASE = (
     Action("history", "close", ("h",), "list", "Go back to the list of cases.", CASE),
     Action(
@@ -641,6 +650,7 @@ RULING: Sequence[Action] = (
         CASE,
         "unmask",
     ),
+    replace(_FINAL, label=""),
     *_FROM_A_CASE,
 )
 
@@ -649,7 +659,9 @@ UNMASKED: Sequence[Action] = (
     *(action for action in _OUTCOMES if action.id != "rule.more_votes"),
     *_reading(),
     *_ON_A_CASE,
-    Action("pair.skip", "skip", ("s",), "leave it", "Let the ruling stand, and go on.", CASE),
+    Action(
+        "pair.skip", "skip", ("s",), "leave it", "Let the ruling stand, and go on.", CASE, "next"
+    ),
     Action(
         "rule.teach",
         "teach",
@@ -658,6 +670,7 @@ UNMASKED: Sequence[Action] = (
         "Give the ruling to the practice round, or make it a check that lets people in.",
         CASE,
     ),
+    _FINAL,
     *_FROM_A_CASE,
 )
 

@@ -14,15 +14,15 @@ from textual.widgets import Static
 
 from core.adjudication.case import REASON_WORDS, Order, State
 from core.errors import TiebreakError
-from core.text import one_line
+from core.text import many, one_line
 from tui.actions import QUEUE, Action
-from tui.ruling_clerk import MOST, Clerk, Listed, Wanted
+from tui.ruling_clerk import Clerk, Listed, Wanted
 from tui.ruling_desk import Desk
 from tui.ruling_lines import ORDER_WORDS, header, row_facts
 from tui.ruling_screen import RulingScreen
 from tui.screens import take_keys
 from tui.teaching import teach
-from tui.widgets.case_list import CaseList
+from tui.widgets.case_list import CaseList, Fetched
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.lines import put
 from tui.widgets.reader import Reader
@@ -46,7 +46,7 @@ class AdjudicateScreen(Screen[None]):
         #cases-head { height: 1; padding: 0 1 0 2; color: $text-muted; background: $panel; }
         #cases { padding: 0 1; }
         #cases-empty { display: none; height: 1fr; padding: 1 2; }
-        #cases-detail { height: 3; padding: 0 1; background: $surface; }
+        #cases-detail { height: 4; padding: 0 1; background: $surface; }
     }
     """
 
@@ -79,7 +79,7 @@ class AdjudicateScreen(Screen[None]):
         self._table = take_keys(self, QUEUE)
         yield Static(classes="status", id="status", markup=False)
         yield Static(id="cases-head", markup=False)
-        yield CaseList(id="cases")
+        yield CaseList(self._fetch, id="cases")
         yield Static(id="cases-empty", markup=False)
         yield Static(id="cases-detail", markup=False)
         yield Static(classes="said", id="said", markup=False)
@@ -132,10 +132,8 @@ class AdjudicateScreen(Screen[None]):
         if isinstance(message.listed, Exception):
             raise message.listed
         is_back, self._is_away = self._is_away, False
-        is_other = self._listed is None or self._listed.wanted != message.listed.wanted
-        self._listed = message.listed
-        self.desk.take_list(message.listed)
-        self._show(anew=is_other)
+        self._list(message.listed)
+        self._show()
         if isinstance(self.app.screen, RulingScreen):
             self.app.screen.listed()
         if is_back:
@@ -156,7 +154,34 @@ class AdjudicateScreen(Screen[None]):
 
     # ── showing ─────────────────────────────────────────────────────────────
 
-    def _show(self, *, anew: bool = False) -> None:
+    def _list(self, listed: Listed) -> None:
+        """Take over another list; the chosen case stays chosen, or what took its place is."""
+        before, self._listed = self._listed, listed
+        self.desk.take_list(listed)
+        is_other = before is None or before.wanted != listed.wanted
+        chosen, place = self.cases.chosen, None
+        if chosen is not None and not is_other:
+            app: TiebreakApp = self.app  # type: ignore[assignment]
+            place = listed.roll.place(app.store, chosen.key)
+            place = self.cases.cursor if place is None else place
+        first = listed.first if place is None else place
+        self.cases.replace(len(listed.roll), first, anew=place is None)
+
+    def _fetch(self, start: int, stop: int) -> Fetched:
+        """The cases from one place up to another, read on the screen's own connection."""
+        from db.question_lines import first_lines
+
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        if self._listed is None:
+            return (), {}
+        try:
+            rows = self._listed.roll.rows(app.store, start, stop)
+            return rows, first_lines(app.store, {(row.question, row.turn) for row in rows})
+        except TiebreakError as error:
+            self._refuse(error)
+            return (), {}
+
+    def _show(self) -> None:
         listed = self._listed
         if listed is None:
             return
@@ -164,20 +189,18 @@ class AdjudicateScreen(Screen[None]):
         put(self.query_one("#cases-head", Static), header(listed.wanted.order, width))
         put(self.query_one("#status", Static), one_line(self._status(listed), width + 2))
         empty = self.query_one("#cases-empty", Static)
-        empty.display = not listed.rows
-        self.cases.display = bool(listed.rows)
-        if not listed.rows:
+        empty.display = not len(listed.roll)
+        self.cases.display = not empty.display
+        if empty.display:
             empty.update(self._why_empty(listed))
-        self.cases.show(listed.rows, listed.questions, anew=anew)
 
     def _status(self, listed: Listed) -> str:
         wanted = listed.wanted
-        total = f"{listed.total:,}"
-        shown = f"{MOST:,} of {total}" if listed.total > len(listed.rows) else total
         parts = [
             "Adjudicate",
             f"{listed.ruled:,} ruled, {listed.waiting:,} left",
-            f"{shown} listed by {ORDER_WORDS[wanted.order]}" + ", turned" * wanted.is_turned,
+            f"{len(listed.roll):,} listed by {ORDER_WORDS[wanted.order]}"
+            + ", turned" * wanted.is_turned,
         ]
         if wanted.reason is not None:
             parts.append(REASON_WORDS[wanted.reason])
@@ -185,6 +208,8 @@ class AdjudicateScreen(Screen[None]):
             parts.append(one_line(wanted.category, 20))
         if wanted.every:
             parts.append("also ruled")
+        if wanted.disputed:
+            parts.append("leads disagree")
         if self._banner:
             parts.append(self._banner)
         return "  │  ".join(parts)
@@ -194,7 +219,7 @@ class AdjudicateScreen(Screen[None]):
         if wanted.reason is not None or wanted.category is not None:
             return "No case of this kind waits: another key press lists the next kind, or all."
         if listed.ruled and not wanted.every:
-            return f"Nothing waits: all {listed.ruled:,} cases are ruled on."
+            return f"Nothing waits; ruled on: {many(listed.ruled, 'case')}."
         return (
             "Nothing waits. A case comes here when people disagree, when a judge says otherwise "
             "than people or than another judge, when somebody flags a pair or cannot judge it, and "
@@ -204,11 +229,11 @@ class AdjudicateScreen(Screen[None]):
     def on_case_list_moved(self, message: CaseList.Moved) -> None:
         message.stop()
         row = self.cases.chosen
-        lines = ["", "", ""]
+        lines: list[str] = []
         if row is not None:
             place = f"{self.cases.cursor + 1:,} of {self.cases.count:,}"
-            facts, why = row_facts(row)
-            lines = [self.cases.question(row), f"{facts}  │  {place}", why]
+            facts, *more = row_facts(row)
+            lines = [self.cases.question(row), f"{facts}  │  {place}", *more]
         room = max(10, self.size.width - 2)
         put(
             self.query_one("#cases-detail", Static),
@@ -260,8 +285,11 @@ class AdjudicateScreen(Screen[None]):
         self._want(replace(self._wanted, reason=_next((None, *reasons), reason)))
 
     def action_every(self) -> None:
-        """List cases that are ruled on, too, or no longer."""
-        self._want(replace(self._wanted, every=not self._wanted.every))
+        """List cases that are ruled on, too; then those on which leads disagree; then neither."""
+        wanted, listed = self._wanted, self._listed
+        is_next = wanted.every and listed is not None and listed.disputed > 0
+        every = not wanted.every and not wanted.disputed
+        self._want(replace(wanted, every=every, disputed=is_next))
 
     def _want(self, wanted: Wanted) -> None:
         self._wanted = wanted
@@ -269,7 +297,11 @@ class AdjudicateScreen(Screen[None]):
             self._clerk.want(wanted)
         reason = REASON_WORDS[wanted.reason] if wanted.reason is not None else "any reason"
         category = one_line(wanted.category, 30) if wanted.category is not None else "any category"
-        self._say(f"By {ORDER_WORDS[wanted.order]}; {reason}; {category}.")
+        which = " Also what is ruled on." if wanted.every else ""
+        which = (
+            " Only where leads disagree and nobody's ruling is final." * wanted.disputed or which
+        )
+        self._say(f"By {ORDER_WORDS[wanted.order]}; {reason}; {category}.{which}")
 
     def on_case_list_picked(self, message: CaseList.Picked) -> None:
         message.stop()

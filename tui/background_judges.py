@@ -1,15 +1,14 @@
 """Judges behind the screen: a process of its own, so that no key waits for a judge's work.
 
-It has the lower priority, is one for each study and host, and ends with the app that started it,
-however that ends: what it reads from is a pipe that the kernel closes then. What it had under way
-is in the queue again for whoever works next.
+It gives way to people, see :mod:`tui.giving_way`, is one for each study and host, and ends with
+the app that started it, however that ends: what it reads from is a pipe that the kernel closes
+then. What it had under way is in the queue again for whoever works next.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -25,8 +24,8 @@ _START = (
     "from tui.background_judges import main; main(*sys.argv[1:])"
 )
 
-_NICE = 10
-"""How much lower its priority is than that of who started it."""
+_LOWER = 10
+"""Steps of ``nice`` by which it gives way to who started it, and to others."""
 
 _GRACE = 4.0
 """Seconds that calls under way get to be recorded once it is to end."""
@@ -122,9 +121,12 @@ class BackgroundJudges:
 
 def main(study: str, concurrency: str, pace: str) -> None:
     """What the process does; its last word is a refusal as JSON, or nothing."""
-    os.nice(_NICE)
+    from judges.loops import run
+    from tui.giving_way import give_way
+
+    give_way(_LOWER)
     try:
-        asyncio.run(_work(Path(study), int(concurrency), float(pace)))
+        run(_work(Path(study), int(concurrency), float(pace)))
     except TiebreakError as error:
         print(json.dumps([error.message, error.hint]), flush=True)
         sys.exit(error.exit_code)

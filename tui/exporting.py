@@ -120,7 +120,7 @@ def _rows(export: Export, found: Layout, files: Files) -> Told:
         export.training = _training(export.options.prompt)
     found.refuse_unchosen(export.rows(found, texts=False), export.options)
     telling = export.telling()
-    found.write(export.rows(found), telling, files)
+    found.write(export.rows(found, left_out=telling.left_out), telling, files)
     written = {name: telling.written[name] for name in sorted(telling.written)}
     left_out = {reason: telling.left_out[reason] for reason in sorted(telling.left_out)}
     return Told(written, left_out, dict(sorted(telling.prompts.items())))

@@ -26,6 +26,7 @@ from db.store import Store
 from judges.calls import Call, Ended, Given, Got
 from judges.client import TIMEOUT
 from judges.tasks import JudgeLike, Task, verdict_names
+from tui.giving_way import start
 
 TURN = 0.015
 """Seconds between two transactions at the least: what comes meanwhile is written together."""
@@ -105,6 +106,7 @@ class Desk:
         Raises:
             TiebreakError: if the study cannot be opened.
         """
+        start(self._thread)
         await self._in_thread(self._open)
 
     async def exchange(self, given: Given) -> Got:

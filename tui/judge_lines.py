@@ -312,7 +312,7 @@ def _listed_line(listed: Listed, now: datetime, widest: int, with_kind: bool) ->
     if listed.repeat:
         cells.append(f"repeat {listed.repeat}")
     if listed.pairs > 1:
-        cells.append(f"{listed.pairs} pairs")
+        cells.append(many(listed.pairs, "pair"))
     why = _without_kind(listed.said, listed.kind)
     if with_kind and why == listed.said:
         cells.append(_cell(listed.kind, 16, is_number=False))

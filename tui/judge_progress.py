@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import click
 
-from core.text import one_line
+from core.text import many, one_line
 from judges.calls import Ended
 
 
@@ -61,7 +61,7 @@ class Progress:
         done = self.statuses.total()
         then, before = self.recent[0] if len(self.recent) > 1 else (self.began, 0)
         rate = (done - before) / max(1e-9, time.monotonic() - then)
-        parts = [f"  {self.judge}: {done:,} verdicts", f"{rate:,.1f}/s"]
+        parts = [f"  {self.judge}: {many(done, 'verdict')}", f"{rate:,.1f}/s"]
         if self.cost:
             parts.append(f"cost {self.cost:,.4f}")
         if self.failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at whether anything was committed; a look costs microseconds."""
+
+_AT_A_TIME = 0.1
+"""Seconds of long work between two looks; a part that was begun is brought to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,9 @@ class Refresher:
     """The statistics of one study, brought up to date a step at a time.
 
     Those of which a vote changes little come first; the others after, one by one, and whoever
-    takes the steps may look for new votes in between. So nothing waits for a statistic.
+    takes the steps may look for new votes in between. So nothing waits for a statistic. One that
+    rests on long work (a full fit) is told as it was kept up to date, comes again after the others
+    once the work is due, and is then worked on in parts: it goes on where it was, whatever comes.
 
     Args:
         options: what the lead chose, asked each time.
@@ -87,6 +93,7 @@ class Refresher:
         self._statistics = chosen(only)
         self._as_of: dict[str, Moment] = {}
         self._due: list[Statistic] = []
+        self._late: set[str] = set()
         self._options: Options | None = None
         self._now = Moment(0, 0)
         self._looks = 0
@@ -103,10 +110,15 @@ class Refresher:
 
         def place(each: Statistic) -> tuple[bool, int, bool]:
             # What waits longest goes first, so that a steady stream of votes starves nothing.
-            waited_since = 0 if each.follows else self._computed.get(each.id, 0)
-            return not each.follows, waited_since, each.id not in self.first
+            is_quick = self.is_quick(each)
+            waited_since = 0 if is_quick else self._computed.get(each.id, 0)
+            return not is_quick, waited_since, each.id not in self.first
 
         return min(self._due, key=place, default=None)
+
+    def is_quick(self, statistic: Statistic) -> bool:
+        """Whether it can be computed at once."""
+        return statistic.follows and statistic.id not in self._late
 
     def look(self) -> bool:
         """Read what is new; whether all statistics are due because of it.
@@ -128,32 +140,62 @@ class Refresher:
         self._now = Moment(tally.last_vote_seq, tally.last_verdict_seq)
         self._looks += 1
         self._due = list(self._statistics)
+        self._late = {each.id for each in self._due if self._is_needed(each, self.view)}
         return True
 
-    def advance(self) -> str:
-        """Compute the statistic that is next, of those that are due; its id."""
+    @staticmethod
+    def _is_needed(statistic: Statistic, view: View) -> bool:
+        """Whether nothing can be told before its long work is done."""
+        work = statistic.work(view) if statistic.work is not None else None
+        return work is not None and work.is_needed
+
+    def advance(self) -> str | None:
+        """Compute the statistic that is next, of those that are due, or work on what it needs.
+
+        Returns:
+            Its id; None where there is more to be done before it can be told.
+        """
         following, view = self.following, self.view
         assert following is not None
         assert view is not None
+        is_late = following.id in self._late
+        if is_late and not self._worked(following, view):
+            return None
         self._due.remove(following)
         self.results[following.id] = following.run(view)
         self._as_of[following.id] = self._now
-        self._computed[following.id] = self._looks
+        # What was kept up to date has waited since it was last made anew.
+        if is_late or following.work is None:
+            self._computed[following.id] = self._looks
+        if not is_late and following.work is not None and following.work(view) is not None:
+            self._late.add(following.id)
+            self._due.append(following)
         return following.id
+
+    @staticmethod
+    def _worked(statistic: Statistic, view: View) -> bool:
+        """Work for a while on what a statistic rests on; whether all of it is done."""
+        until = time.monotonic() + _AT_A_TIME
+        while statistic.work is not None and (work := statistic.work(view)) is not None:
+            while not work.go_on():
+                if time.monotonic() >= until:
+                    return False
+        return True
 
     def catch_up(self) -> Numbers:
         """Read what is new, and compute what does not take long."""
         changed = []
         if self.look():
-            while (following := self.following) is not None and following.follows:
+            while (following := self.following) is not None and self.is_quick(following):
                 changed.append(self.advance())
         return self._told(*changed)
 
     def step(self) -> Numbers:
-        """Compute one statistic that is due."""
+        """Compute one statistic that is due, or a part of it."""
         return self._told(self.advance())
 
-    def _told(self, *changed: str) -> Numbers:
+    def _told(self, *computed: str | None) -> Numbers:
+        changed = tuple(each for each in computed if each is not None)
         results = [self.results[each.id] for each in self._statistics if each.id in self.results]
         follows = self.view is None or self.view.follows_votes
         return Numbers(results, self._now, dict(self._as_of), changed, follows)

@@ -173,11 +173,12 @@ class LiveBoard(Following["Board"]):
         # What takes long is named before it begins; how long is known from the last time.
         if begun + self._took.get(following.id, _TELL_EVERY) - self._told > _TELL_EVERY:
             self._report(refresher)
+        is_quick = refresher.is_quick(following)
         refresher.advance()
         self._took[following.id] = time.monotonic() - begun
         then = refresher.following
         # What is quick is shown together, and not kept back for what takes long.
-        if then is None or self._wanted.is_cancelled or (following.follows and not then.follows):
+        if then is None or self._wanted.is_cancelled or (is_quick and not refresher.is_quick(then)):
             self._report(refresher)
 
     def _rest(self, store: Store, refresher: Refresher) -> bool:

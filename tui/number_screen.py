@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -20,6 +21,7 @@ from tui.dashboard.blocks import told
 from tui.dashboard.rows import Row, Spot, blank, head, quiet
 from tui.screens import take_keys
 from tui.widgets.key_bar import KeyBar
+from tui.widgets.lines import put
 from tui.widgets.reader import Reader
 from tui.widgets.spot_list import SpotList
 
@@ -58,7 +60,7 @@ class NumberScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         table = take_keys(self, NUMBER)
-        yield Static(one_line(self._result.title, 200), classes="status", markup=False)
+        yield Static(classes="status", id="status", markup=False)
         yield SpotList(id="behind")
         yield KeyBar(table)
 
@@ -95,7 +97,7 @@ class NumberScreen(Screen[None]):
 
         each, result = self._estimate, self._result
         labels = " · ".join(f"{name}: {one_line(str(v), 60)}" for name, v in each.labels.items())
-        rows = [head(one_line(labels, width))]
+        rows = [head(line) for line in wrap(labels, width)] or [head("all")]
         if each.value is None:
             rows += told(each.reason, width, "— ")
         else:
@@ -150,6 +152,11 @@ class NumberScreen(Screen[None]):
             key = ("item", (("pair", str(item.pair_id)), ("turn", str(item.turn))), "")
             rows.append(Row(line, "", (Spot(0, max(1, len(line)), key),)))
         return rows
+
+    def on_spot_list_moved(self, message: SpotList.Moved) -> None:
+        message.stop()
+        parts = [one_line(self._result.title, 60), self.rows.place]
+        put(self.query_one("#status", Static), "  │  ".join(filter(None, parts)))
 
     # ── keys ────────────────────────────────────────────────────────────────
 

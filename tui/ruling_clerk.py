@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from core.adjudication.case import Filter, Order, Reason, Row, State
+from core.adjudication.case import Filter, Order, Reason, State
 from core.errors import TiebreakError
 from core.records import Role
 from db.store import Clock, Store
 from tui.background import Following
 from tui.live import LOOK_EVERY
+from tui.ruling_lines import WAITS
 
 if TYPE_CHECKING:
+    from db.ruling_list import Roll
     from db.ruling_queue import RulingQueue
     from tui.app import Who
 
 _Made = TypeVar("_Made")
-
-MOST = 1000
-"""Cases that are listed at most; another order or filter brings others."""
 
 _SHARE = 10
 """The list is made anew for no more than a tenth of the time, however fast votes come."""
@@ -41,14 +40,16 @@ class Wanted:
     reason: Reason | None = None
     category: str | None = None
     every: bool = False
+    disputed: bool = False
 
     @property
     def filter(self) -> Filter:
         """The same as the queue takes it."""
         return Filter(
             frozenset() if self.reason is None else frozenset({self.reason}),
-            frozenset(State) if self.every else OPEN,
+            frozenset(State) if self.every or self.disputed else OPEN,
             self.category,
+            disputed=self.disputed,
         )
 
 
@@ -57,23 +58,23 @@ class Listed:
     """The cases as of one moment.
 
     Attributes:
-        rows: at most :data:`MOST`.
-        total: how many the filter lets through.
+        roll: all that the filter lets through, in order.
+        first: the place of the one that this lead left open, or else of the first that waits.
         waiting: how many of all wait for this lead.
         ruled: how many are ruled on.
+        disputed: on how many leads disagree, as far as this lead may know.
         reasons: how many wait for each reason.
         categories: that the study has, in order.
-        questions: the first line of each listed question, by its key and the turn.
     """
 
     wanted: Wanted
-    rows: tuple[Row, ...] = ()
-    total: int = 0
-    waiting: int = 0
-    ruled: int = 0
-    reasons: dict[Reason, int] = field(default_factory=dict)
-    categories: tuple[str, ...] = ()
-    questions: dict[tuple[str, int], str] = field(default_factory=dict)
+    roll: Roll
+    first: int
+    waiting: int
+    ruled: int
+    disputed: int
+    reasons: dict[Reason, int]
+    categories: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,6 @@ class Clerk(Following[Listed]):
         self._who = who
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._wanted = Wanted()
-        self._questions: dict[tuple[str, int], str] = {}
 
     def do(
         self, work: Callable[[RulingQueue], _Made], tell: Callable[[_Made | TiebreakError], None]
@@ -156,16 +156,18 @@ class Clerk(Following[Listed]):
         return True
 
     def _look(self, queue: RulingQueue, wanted: Wanted) -> Listed:
-        from db.question_lines import categories, first_lines
+        from db.question_lines import categories
 
-        rows = queue.cases(wanted.filter, wanted.order, limit=MOST, backwards=wanted.is_turned)
+        roll = queue.roll(wanted.filter, wanted.order, backwards=wanted.is_turned)
+        roll.rows(queue.store, 0, 1)  # what all rows rest on is computed here, not on the screen
+        firsts = (next(roll.in_state({state}), None) for state in WAITS)
         return Listed(
             wanted,
-            tuple(rows),
-            queue.size(wanted.filter),
+            roll,
+            next((place for place in firsts if place is not None), 0),
             queue.size(Filter()),
             queue.size(Filter(states=frozenset({State.RULED}))),
+            queue.size(Filter(states=frozenset(State), disputed=True)),
             queue.counts(),
             categories(queue.store),
-            first_lines(queue.store, {(row.question, row.turn) for row in rows}),
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.adjudication.case import Case, RulingSeen, Unmasked
@@ -23,6 +24,23 @@ _Made = TypeVar("_Made")
 
 _TRY = 200
 """Cases of the list that are tried before it is said that none is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What a lead ruled on a case before.
+
+    Attributes:
+        seen: a :class:`RulingSeen`, or empty where nothing was ruled.
+        is_taken_back: whether it stands no more, so that the same may be ruled again.
+    """
+
+    seen: str = ""
+    reason: str = ""
+    is_taken_back: bool = False
+
+
+_NOTHING = Earlier()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +73,9 @@ class Desk(Attentive):
         on_desk: what is on the screen; None where nothing is.
         waiting: the case that waits while a ruled one is looked at.
         reason: as it is typed.
+        earlier: what this lead ruled on the case before, and why; a reason is taken over only
+            where they say so, or rule the same again that they took back.
+        is_final: whether the next ruling is to settle what leads disagree about.
         last: the case that was ruled on last.
         listed_now: the list as it was read last.
         is_busy: whether something is under way, so that no other deed begins.
@@ -80,6 +101,8 @@ class Desk(Attentive):
         self.on_desk: OnDesk | None = None
         self.waiting: Case | None = None
         self.reason = ""
+        self.earlier = _NOTHING
+        self.is_final = False
         self.last = ""
         self.is_busy = False
         self.listed_now: Listed | None = None
@@ -152,18 +175,20 @@ class Desk(Attentive):
     ) -> None:
         """Rule on the case on the screen, or revise the ruling once its names are shown."""
         on_desk = self._present()
-        case, reason, is_revision = on_desk.case, self.reason, on_desk.unmasked is not None
-        id = self._id_for(case.key, seen, reason, is_revision)
-        following = [*self._following(case.key)]
+        case, is_revision, final = on_desk.case, on_desk.unmasked is not None, self.is_final
+        is_again = not self.reason.strip() and self.takes_over(seen)
+        reason = self.earlier.reason if is_again else self.reason
+        id = self._id_for(case.key, seen, reason, is_revision, final)
+        following = self._following(case.key)
 
         def work(queue: RulingQueue) -> Ruled:
             asked = None
             if is_revision:
-                queue.revise(case.key, seen, reason, id=id)
+                queue.revise(case.key, seen, reason, id=id, final=final)
             else:
-                asked = queue.rule(case.key, seen, reason, id=id)
+                asked = queue.rule(case.key, seen, reason, id=id, final=final)
             try:
-                return Ruled(asked, _first(queue, following))
+                return Ruled(asked, _first(queue, following(queue)))
             except TiebreakError as error:
                 return Ruled(asked, None, error)
 
@@ -179,13 +204,13 @@ class Desk(Attentive):
         """Give the case back, what was typed kept, and take the next."""
         self.keep()
         case = self._present().case
-        following = [*self._following(case.key)]
+        following = self._following(case.key)
         is_open = self.unmasked is None and not case.ruling
 
         def work(queue: RulingQueue) -> OnDesk | None:
             if is_open:
                 queue.release(case.key)
-            return _first(queue, following)
+            return _first(queue, following(queue))
 
         def done(on_desk: OnDesk | None) -> None:
             self._left.add(case.key)
@@ -207,7 +232,8 @@ class Desk(Attentive):
         def done(on_desk: OnDesk) -> None:
             waiting = case if case is not None and not case.ruling else None
             if waiting is not None:
-                waiting = replace(waiting, draft=("", self.reason))
+                kept = ("", self.reason) if self.reason.strip() else waiting.draft
+                waiting = replace(waiting, draft=kept, is_final=self.is_final)
             self._take(on_desk)
             self.waiting = waiting
             then()
@@ -267,10 +293,13 @@ class Desk(Attentive):
             on_desk = OnDesk(self.waiting)
         self.on_desk = on_desk
         self.waiting = None
-        self.reason, self._is_kept = "", True
+        self.reason, self._is_kept, self.earlier, self.is_final = "", True, _NOTHING, False
         if on_desk is not None:
-            unmasked = on_desk.unmasked
-            self.reason = on_desk.case.draft[1] or (unmasked.reason if unmasked else "")
+            case = on_desk.case
+            chosen, typed = case.draft
+            self.earlier = Earlier(*((chosen, typed) if chosen else case.earlier), bool(chosen))
+            self.reason = "" if chosen else typed
+            self.is_final = case.is_final
         self.begin()
 
     def _present(self) -> OnDesk:
@@ -283,21 +312,22 @@ class Desk(Attentive):
             self._attempt = (what, uuid.uuid4().hex)
         return self._attempt[1]
 
-    def _following(self, key: str) -> Iterator[str]:
+    def _following(self, key: str) -> Callable[[RulingQueue], Iterator[str]]:
         """What comes after a case: one that waits on the desk, then the list from there on."""
-        if self.waiting is not None:
-            yield self.waiting.key
-        rows = self.listed_now.rows if self.listed_now is not None else ()
-        place = next((n for n, row in enumerate(rows) if row.key == key), None)
-        if place is None:
-            place = min(self._place, len(rows))
-        self._place = place
-        candidates = [
-            row.key
-            for row in (*rows[place:], *rows[:place])
-            if row.state in WAITS and row.key != key and row.key not in self._left
-        ]
-        yield from candidates[:_TRY]
+        roll = self.listed_now.roll if self.listed_now is not None else None
+        if roll is not None:
+            place = roll.place(self._light().store, key)
+            self._place = min(self._place, len(roll)) if place is None else place
+        waiting, start, past = self.waiting, self._place, {key, *self._left}
+
+        def keys(queue: RulingQueue) -> Iterator[str]:
+            if waiting is not None:
+                yield waiting.key
+            if roll is not None:
+                listed = (roll.key(queue.store, at) for at in roll.in_state(WAITS, start))
+                yield from islice((one for one in listed if one not in past), _TRY)
+
+        return keys
 
     # ── what takes no time ──────────────────────────────────────────────────
 
@@ -305,6 +335,17 @@ class Desk(Attentive):
         """Take over the reason as it is typed; what comes next stores it."""
         if reason != self.reason:
             self.reason, self._is_kept = reason, False
+
+    def takes_over(self, seen: RulingSeen) -> bool:
+        """Whether a ruling needs no other reason: one is typed, or this was just taken back."""
+        if self.unmasked is not None:
+            return False
+        is_again = self.earlier.is_taken_back and self.earlier.seen == seen
+        return bool(self.reason.strip()) or is_again
+
+    def mark_final(self) -> None:
+        """Have the next ruling on this case settle what leads disagree about, or no longer."""
+        self.is_final = not self.is_final
 
     def keep(self) -> None:
         """Store the reason as a draft, where it is not stored yet.
@@ -347,7 +388,7 @@ def _open(queue: RulingQueue, key: str) -> OnDesk:
     return OnDesk(case, queue.unmask(key) if case.is_unmasked else None)
 
 
-def _first(queue: RulingQueue, keys: Sequence[str]) -> OnDesk | None:
+def _first(queue: RulingQueue, keys: Iterable[str]) -> OnDesk | None:
     """The first of these cases that can be taken."""
     for key in keys:
         try:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import floor, log, log10
 
 from core.adjudication.case import (
     REASON_WORDS,
     Case,
+    LeadSaid,
     Named,
     Opinion,
     Order,
@@ -79,9 +81,14 @@ ORDER_WORDS: Mapping[Order, str] = {
 }
 """By what the list is ordered, in words."""
 
+_ELO = 400 / log(10)
+"""Elo points to a unit of log-odds: 400 of them make the odds ten times as high."""
+
 _GAP = "  "
 _WIDE = 100
 _OWN = "yours, earlier"
+_LEAST = 0.0001
+"""An effect below it is not told from others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +104,17 @@ class _Column:
 
 
 _COLUMNS: Sequence[_Column] = (
-    _Column("effect", 7, lambda row: _effect(row.effect), (Order.RANKING,), is_number=True),
+    _Column("± Elo", 7, lambda row: elo(row.effect), (Order.RANKING,), is_number=True),
     _Column(
-        "agreem.",
+        "± agr.",
         7,
-        lambda row: _effect(row.agreement_effect),
+        lambda row: points(row.agreement_effect),
         (Order.AGREEMENT,),
         is_number=True,
         wants=_WIDE,
     ),
     _Column("reason", 14, lambda row: _reasons(row), (Order.REASON,)),
-    _Column("state", 6, lambda row: _STATES[row.state]),
+    _Column("state", 6, lambda row: "differ" if row.is_disputed else _STATES[row.state]),
     _Column("says", 6, lambda row: spread(row), (Order.OPINIONS, Order.SPREAD)),
     _Column("turn", 4, lambda row: str(row.turn or "all"), (Order.TURN,), is_number=True),
     _Column("category", 12, lambda row: row.category or "·", (Order.CATEGORY,), wants=_WIDE),
@@ -146,10 +153,23 @@ def _cell(text: str, column: _Column) -> str:
     return space + text if column.is_number else text + space
 
 
-def _effect(value: float) -> str:
-    if value == 0:
+def elo(effect: float) -> str:
+    """A move of the ratings, given in log-odds, as Elo points."""
+    return _two_digits(_ELO * effect)
+
+
+def points(share: float) -> str:
+    """A share as percentage points."""
+    return _two_digits(100 * share)
+
+
+def _two_digits(value: float) -> str:
+    """A number above 0 to two digits that count: ``31``, ``0.52``, ``0.0058``."""
+    if value <= 0:
         return "·"
-    return f"{value:.3f}" if value < 10 else f"{value:.1f}"
+    if value < _LEAST:
+        return f"<{_LEAST:.4f}"
+    return f"{value:,.{max(0, 1 - floor(log10(value)))}f}"
 
 
 def _reasons(row: Row) -> str:
@@ -165,7 +185,10 @@ def spread(row: Row) -> str:
 
 def row_facts(row: Row) -> list[str]:
     """What the list has no room for, of the chosen case."""
-    facts = [STATE_WORDS[row.state], f"{many(row.opinions, 'opinion')}: {spread(row)}"]
+    state = (
+        "leads disagree, nobody's ruling is final" if row.is_disputed else STATE_WORDS[row.state]
+    )
+    facts = [state, f"{many(row.opinions, 'opinion')}: {spread(row)}"]
     if row.category is not None:
         facts.insert(0, row.category)
     if row.rulings:
@@ -173,7 +196,17 @@ def row_facts(row: Row) -> list[str]:
     if row.probability is not None:
         facts.append(f"drawn at random with probability {row.probability:g}")
     why = "; ".join(REASON_WORDS[reason] for reason in row.reasons)
-    return ["  │  ".join(facts), why]
+    return ["  │  ".join(facts), why, _would_move(row)]
+
+
+def _would_move(row: Row) -> str:
+    """What a ruling is expected to change."""
+    moved = []
+    if row.effect > 0:
+        moved.append(f"ratings ± {elo(row.effect)} Elo points")
+    if row.agreement_effect > 0:
+        moved.append(f"judges' agreement ± {points(row.agreement_effect)} points")
+    return f"expected of a ruling: {', '.join(moved) or 'nothing that is measured moves'}"
 
 
 # ── opinions ────────────────────────────────────────────────────────────────
@@ -198,16 +231,31 @@ def models(unmasked: Unmasked) -> str:
     return f"A: {one_line(unmasked.left, 60)} · B: {one_line(unmasked.right, 60)}"
 
 
-def unmasked_text(unmasked: Unmasked) -> str:
-    """Who said what, and what was ruled before that was known."""
-    stands = f"Ruled: {SAID_RULING[unmasked.stands]}"
+def unmasked_text(unmasked: Unmasked, *, is_final: bool = False) -> str:
+    """Who said what, and what was ruled before that was known.
+
+    Args:
+        is_final: whether this lead's own ruling is final.
+    """
+    stands = f"Ruled{', final' * is_final}: {SAID_RULING[unmasked.stands]}"
     if unmasked.stands is not unmasked.blind:
         stands += f"; before the names were shown: {SAID_RULING[unmasked.blind]}"
     parts = [f"{stands}\n{unmasked.reason}"]
+    parts[0] += "".join(f"\n{_other(one)}" for one in unmasked.others)
+    if len({unmasked.stands, *(one.seen for one in unmasked.others)}) > 1:
+        finals = any(one.is_final for one in unmasked.others) or is_final
+        parts[0] += "\nLeads disagree" + (
+            "; a final ruling settles it" if finals else ": a final ruling would settle it"
+        )
     if unmasked.reasons:
         parts[0] += "\nHere because " + "; ".join(REASON_WORDS[one] for one in unmasked.reasons)
     parts.append("\n".join(_paragraphs((one.opinion, _who(one)) for one in unmasked.opinions)))
     return "\n\n".join(parts)
+
+
+def _other(said: LeadSaid) -> str:
+    final = ", final" if said.is_final else ""
+    return f"Lead {said.name} ruled{final}: {SAID_RULING[said.seen]}\n   {said.reason}"
 
 
 def _paragraphs(opinions: Iterable[tuple[Opinion, str]]) -> Iterator[str]:

@@ -27,7 +27,6 @@ from tui.widgets.conversation import Bookmark, Conversation
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.lines import put
 from tui.widgets.opinions import Opinions
-from tui.widgets.reader import Reader
 from tui.widgets.reading_panes import ReadingPanes
 
 if TYPE_CHECKING:
@@ -153,7 +152,7 @@ class RulingScreen(OpinionScreen, ModalScreen[None]):
             self.opinions.show(tally(case.opinions), opinions_text(case))
         else:
             self.share = 3
-            self.opinions.show(models(unmasked), unmasked_text(unmasked))
+            self.opinions.show(models(unmasked), unmasked_text(unmasked, is_final=case.is_final))
         self.call_after_refresh(self.fit_opinions)
 
     def _show_status(self) -> None:
@@ -173,6 +172,8 @@ class RulingScreen(OpinionScreen, ModalScreen[None]):
             elif case.is_unmasked:
                 parts.append("you saw its names: not blind")
             parts += [SHORT_REASON[reason] for reason in case.reasons]
+            if desk.is_final:
+                parts.append("FINAL")
             if desk.reason.strip():
                 parts.append("✎ reason")
         if self._banner:
@@ -198,32 +199,17 @@ class RulingScreen(OpinionScreen, ModalScreen[None]):
 
     def action_reference(self) -> None:
         """Show the reference answer, if there is one; a lead sees it in any study."""
-        case = self.desk.case
-        if case is None:
-            return
-        looking = self.panes.looking
-        text = case.references[looking - 1] if looking <= len(case.references) else None
-        if text is None:
-            self.say("There is no reference answer for this turn.")
-        else:
-            self.app.push_screen(Reader("Reference answer", text))
+        if self.desk.case is not None:
+            self.open_reference(self.desk.case.references)
 
     def action_guidelines(self) -> None:
         """Show what the study asks to judge by."""
-        text = self.desk.settings["guidelines"]
-        if text:
-            self.app.push_screen(Reader("What to judge by", text))
-        else:
-            self.say("This study has no guidelines.")
+        self.open_guidelines(self.desk.settings["guidelines"])
 
     def action_help(self) -> None:
         """Show the keys and the guidelines."""
-        from tui.help import help_text
-
-        app: TiebreakApp = self.app  # type: ignore[assignment]
         guidelines = {**_NOTHING_ASKED, "guidelines": self.desk.settings["guidelines"]}
-        text = help_text(self._table, app.offered(), guidelines, app.preferences.notices)
-        app.push_screen(Reader("Help", text))
+        self.open_help(self._table, guidelines)
 
     # ── ruling ──────────────────────────────────────────────────────────────
 
@@ -246,7 +232,7 @@ class RulingScreen(OpinionScreen, ModalScreen[None]):
                 warning=True,
             )
             self.call_after_refresh(self.desk.shown)
-        elif self.desk.reason.strip() and self.desk.unmasked is None:
+        elif self.desk.takes_over(seen):
             self._rule(seen)
         else:
             self._write_reason(f"Why “{SAID_RULING[seen]}”?", _RULES, partial(self._reasoned, seen))
@@ -260,12 +246,13 @@ class RulingScreen(OpinionScreen, ModalScreen[None]):
             self.call_after_refresh(self.desk.shown)
 
     def _rule(self, seen: RulingSeen) -> None:
-        is_revision = self.desk.unmasked is not None
+        is_revision, is_final = self.desk.unmasked is not None, self.desk.is_final
         words = SAID_RULING[seen]
         undo, unmask = self._key("pair.undo"), self._key("rule.unmask")
 
         def ruled(done: Ruled) -> None:
-            said = f"✓ Revised: {words}." if is_revision else f"✓ Ruled: {words}."
+            deed = f"{'Revised' if is_revision else 'Ruled'}{', final' * is_final}"
+            said = f"✓ {deed}: {words}."
             if done.asked is not None:
                 people = many(done.asked.people, "annotator")
                 said += f"  {many(done.asked.wanted, 'vote')} wanted; {people} can give them."
@@ -306,9 +293,27 @@ class RulingScreen(OpinionScreen, ModalScreen[None]):
             self._show_status()
             then()
 
-        self.app.push_screen(
-            NoteModal(self.desk.reason, self.desk.typed, keep, title=title, keys=keys), closed
+        modal = NoteModal(
+            self.desk.reason,
+            self.desk.typed,
+            keep,
+            title=title,
+            keys=keys,
+            before=self.desk.earlier.reason,
         )
+        self.app.push_screen(modal, closed)
+
+    def action_final(self) -> None:
+        """Have the next ruling on this case settle what leads disagree about, or no longer."""
+        if self.desk.case is None or not self._is_free():
+            return
+        self.desk.mark_final()
+        self._show_status()
+        if self.desk.is_final:
+            key = self._key("rule.final")
+            self.say(f"Final: your next ruling here counts where leads disagree. {key}: not final.")
+        else:
+            self.say("Not final: where leads disagree, the label stays unresolved.")
 
     def action_skip(self) -> None:
         """Leave the case, or what was ruled on, and take the next."""
@@ -358,7 +363,7 @@ class RulingScreen(OpinionScreen, ModalScreen[None]):
             elif self.desk.unmasked is not None:
                 self.show("↶ Taken back: the revision. What you ruled blind stands again.")
             else:
-                self.show("↶ Taken back: your ruling. Its reason is kept; rule again.")
+                self.show("↶ Taken back: your ruling. The same again keeps its reason.")
 
         try:
             self.desk.undo(undone, partial(self._refuse, "Not taken back"))

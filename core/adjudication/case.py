@@ -87,12 +87,14 @@ class Filter:
         reasons: any of these; all where empty.
         states: any of these.
         category, turn: only these; all where None.
+        disputed: those alone on which leads disagree, as far as this lead may know.
     """
 
     reasons: frozenset[Reason] = frozenset()
     states: frozenset[State] = frozenset({State.WAITING, State.MINE})
     category: str | None = None
     turn: int | None = None
+    disputed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class Row:
         probability: with which it was drawn for the random sample; None where it is in the queue
             for what it is.
         rulings: how many leads' rulings stand on it.
+        is_disputed: whether these differ and none is final; said to who has seen its names.
     """
 
     key: str
@@ -122,6 +125,7 @@ class Row:
     agreement_effect: float
     probability: float | None
     rulings: int
+    is_disputed: bool = False
 
     @property
     def opinions(self) -> int:
@@ -178,6 +182,8 @@ class Case:
         reasons: why it is in the queue; empty where that would tell a judge from a person.
         draft: what was typed before a line dropped: (choice or "", reason).
         ruling: the id of this lead's standing ruling; empty before it.
+        earlier: what that says, and why: (choice or "", reason).
+        is_final: whether it settles what leads disagree about.
         is_unmasked: whether this lead has seen who is who.
         asked: why a second opinion was asked for; empty where none was.
         lease_until: until when no other lead gets it.
@@ -194,6 +200,8 @@ class Case:
     reasons: tuple[Reason, ...] = ()
     draft: tuple[str, str] = ("", "")
     ruling: str = ""
+    earlier: tuple[str, str] = ("", "")
+    is_final: bool = False
     is_unmasked: bool = False
     asked: str = ""
     lease_until: str = ""
@@ -215,6 +223,16 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
+class LeadSaid:
+    """What another lead ruled on a case, after unmasking."""
+
+    name: str
+    seen: RulingSeen
+    reason: str
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Unmasked:
     """A case with its names: told once it is ruled on.
 
@@ -222,6 +240,7 @@ class Unmasked:
         left, right: the models, as their answers stand.
         blind: what this lead ruled before seeing this.
         stands: what this lead's ruling says now.
+        others: what other leads ruled.
     """
 
     key: str
@@ -232,6 +251,7 @@ class Unmasked:
     stands: RulingSeen
     reason: str
     reasons: tuple[Reason, ...] = ()
+    others: tuple[LeadSaid, ...] = ()
 
 
 class RulingSeen(StrEnum):

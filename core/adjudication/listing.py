@@ -19,6 +19,7 @@ class Listing:
         states: by item, for those that anybody opened or ruled on; the others wait.
         rulings: by item, how many rulings stand.
         own_models: models that this lead may not rule on.
+        disputed: items on which leads disagree, as far as this lead may know.
     """
 
     def __init__(
@@ -27,11 +28,17 @@ class Listing:
         states: Mapping[int, State],
         rulings: Mapping[int, int],
         own_models: Collection[str],
+        disputed: Collection[int] = (),
     ) -> None:
         self.cases = cases
         self._states = states
         self._rulings = rulings
         self._own_models = own_models
+        self._disputed = frozenset(disputed)
+
+    @cached_property
+    def _questions(self) -> tuple[str, ...]:
+        return self.cases.view.tally.questions
 
     @cached_property
     def _refused(self) -> Bools:
@@ -44,8 +51,16 @@ class Listing:
         self, wanted: Filter, order: Order, *, limit: int | None = None, backwards: bool = False
     ) -> list[int]:
         """The items that a filter lets through, in order."""
+        return [int(item) for item in self.ordered(wanted, order, backwards=backwards)[:limit]]
+
+    def ordered(self, wanted: Filter, order: Order, *, backwards: bool = False) -> Longs:
+        """The same as an array."""
         found = self._ordered(self._selected(wanted), order)
-        return [int(item) for item in (found[::-1] if backwards else found)[:limit]]
+        return found[::-1] if backwards else found
+
+    def state(self, item: int) -> State:
+        """What became of an item."""
+        return State.REFUSED if self._refused[item] else self._states.get(item, State.WAITING)
 
     def size(self, wanted: Filter) -> int:
         """How many items a filter lets through."""
@@ -80,24 +95,28 @@ class Listing:
         """One item as the list shows it."""
         cases, tally = self.cases, self.cases.view.tally
         _, _, category, question = tally.pair_table[tally.item_pair[item]].tolist()
-        state = self._states.get(item, State.WAITING)
         return Row(
             key,
-            tally.questions[question],
+            self._questions[question],
             tally.categories[category],
             int(tally.item_turn[item]),
             self.reasons(item),
-            State.REFUSED if self._refused[item] else state,
+            self.state(item),
             tuple(sorted((n for n in cases.opinions[item].tolist() if n), reverse=True)),
             float(cases.on_ranking[item]),
             float(cases.on_agreement[item]),
             self._probability(item),
             self._rulings.get(item, 0),
+            item in self._disputed,
         )
 
     def _selected(self, wanted: Filter) -> Longs:
         cases, view = self.cases, self.cases.view
         keep = cases.reasons > 0
+        if wanted.disputed:
+            # One that was opened by its key is in no queue, and to be settled as well.
+            keep = np.zeros(len(keep), np.bool_)
+            keep[[item for item in self._disputed if item < len(keep)]] = True
         if wanted.reasons:
             keep &= (cases.reasons & sum(BIT[each] for each in wanted.reasons)) > 0
         if wanted.turn is not None:

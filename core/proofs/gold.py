@@ -25,8 +25,8 @@ Longs = NDArray[np.int64]
 
 _CLASSES = 4
 _SEEN = ("left", "right", "tie", "both bad")
-_PRECISE, _ROUGH = 1e-9, 1e-7
-"""Rise of the objective per vote at which the documented fits stop."""
+_STILL = 1e-12
+"""What a step moves no probability by, once EM has come to its fixed point."""
 
 _PARTS = 5
 _FOLDS = 10
@@ -85,7 +85,6 @@ def _em(
     said: _Said,
     start: Floats,
     fixed: Mapping[int, int],
-    close: float = _PRECISE,
     given: Floats | None = None,
 ) -> Floats:
     """Posterior of each pair's classes, shape (pairs, 4).
@@ -96,7 +95,7 @@ def _em(
         given: of each pair before anything is said; without, one prior for all is fitted.
     """
     made_up = PRIOR_VOTES / 2 * (np.eye(_CLASSES) + 1 / _CLASSES)
-    posterior, objective = start, -np.inf
+    posterior = start
     while True:
         confusion = said.table(posterior) + made_up
         confusion /= confusion.sum(axis=2, keepdims=True)
@@ -105,11 +104,9 @@ def _em(
         before = np.tile(prior, (len(start), 1)) if given is None else given
         joint = said.posterior(before, confusion, fixed)
         total = np.logaddexp.reduce(joint, axis=1, keepdims=True)
-        posterior = np.exp(joint - total)
-        climbed = float(total.sum() + (made_up * np.log(confusion)).sum())
-        if climbed - objective < close * len(said.pair):
+        before_it, posterior = posterior, np.exp(joint - total)
+        if np.abs(posterior - before_it).max() < _STILL:
             return posterior
-        objective = climbed
 
 
 def _counts(study: Study) -> Floats:
@@ -120,13 +117,13 @@ def _counts(study: Study) -> Floats:
     return found
 
 
-def _fitted(study: Study, fixed: Mapping[int, int], close: float = _PRECISE) -> Floats:
+def _fitted(study: Study, fixed: Mapping[int, int]) -> Floats:
     counts = _counts(study)
     total = counts.sum(axis=1, keepdims=True)
     start = np.where(total > 0, counts / np.maximum(total, 1), 1 / _CLASSES)
     for pair, choice in fixed.items():
         start[pair - 1] = np.eye(_CLASSES)[choice - 1]
-    return _em(_votes(study), start, fixed, close)
+    return _em(_votes(study), start, fixed)
 
 
 def _majority(votes: Floats) -> int:
@@ -190,7 +187,7 @@ def _without_own(study: Study, gold: Mapping[int, int]) -> dict[int, int]:
     fixed = settled(study)
     for part in sorted({part_of[pair] for pair in gold}):
         mine = [pair for pair in gold if part_of[pair] == part]
-        posterior = _fitted(study, {p: c for p, c in fixed.items() if p not in mine}, _ROUGH)
+        posterior = _fitted(study, {p: c for p, c in fixed.items() if p not in mine})
         found |= {pair: _likeliest(posterior[pair - 1]) for pair in mine if pair in voted}
     return {pair: choice for pair, choice in found.items() if choice}
 

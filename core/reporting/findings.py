@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from core.numbers import span, value_text
 from core.stats.results import Estimate, Result
+from core.text import many
 
 _MOST = 8
 """Raters that get a sentence of one kind; the tables have them all."""
@@ -93,7 +94,7 @@ def _agreement(result: Result, people: str) -> Iterator[str]:
         told += 1
         sentence = (
             f"{labels['rater_1']} agrees with {people} votes in {_with_interval(each)} of "
-            f"{each.n:,} comparisons in which both prefer a model{_on(labels)}"
+            f"{many(each.n, 'comparison')} in which both prefer a model{_on(labels)}"
         )
         beside = ceiling.get(labels.get("turn"))
         if beside is not None and beside.value is not None:

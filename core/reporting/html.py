@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from core.reporting.document import Line, Report, Section, Table
 from core.reporting.style import STYLE
 from core.reporting.svg import drawn
-from core.text import displayable, one_line
+from core.text import displayable, many, one_line
 
 _LONG = 60
 """Rows from which on a table can be folded away."""
@@ -119,7 +119,7 @@ def _folded(parent: Element, table: Table) -> None:
         _table(parent, table)
         return
     details = SubElement(parent, "details", {"open": "open"})
-    SubElement(details, "summary").text = f"{len(table.lines):,} rows"
+    SubElement(details, "summary").text = many(len(table.lines), "row")
     _table(details, table)
 
 

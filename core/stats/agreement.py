@@ -23,7 +23,6 @@ from core.stats.comparing import (
     PANEL,
     S1,
     S2,
-    Rater,
     Voice,
     agreeing_and_compared,
     apart,
@@ -42,9 +41,9 @@ from core.stats.view import View
 from core.stats.weighted import weighted_share
 
 
-def raters_on(view: View) -> list[Rater]:
-    """Who has a word on some selected item, on each of these apart."""
-    return apart(view, *_voices(view, None))
+def voices_on(view: View) -> list[Voice]:
+    """Who has a word on some selected item."""
+    return _voices(view, None)
 
 
 def _voices(view: View, turn: int | None) -> list[Voice]:

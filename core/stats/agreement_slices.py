@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from core.stats.agreement import raters_on
-from core.stats.comparing import BASELINE, CLASSES, HUMAN, S1, S2, Rater, agreeing_and_compared
+from core.baselines import COIN
+from core.stats.agreement import voices_on
+from core.stats.collapsed import (
+    MODELS_AND_CATEGORY,
+    Columns,
+    choices,
+    collapsed,
+    collapsed_pairs,
+    every_pair,
+    raters_in,
+)
+from core.stats.comparing import (
+    BASELINE,
+    CLASSES,
+    HUMAN,
+    IN_REPORTS,
+    S1,
+    S2,
+    Voice,
+    agreeing_and_compared,
+)
 from core.stats.intervals import Interval, clustered_wilson
-from core.stats.observed import Longs
+from core.stats.observed import Bools, Floats, Longs
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import BOTH_BAD
 from core.stats.view import View
 from core.stats.weighted import weighted_share
 from core.stats.win_rate import NO_CATEGORY
+from core.text import many
 
 FEWEST = 5
 """Pairs of answers below which a slice says too little to be told."""
@@ -36,49 +56,102 @@ _SAME = (
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """One comparison: its labels, and per pair of answers what agrees of what is compared."""
+    """One comparison by pair of answers, alike ones together.
+
+    Attributes:
+        about: models and category, shape (patterns, 3).
+        agreeing: by pattern, what agrees.
+        compared: of so many.
+        times: how many pairs each pattern stands for.
+        weights: of pairs, where patterns are single pairs; None where all weigh 1.
+    """
 
     labels: dict[str, Label]
+    about: Longs
     agreeing: Longs
     compared: Longs
+    times: Longs
+    weights: Floats | None
 
 
 def _comparisons(view: View, *, baselines: bool) -> Iterator[_Compared]:
-    raters = raters_on(view)
-    people = [each for each in raters if each.sort == HUMAN]
-    others = [each for each in raters if each.sort != HUMAN and each.words == 1]
+    voices = [each for each in voices_on(view) if each.name != IN_REPORTS[COIN]]
+    people = [each for each in voices if each.sort == HUMAN]
+    others = [each for each in voices if each.sort != HUMAN]
     others = [each for each in others if baselines or each.sort != BASELINE]
     named = view.people
-    sides: list[tuple[str, Rater, Rater]] = []
+    sides: list[tuple[str, Voice, Voice]] = []
     sides += [(f"{each.sort}-{named}", each, human) for each in others for human in people[:1]]
     sides += [(f"{named}-{named}", human, human) for human in people]
     sides += [(f"{named}-{named}", one, two) for one, two in combinations(people[1:], 2)]
-    for setup, classes in CLASSES.items():
+    for setup in CLASSES:
         for kind, one, two in sides:
-            second = None if one is two else two.classes[classes]
-            agreeing, compared = agreeing_and_compared(one.classes[classes], second)
             labels: dict[str, Label] = {
                 "setup": setup,
                 "kind": kind,
                 "rater_1": one.name,
                 "rater_2": two.name,
             }
-            sums = view.pair_sums(agreeing), view.pair_sums(compared)
-            yield _Compared(labels, *sums)
+            yield _Compared(labels, *_by_pair(view, _both(setup, one, two)))
+
+
+def _both(setup: str, one: Voice, two: Voice) -> Columns:
+    """How many comparisons of two voices agree on an item, and how many there are."""
+    classes = CLASSES[setup]
+
+    def rows(items: Longs) -> Longs:
+        first = one.heard(one.columns.rows(items)).classes[classes]
+        second = None if two is one else two.heard(two.columns.rows(items)).classes[classes]
+        return np.stack(agreeing_and_compared(first, second), axis=1).astype(np.int64)
+
+    names = tuple((each.sort, each.name, each.columns.key) for each in (one, two))
+    follows = one.columns.follows and two.columns.follows
+    return Columns(("compared", setup, names), 2, rows, follows)
+
+
+def _by_pair(view: View, columns: Columns) -> tuple[Longs, Longs, Longs, Longs, Floats | None]:
+    if view.design.weights is not None:
+        about, sums, number = every_pair(view, MODELS_AND_CATEGORY, columns)
+        weights = view.design.on(number)
+        return about, sums[:, 0], sums[:, 1], np.ones(len(number), np.int64), weights
+    (about, sums), times = collapsed_pairs(view, MODELS_AND_CATEGORY, columns)
+    return about, sums[:, 0], sums[:, 1], times, None
 
 
 def _estimate(
-    view: View, labels: dict[str, Label], found: _Compared, pairs: Longs, chance: float
+    view: View, labels: dict[str, Label], found: _Compared, mine: Bools, chance: float
 ) -> Estimate:
-    agreeing, compared = found.agreeing[pairs], found.compared[pairs]
-    clusters, n = int((compared > 0).sum()), int(compared.sum())
+    agreeing, compared, times = found.agreeing[mine], found.compared[mine], found.times[mine]
+    if found.weights is not None:
+        return _told(view, labels, (agreeing, compared, times), found.weights[mine], chance)
+    # A vote changes one slice: the others are told as before.
+    data = np.stack([agreeing, compared, times]).tobytes()
+    key = ("slice", tuple(labels.items()), view.selection, view.options.level, chance)
+
+    def make() -> Estimate:
+        return _told(view, labels, (agreeing, compared, times), None, chance)
+
+    return view.tally.memo.unless_same(key, data, make)
+
+
+def _told(
+    view: View,
+    labels: dict[str, Label],
+    sums: tuple[Longs, Longs, Longs],
+    weights: Floats | None,
+    chance: float,
+) -> Estimate:
+    agreeing, compared, times = sums
+    clusters, n = int(times[compared > 0].sum()), int(times @ compared)
     if clusters < FEWEST:
-        reason = f"{clusters} pairs of answers with something to compare; {FEWEST} are needed"
+        reason = (
+            f"{many(clusters, 'pair')} of answers with something to compare; {FEWEST} are needed"
+        )
         return Estimate(labels, None, n=n, reason=reason)
-    level, weights = view.options.level, view.design.on(pairs)
+    level = view.options.level
     share: Interval | None
     if weights is None:
-        share = clustered_wilson(agreeing, compared, level, "comparisons", "pairs")
+        share = clustered_wilson(agreeing, compared, level, "comparisons", "pairs", times)
     else:
         share = weighted_share(agreeing, compared, weights, level, "pairs", n)
     assert share is not None
@@ -89,7 +162,7 @@ def _estimate(
         share.high,
         level,
         n=n,
-        k=int(agreeing.sum()),
+        k=int(times @ agreeing),
         method=share.method,
         chance=chance,
     )
@@ -98,23 +171,29 @@ def _estimate(
 def _chance(view: View, setup: Label) -> float:
     if setup == S2:
         return 1 / 2
-    bad = view.once(
-        ("both bad occurs",),
-        lambda: any(bool(each[:, BOTH_BAD - 1].any()) for each in view.raters().values()),
-    )
-    return 1 / 4 if bad else 1 / 3
+
+    def occurs() -> bool:
+        raters = (collapsed(view, choices(view, rater))[0][0] for rater in raters_in(view))
+        return any(bool(rows[:, BOTH_BAD - 1].any()) for rows in raters)
+
+    return 1 / 4 if view.once(("both bad occurs",), occurs) else 1 / 3
 
 
 def _rows(
-    view: View, slices: list[tuple[dict[str, Label], Longs]], *, baselines: bool
+    view: View,
+    slices: list[tuple[dict[str, Label], Callable[[Longs], Bools]]],
+    *,
+    baselines: bool,
 ) -> list[Estimate]:
+    rows = []
     compared = list(_comparisons(view, baselines=baselines))
-    return [
-        _estimate(view, {**names, **each.labels}, each, pairs, _chance(view, each.labels["setup"]))
-        for names, pairs in slices
-        for each in compared
-        if each.compared[pairs].any() or each.labels["setup"] == S1
-    ]
+    for names, is_of in slices:
+        for each in compared:
+            mine, setup = is_of(each.about), each.labels["setup"]
+            if setup == S1 or each.compared[mine].any():
+                labels = {**names, **each.labels}
+                rows.append(_estimate(view, labels, each, mine, _chance(view, setup)))
+    return rows
 
 
 def _notes(rows: tuple[Estimate, ...]) -> tuple[str, ...]:
@@ -122,16 +201,35 @@ def _notes(rows: tuple[Estimate, ...]) -> tuple[str, ...]:
     return () if rows else ("there are no votes yet that anything could be compared with",)
 
 
-def _seen(view: View) -> Longs:
-    """The pairs on which somebody said something, by number."""
-    said = sum(view.pair_sums(each.sum(axis=1)) for each in view.raters().values())
-    return np.flatnonzero(said) if view.raters() else np.zeros(0, np.int64)
+def _seen(view: View) -> tuple[Longs, Longs]:
+    """Pairs on which somebody said something: models and category, and how many are alike."""
+    every = [choices(view, rater) for rater in raters_in(view)]
+
+    def rows(items: Longs) -> Longs:
+        said = [each.rows(items).any(axis=1) for each in every]
+        found = np.any([np.zeros(len(items), np.bool_), *said], axis=0)
+        return np.asarray(found[:, None], np.int64)
+
+    key = ("said", *(each.key for each in every))
+    columns = Columns(key, 1, rows, all(each.follows for each in every))
+    (about, said), times = collapsed_pairs(view, MODELS_AND_CATEGORY, columns)
+    seen = said[:, 0] > 0
+    return about[seen], times[seen]
+
+
+def _of_category(number: int) -> Callable[[Longs], Bools]:
+    return lambda about: about[:, 2] == number
+
+
+def _of_match(first: int, second: int) -> Callable[[Longs], Bools]:
+    return lambda about: (about[:, 0] == first) & (about[:, 1] == second)
 
 
 @statistic(
     "agreement_by_category",
     "Agreement by category",
     order=21,
+    follows=True,
     limits=(
         "Not a test that categories differ: with many of them one looks odd by chance. Where "
         "people agree poorly with each other, no judge can agree well."
@@ -139,12 +237,11 @@ def _seen(view: View) -> Longs:
 )
 def agreement_by_category(view: View) -> Result:
     """Agreement of people, judges and baselines within each category of questions."""
-    seen = _seen(view)
-    category = view.tally.pair_table[seen, 2]
+    about, _ = _seen(view)
     names = [each or NO_CATEGORY for each in view.tally.categories]
-    order = sorted(np.unique(category).tolist(), key=lambda number: names[number])
-    slices: list[tuple[dict[str, Label], Longs]] = [
-        ({"category": names[number]}, seen[category == number]) for number in order
+    order = sorted(np.unique(about[:, 2]).tolist(), key=lambda number: names[number])
+    slices: list[tuple[dict[str, Label], Callable[[Longs], Bools]]] = [
+        ({"category": names[number]}, _of_category(number)) for number in order
     ]
     rows = tuple(_rows(view, slices, baselines=True))
     return Result(
@@ -162,6 +259,7 @@ def agreement_by_category(view: View) -> Result:
     "agreement_by_pair",
     "Agreement by match-up",
     order=21,
+    follows=True,
     limits=(
         "Not a test of the raters: models of one strength give more ties and less agreement, "
         "whoever compares them."
@@ -169,18 +267,16 @@ def agreement_by_category(view: View) -> Result:
 )
 def agreement_by_pair(view: View) -> Result:
     """Agreement of people and judges within each match-up of two models."""
-    seen = _seen(view)
+    about, times = _seen(view)
     models = view.tally.models
-    one, two = view.tally.pair_table[seen, :2].astype(np.int64).T
-    matches, match, size = np.unique(
-        one * len(models) + two, return_inverse=True, return_counts=True
-    )
+    matches, match = np.unique(about[:, 0] * len(models) + about[:, 1], return_inverse=True)
+    size = np.bincount(match, weights=times, minlength=len(matches))
     most = sorted(np.argsort(-size, kind="stable")[:_MATCHES].tolist())
-    slices: list[tuple[dict[str, Label], Longs]] = []
+    slices: list[tuple[dict[str, Label], Callable[[Longs], Bools]]] = []
     for number in most:
         first, second = divmod(int(matches[number]), len(models))
         labels: dict[str, Label] = {"model_1": models[first], "model_2": models[second]}
-        slices.append((labels, seen[match == number]))
+        slices.append((labels, _of_match(first, second)))
     slices.sort(key=lambda each: (each[0]["model_1"], each[0]["model_2"]))
     rows = tuple(_rows(view, slices, baselines=False))
     notes = [*_notes(rows)]

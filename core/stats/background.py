@@ -25,12 +25,15 @@ class Background:
     Attributes:
         judges: judges' configurations by name; whoever feeds the tally replaces them.
         referenced: keys of the questions with a reference answer; the same.
+        version: moves when what is counted in answers was told anew.
     """
 
     def __init__(self) -> None:
         self.judges: Mapping[str, Judge] = {}
         self.referenced: frozenset[str] = frozenset()
+        self.version = 0
         self._questions, self._models = Names(), Names()
+        self._known: dict[str, tuple[tuple[str, ...], int, Longs]] = {}
         self._keys = np.zeros(0, np.int64)
         self._counts = np.zeros((0, len(COUNTED)), np.int64)
 
@@ -39,6 +42,7 @@ class Background:
 
         What was told before is replaced. A whole conversation has the sum of its turns.
         """
+        self.version += 1
         places: list[tuple[int, int, int]] = []
         counts: list[tuple[int, ...]] = []
         for question, model, turn, *counted in rows:
@@ -81,15 +85,20 @@ class Background:
         found = np.zeros((len(answers[0]), len(COUNTED)), np.int64)
         if not self._keys.size:
             return found, np.zeros(len(found), np.bool_)
-        question = self._own_numbers(self._questions, questions)[answers[0]]
-        model = self._own_numbers(self._models, models)[answers[1]]
+        question = self._own_numbers("question", self._questions, questions)[answers[0]]
+        model = self._own_numbers("model", self._models, models)[answers[1]]
         keys = self._base(question, model) + answers[2]
         place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         known = (self._keys[place] == keys) & (question >= 0) & (model >= 0)
         found[known] = self._counts[place[known]]
         return found, known
 
-    @staticmethod
-    def _own_numbers(names: Names, texts: tuple[str, ...]) -> Longs:
+    def _own_numbers(self, what: str, names: Names, texts: tuple[str, ...]) -> Longs:
+        told, version, known = self._known.get(what, ((), -1, np.zeros(0, np.int64)))
+        # Many ask about a few answers of the same many questions.
+        if version == self.version and (told is texts or told == texts):
+            return known
         own = {text: number for number, text in enumerate(names.texts)}
-        return np.array([own.get(text, -1) for text in texts], np.int64)
+        known = np.array([own.get(text, -1) for text in texts], np.int64)
+        self._known[what] = texts, self.version, known
+        return known

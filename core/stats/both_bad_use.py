@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.background import COUNTED
-from core.stats.clustered import (
-    FALSE_DISCOVERIES,
-    FEWEST_CLUSTERS,
-    Told,
-    change,
-    clusters_of,
+from core.stats.clustered import FALSE_DISCOVERIES, FEWEST_CLUSTERS, Moments, Told, change
+from core.stats.collapsed import (
+    Columns,
+    choices,
+    collapsed,
+    collapsed_pairs,
+    derived,
+    raters_in,
 )
 from core.stats.intervals import clustered_wilson
 from core.stats.observed import NO_TEXTS
@@ -24,76 +27,151 @@ from core.stats.tally import BOTH_BAD
 from core.stats.view import View
 from core.text import many
 
-Bools = NDArray[np.bool_]
 Longs = NDArray[np.int64]
+Sums = tuple[Longs, Longs]
+"""Both bad, and all choices, by pair of answers."""
 
 ALL, SHARE, LESS = "all", "share", "less the rest"
 _THIRDS = ("short", "middle", "long")
+_SORTS = len(_THIRDS) + 1
+"""Thirds of length, and where the texts are not known."""
+
+_CATEGORY = (2,)
 
 
-def lengths(view: View) -> Longs:
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Items that are set against the others of their sort.
+
+    Attributes:
+        category: their category; None for all.
+        thirds: their places among the columns of :func:`_thirds`.
+    """
+
+    name: str
+    category: int | None
+    thirds: slice
+
+    def of(self, categories: Longs, columns: Longs, known: Longs) -> tuple[Longs, Longs]:
+        """Sums over the items of this kind and over the rest, of some pairs of answers.
+
+        Args:
+            categories: of each.
+            columns: of each, by third of length.
+            known: the categories that have a name.
+        """
+        if self.category is None:
+            mine = columns[:, self.thirds].sum(axis=1)
+            return mine, columns[:, : len(_THIRDS)].sum(axis=1) - mine
+        told = columns.sum(axis=1) * np.isin(categories, known)
+        mine = told * (categories == self.category)
+        return mine, told - mine
+
+
+def _lengths(view: View, items: Longs) -> Longs:
     """Characters of both answers together, shape (items,); −1 where a text is not known."""
     tally = view.tally
-    question = tally.pair_table[view.pair, 3].astype(np.int64)
-    turn, column = view.turn.astype(np.int64), COUNTED.index("characters")
-    total = np.zeros(len(view.items), np.int64)
-    known = np.ones(len(view.items), np.bool_)
-    for model in (view.model_1, view.model_2):
-        counted, found = tally.background.counts(
-            tally.questions, tally.models, (question, model.astype(np.int64), turn)
+    about = tally.pair_table[tally.item_pair[items]].astype(np.int64)
+    turn, column = tally.item_turn[items].astype(np.int64), COUNTED.index("characters")
+    one, two = (
+        tally.background.counts(tally.questions, tally.models, (about[:, 3], about[:, model], turn))
+        for model in (0, 1)
+    )
+    return np.where(one[1] & two[1], one[0][:, column] + two[0][:, column], -1)
+
+
+def _edges(view: View) -> tuple[int, ...]:
+    """The lengths up to which answers are short and middle; none where no text is known."""
+    version = view.tally.background.version
+
+    def rows(items: Longs) -> Longs:
+        return _lengths(view, items)[:, None] + 1
+
+    (found,), times = collapsed(view, Columns(("length", version), 1, rows))
+    known = found[:, 0] > 0
+    total, upto = found[known, 0] - 1, times[known].cumsum()
+    if not total.size:
+        return ()
+    # Linear between two neighbours, as numpy's quantile is; lengths are whole numbers.
+    edges = []
+    for third in (1, 2):
+        place, rest = divmod(third * (int(upto[-1]) - 1), 3)
+        low, high = (
+            int(total[np.searchsorted(upto, min(each, upto[-1] - 1), side="right")])
+            for each in (place, place + 1)
         )
-        total += counted[:, column]
-        known &= found
-    return np.where(known, total, -1)
+        edges.append(low + (high - low) * rest // 3)
+    return tuple(edges)
 
 
-def _kinds(view: View) -> Iterator[tuple[str, Bools, Bools]]:
-    """Each kind of items with what it is set against: a name, the items, and the rest."""
+def _thirds(view: View, edges: tuple[int, ...], items: Longs) -> Longs:
+    """By item, its third of length; 3 where its texts are not known."""
+    total = _lengths(view, items)
+    third = np.searchsorted(edges, total, side="left")
+    return np.where((total < 0) | (not edges), len(_THIRDS), third)
+
+
+def _by_third(view: View, edges: tuple[int, ...], of: Columns) -> Columns:
+    """Each of some columns by third of length: all thirds of the first, then of the second."""
+
+    def rows(items: Longs) -> Longs:
+        here = _thirds(view, edges, items)[:, None] == np.arange(_SORTS)
+        told = np.asarray(of.rows(items), np.int64)
+        apart = told[:, :, None] * here[:, None, :]
+        return np.asarray(apart.reshape(len(items), of.width * _SORTS))
+
+    key = ("by third", edges, view.tally.background.version, of.key)
+    return Columns(key, of.width * _SORTS, rows, of.follows)
+
+
+def _used(rows: NDArray[Any]) -> Longs:
+    """Both bad, and all choices."""
+    return np.stack([rows[:, BOTH_BAD - 1], rows.sum(axis=1)], axis=1).astype(np.int64)
+
+
+def _kinds(view: View, edges: tuple[int, ...], known: Longs) -> list[_Kind]:
+    """Each kind of items that there are."""
+    one = Columns(("one",), 1, lambda items: np.ones((len(items), 1), np.int64))
+    (category, items), _ = collapsed_pairs(view, _CATEGORY, _by_third(view, edges, one))
     names = view.tally.categories
-    known = [number for number, name in enumerate(names) if name is not None]
-    told = np.isin(view.category, known)
+    every = slice(0, _SORTS)
+    kinds = []
     if len(known) > 1:
-        for number in sorted(known, key=lambda each: str(names[each])):
-            mine = view.category == number
-            if mine.any():
-                yield f"category: {names[number]}", mine, told & ~mine
-    total = lengths(view)
-    told = total >= 0
-    if told.any():
-        edges = np.quantile(total[told], [1 / 3, 2 / 3])
-        third = np.searchsorted(edges, total, side="left")
-        for number, name in enumerate(_THIRDS):
-            mine = told & (third == number)
-            if mine.any():
-                yield f"length: {name}", mine, told & ~mine
+        there = set(category[:, 0].tolist())
+        for number in sorted(known.tolist(), key=lambda each: str(names[each])):
+            if number in there:
+                kinds.append(_Kind(f"category: {names[number]}", number, every))
+    for number, name in enumerate(_THIRDS):
+        if items[:, number].any():
+            kinds.append(_Kind(f"length: {name}", None, slice(number, number + 1)))
+    return kinds
 
 
-def _share(view: View, labels: dict[str, Label], bad: Longs, every: Longs) -> Estimate:
-    part, whole = view.pair_sums(bad), view.pair_sums(every)
+def _share(
+    view: View, labels: dict[str, Label], part: Longs, whole: Longs, times: Longs
+) -> Estimate:
     level = view.options.level
-    found = clustered_wilson(part, whole, level, "comparisons", "pairs")
+    found = clustered_wilson(part, whole, level, "comparisons", "pairs", times)
     if found is None:
         return Estimate(labels, None, reason="nothing was voted on or judged here")
-    n, k = int(whole.sum()), int(part.sum())
+    n, k = int(times @ whole), int(times @ part)
     return Estimate(
         labels, found.value, found.low, found.high, level, n=n, k=k, method=found.method
     )
 
 
-def _told(view: View, bad: Longs, every: Longs, mine: Bools, rest: Bools) -> Told | str:
+def _told(view: View, mine: Sums, rest: Sums, times: Longs) -> Told | str:
     """How much more often both are bad among some items than among the rest, or why not."""
-    sums = []
-    for here in (rest, mine):
-        part, whole = view.pair_sums(bad * here), view.pair_sums(every * here)
+    data = []
+    for part, whole in (rest, mine):
         seen = whole > 0
-        if seen.sum() < FEWEST_CLUSTERS:
-            which = "of this kind" if here is mine else "of other kinds"
-            return f"{many(int(seen.sum()), 'pair')} {which}; {FEWEST_CLUSTERS} are needed"
-        values = np.concatenate([np.ones(int(part.sum())), np.zeros(int((whole - part).sum()))])
-        place = np.arange(len(whole))
-        cluster = np.concatenate([np.repeat(place, part), np.repeat(place, whole - part)])
-        sums.append(clusters_of(values, cluster))
-    return change(sums[0], sums[1], view.options.level)
+        pairs = int(times[seen].sum())
+        if pairs < FEWEST_CLUSTERS:
+            which = "of this kind" if whole is mine[1] else "of other kinds"
+            return f"{many(pairs, 'pair')} {which}; {FEWEST_CLUSTERS} are needed"
+        sums = whole, part, whole**2, part**2, part * whole
+        data.append(Moments(pairs, *(int(times @ each) for each in sums)))
+    return change(data[0], data[1], view.options.level)
 
 
 def _difference(view: View, labels: dict[str, Label], told: Told | str, n: int) -> Estimate:
@@ -108,6 +186,7 @@ def _difference(view: View, labels: dict[str, Label], told: Told | str, n: int) 
     "both_bad_use",
     "Where both bad is said",
     order=69,
+    follows=True,
     limits=(
         "Saying both bad more often than others may be the stricter eye or the harder "
         "questions; nobody is wrong by it."
@@ -116,22 +195,28 @@ def _difference(view: View, labels: dict[str, Label], told: Told | str, n: int) 
 def both_bad_use(view: View) -> Result:
     """The share of both bad by people, judges and panels, by category and by length."""
     rows: list[tuple[dict[str, Label], Estimate | None, Told | str, int]] = []
-    kinds = list(_kinds(view))
+    named = [number for number, name in enumerate(view.tally.categories) if name is not None]
+    edges, known = _edges(view), np.array(named, np.int64)
+    kinds = _kinds(view, edges, known)
     silent = []
-    for rater, counts in view.raters().items():
-        bad, every = (
-            each.astype(np.int64) for each in (counts[:, BOTH_BAD - 1], counts.sum(axis=1))
-        )
+    for rater in raters_in(view):
+        used = derived(choices(view, rater), "both bad", 2, _used)
+        (about, said), times = collapsed_pairs(view, _CATEGORY, _by_third(view, edges, used))
+        category = about[:, 0]
+        bad, every = said[:, :_SORTS], said[:, _SORTS:]
         labels: dict[str, Label] = {"rater": rater, "among": ALL, "measure": SHARE}
-        rows.append((labels, _share(view, labels, bad, every), "", 0))
+        rows.append(
+            (labels, _share(view, labels, bad.sum(axis=1), every.sum(axis=1), times), "", 0)
+        )
         if not bad.any():
             silent.append(rater)
             continue
-        for name, mine, rest in kinds:
-            labels = {"rater": rater, "among": name, "measure": SHARE}
-            rows.append((labels, _share(view, labels, bad * mine, every * mine), "", 0))
-            told, n = _told(view, bad, every, mine, rest), int((every * mine).sum())
-            rows.append(({**labels, "measure": LESS}, None, told, n))
+        for kind in kinds:
+            part, whole = (kind.of(category, each, known) for each in (bad, every))
+            labels = {"rater": rater, "among": kind.name, "measure": SHARE}
+            rows.append((labels, _share(view, labels, part[0], whole[0], times), "", 0))
+            told = _told(view, (part[0], whole[0]), (part[1], whole[1]), times)
+            rows.append(({**labels, "measure": LESS}, None, told, int(times @ whole[0])))
     tests = [row for row in rows if row[1] is None]
     words = iter(stands_out([None if isinstance(row[2], str) else row[2].p for row in tests]))
     estimates = [
@@ -139,7 +224,7 @@ def both_bad_use(view: View) -> Result:
         for labels, done, told, n in rows
     ]
     notes = [f"{name}: never says both bad" for name in silent]
-    if rows and not (lengths(view) >= 0).any():
+    if rows and not edges:
         notes.append(f"nothing by length: {NO_TEXTS}")
     if not rows:
         notes.append("there are no votes and no verdicts yet")

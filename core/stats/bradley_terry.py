@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.stats.sandwich import Clustered, Questions, Spread, over_questions
+
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
 
@@ -76,12 +78,13 @@ class Fit:
     ``errors`` is None where the clusters are too few, or too much alike, to show a spread, or
     where one cluster alone links some models to the rest: it is fitted perfectly then, and its
     residual of 0 would pass for certainty.
-    ``freedom`` is clusters less free ratings.
+    ``freedom`` is that of Student's t.
     """
 
     ratings: Floats
     errors: Floats | None
     freedom: int
+    clustered: Clustered = Clustered.PAIR
 
 
 def _square(cells: Longs, weights: Floats, size: int) -> Floats:
@@ -173,11 +176,18 @@ def _leverage(games: Games, expected: Floats, bread: Floats) -> Floats:
     return np.asarray(games.total * chance * (1 - chance) * resistance)
 
 
-def fit(games: Games) -> Fit:
+def fit(games: Games, questions: Questions | None = None, members: Longs | None = None) -> Fit:
     """Ratings and their cluster-robust standard errors.
 
     The sandwich H⁺ M H⁺ has H from the curvature and M from each cluster's summed score
-    (points − total × P) (Liang & Zeger 1986), times G / (G − free ratings) for G clusters.
+    (points − total × P) (Liang & Zeger 1986). The clusters are the questions, whose pairs share
+    answers, times G / (G − 1) for G questions. A model on few of them is fitted so closely that
+    their scores hide it: then the sandwich over pairs, times G / (G − free ratings), is taken too,
+    and of either error the larger. Without ``questions`` it is that over pairs.
+
+    Args:
+        questions: the games by question.
+        members: the numbers that the models of ``games`` have there.
     """
     table = games.table()
     theta = ratings(table)
@@ -192,5 +202,15 @@ def fit(games: Games) -> Fit:
     if freedom < 1 or _leverage(games, expected, bread).max() > _DECIDES_ALONE:
         return Fit(theta, None, freedom)
     variance = np.diag(bread @ meat @ bread) * clusters / freedom
+    clustered = Clustered.PAIR
+    if questions is not None and members is not None:
+
+        def slopes(one: Longs, two: Longs) -> Floats:
+            chance = expected[one, two]
+            return np.stack([1 - chance, -chance, 0.5 - chance], axis=1)[:, :, None]
+
+        over_pairs = Spread(variance, freedom, clustered)
+        told = over_questions(questions, members, slopes, bread, over_pairs)
+        variance, freedom, clustered = told.variance, told.freedom, told.clustered
     errors = np.sqrt(np.maximum(variance, 0))
-    return Fit(theta, errors if errors.min() > 1e-9 else None, freedom)
+    return Fit(theta, errors if errors.min() > 1e-9 else None, freedom, clustered)

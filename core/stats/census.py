@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +24,16 @@ from core.stats.journal import Journal
 
 Longs = NDArray[np.int64]
 
+T = TypeVar("T")
+
 NOWHERE: Final = -1
 """The place of a cluster that is not counted."""
 
-_KEPT = 256
+MANY: Final = 512
 """Censuses kept at once; the one that nobody asked for longest makes room."""
+
+FEW: Final = 64
+"""The same of sums by pair of answers, which take more room."""
 
 _FEW = 64
 """New patterns that are sorted in one by one; more of them are sorted together."""
@@ -158,9 +163,9 @@ class Census:
 
 @dataclass(slots=True)
 class _Kept:
-    """A census and the moment it is of."""
+    """What is kept, and the moment it is of."""
 
-    census: Census
+    thing: Any
     epoch: int
     mark: int
 
@@ -170,11 +175,41 @@ class Censuses:
 
     Args:
         journal: which items changed.
+        most: how much is kept at once.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, most: int = MANY) -> None:
         self._journal = journal
+        self._most = most
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+
+    def followed(
+        self, key: Hashable, make: Callable[[], T], take: Callable[[T, Longs | None], None]
+    ) -> T:
+        """Anything that follows the items.
+
+        Args:
+            key: the same for what is made of the same, and for nothing else.
+            make: makes it, empty.
+            take: brings it up to date with these items that changed; with all, where it is None.
+        """
+        journal = self._journal
+        known = self._kept.get(key)
+        changed = None
+        if known is not None and known.epoch == journal.epoch:
+            changed = journal.since(known.mark)
+        if known is None or changed is None:
+            known = _Kept(make(), journal.epoch, journal.mark)
+            take(known.thing, None)
+            self._kept[key] = known
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        elif changed.size:
+            take(known.thing, changed)
+            known.mark = journal.mark
+        self._kept.move_to_end(key)
+        thing: T = known.thing
+        return thing
 
     def patterns(
         self,
@@ -182,6 +217,7 @@ class Censuses:
         everything: Callable[[], Longs],
         clusters_of: Callable[[Longs], Longs],
         rows_of: Callable[[Longs], tuple[NDArray[Any], NDArray[np.bool_]]],
+        columns: int,
     ) -> Patterns:
         """What a census says now.
 
@@ -190,22 +226,11 @@ class Censuses:
             everything: all clusters there are.
             clusters_of: the clusters of some items, each once.
             rows_of: the rows of some clusters as they are now, and which of them count.
+            columns: how many numbers a row has.
         """
-        journal = self._journal
-        known = self._kept.get(key)
-        changed = None
-        if known is not None and known.epoch == journal.epoch:
-            changed = journal.since(known.mark)
-        if known is None or changed is None:
-            clusters = everything()
-            rows, counted = rows_of(clusters)
-            known = self._kept[key] = _Kept(Census(rows.shape[1]), journal.epoch, journal.mark)
-            known.census.put(clusters, rows, counted)
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        elif changed.size:
-            clusters = clusters_of(changed)
-            known.census.put(clusters, *rows_of(clusters))
-            known.mark = journal.mark
-        self._kept.move_to_end(key)
-        return known.census.patterns()
+
+        def take(census: Census, items: Longs | None) -> None:
+            clusters = everything() if items is None else clusters_of(items)
+            census.put(clusters, *rows_of(clusters))
+
+        return self.followed(key, lambda: Census(columns), take).patterns()

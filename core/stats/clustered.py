@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.intervals import student_quantile
+from core.stats.ledger import from_units, in_units
 from core.stats.sorting import summed_by
 
 Floats = NDArray[np.float64]
@@ -30,6 +31,11 @@ class Clusters:
 
     total: Floats
     size: Floats
+
+    @property
+    def count(self) -> int:
+        """How many clusters there are."""
+        return len(self.size)
 
     @property
     def n(self) -> int:
@@ -59,6 +65,76 @@ class Clusters:
 
 
 @dataclass(frozen=True, slots=True)
+class Moments:
+    """Of clusters, all that their mean and its variance rest on.
+
+    Attributes:
+        count: clusters.
+        size: values in all.
+        total: their sum.
+        size_size: Σ over clusters of the square of the number of values.
+        total_total: Σ of the square of the sum of values.
+        total_size: Σ of the product of both.
+    """
+
+    count: int
+    size: float
+    total: float
+    size_size: float
+    total_total: float
+    total_size: float
+
+    @property
+    def n(self) -> int:
+        """How many values there are in all."""
+        return int(self.size)
+
+    @property
+    def mean(self) -> float:
+        """Of all values."""
+        return self.total / self.size
+
+    def with_two(self, one: float, other: float) -> Moments:
+        """As :meth:`Clusters.with_two`."""
+        both = one + other
+        return Moments(
+            self.count + 2,
+            self.size + 2,
+            self.total + both,
+            self.size_size + 2,
+            self.total_total + one**2 + other**2,
+            self.total_size + both,
+        )
+
+    @property
+    def variance(self) -> float:
+        """As :attr:`Clusters.variance`."""
+        mean = self.mean
+        squares = self.total_total - 2 * mean * self.total_size + mean**2 * self.size_size
+        return max(squares, 0.0) / self.size**2 * self.count / max(self.count - 1, 1)
+
+
+MOMENTS = 9
+"""Sums behind one :class:`Moments`."""
+
+
+def moment_terms(total: Floats, size: Floats) -> Longs:
+    """What clusters add to the sums that :func:`moments_of` reads, shape (clusters, 9)."""
+    sizes = size.astype(np.int64)
+    columns = [(sizes > 0).astype(np.int64), sizes, sizes**2]
+    for each in (total, total**2, total * size):
+        columns += in_units(each)
+    return np.stack(columns, axis=1)
+
+
+def moments_of(sums: Longs) -> Moments:
+    """From the sums of one cell."""
+    count, size, size_size = sums[:3].tolist()
+    total, total_total, total_size = from_units(sums[3::2], sums[4::2]).tolist()
+    return Moments(count, size, total, size_size, total_total, total_size)
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """A mean or a difference of means with its interval and its two-sided p of being 0."""
 
@@ -79,31 +155,16 @@ def clusters_of(values: Floats, cluster: Longs) -> Clusters:
     return Clusters(total, size)
 
 
-def by_rater(rater: Longs, cluster: Longs, values: Floats) -> dict[int, Clusters]:
-    """The clusters of each rater; those of two raters are apart."""
-    if not len(rater):
-        return {}
-    width = int(cluster.max()) + 1
-    keys, total, size = summed_by(rater * width + cluster, values)
-    whose = keys // width
-    raters, starts = np.unique(whose, return_index=True)
-    ends = [*starts[1:].tolist(), len(keys)]
-    return {
-        int(number): Clusters(total[start:end], size[start:end])
-        for number, start, end in zip(raters, starts.tolist(), ends, strict=True)
-    }
-
-
-def mean_difference(data: Clusters, level: float) -> Told:
+def mean_difference(data: Clusters | Moments, level: float) -> Told:
     """A mean of differences between −1 and 1 against 0, by Student's t over clusters.
 
     Interval and p come from the data with a +1 and a −1 more, the point does not.
     """
     more = data.with_two(1.0, -1.0)
-    return _told(data.mean, more.mean, more.variance, len(more.size) - 1.0, level)
+    return _told(data.mean, more.mean, more.variance, more.count - 1.0, level)
 
 
-def change(before: Clusters, after: Clusters, level: float) -> Told:
+def change(before: Clusters | Moments, after: Clusters | Moments, level: float) -> Told:
     """The difference of two means of values between 0 and 1, by Welch's t over clusters.
 
     Interval and p come from the data with a 0 and a 1 more on either side (Agresti & Caffo 2000).
@@ -111,7 +172,7 @@ def change(before: Clusters, after: Clusters, level: float) -> Told:
     halves = [each.with_two(0.0, 1.0) for each in (before, after)]
     variances = [each.variance for each in halves]
     freedom = sum(variances) ** 2 / sum(
-        variance**2 / (len(each.size) - 1) for variance, each in zip(variances, halves, strict=True)
+        variance**2 / (each.count - 1) for variance, each in zip(variances, halves, strict=True)
     )
     middle = halves[1].mean - halves[0].mean
     return _told(after.mean - before.mean, middle, sum(variances), freedom, level)

@@ -198,8 +198,9 @@ def collapsed(view: View, *columns: Columns) -> tuple[list[Longs], Longs]:
         return np.arange(len(tally.item_turn))
 
     key = ("items", view.selection, *(each.key for each in columns))
-    found = _patterns(view, key, columns, everything, lambda items: items, rows_of)
-    return _apart(found, [each.width for each in columns])
+    widths = [each.width for each in columns]
+    found = _patterns(view, key, columns, sum(widths), everything, lambda items: items, rows_of)
+    return _apart(found, widths)
 
 
 def collapsed_pairs(
@@ -222,9 +223,10 @@ def collapsed_pairs(
         return np.arange(len(tally.pair_table))
 
     key = ("pairs", about, view.selection, *(each.key for each in columns))
-    rows_of = partial(_pair_rows, view, about, columns)
-    found = _patterns(view, key, columns, everything, pairs_of, rows_of)
-    return _apart(found, [len(about), *(each.width for each in columns)])
+    rows_of = partial(pair_rows, view, about, columns)
+    widths = [len(about), *(each.width for each in columns)]
+    found = _patterns(view, key, columns, sum(widths), everything, pairs_of, rows_of)
+    return _apart(found, widths)
 
 
 def every_item(view: View, *columns: Columns) -> list[Rows]:
@@ -242,7 +244,7 @@ def every_pair(view: View, about: tuple[int, ...], columns: Columns) -> tuple[Lo
         What is about the pair, the sums of the columns, and the pair's number.
     """
     pairs = np.arange(len(view.tally.pair_table))
-    rows, counted = _pair_rows(view, about, (columns,), pairs)
+    rows, counted = pair_rows(view, about, (columns,), pairs)
     rows = rows[counted].astype(np.int64)
     return rows[:, : len(about)], rows[:, len(about) :], pairs[counted]
 
@@ -266,7 +268,7 @@ def unless_changed(view: View, name: tuple[object, ...], times: Longs, make: Cal
     return made
 
 
-def _pair_rows(
+def pair_rows(
     view: View, about: tuple[int, ...], columns: tuple[Columns, ...], pairs: Longs
 ) -> tuple[Rows, NDArray[np.bool_]]:
     """The rows of some pairs, and which of them have a selected item."""
@@ -290,13 +292,14 @@ def _patterns(
     view: View,
     key: Hashable,
     columns: tuple[Columns, ...],
+    width: int,
     everything: Callable[[], Longs],
     clusters_of: Callable[[Longs], Longs],
     rows_of: Callable[[Longs], tuple[Rows, NDArray[np.bool_]]],
 ) -> Patterns:
     def find() -> Patterns:
         if view.follows_votes and all(each.follows for each in columns):
-            return view.tally.censuses.patterns(key, everything, clusters_of, rows_of)
+            return view.tally.censuses.patterns(key, everything, clusters_of, rows_of, width)
         rows, counted = rows_of(everything())
         return patterns_of(rows[counted])
 

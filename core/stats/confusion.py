@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
-from core.stats.dawid_skene import Ballots, Longs, Shown, fit, shown
-from core.stats.gold_fit import OPEN, GoldFit, classes_of, fit_view
+from core.stats.dawid_skene_kept import Shown
+from core.stats.gold_kept import Gold, confusion_work, gold_of, judged_by
 from core.stats.intervals import wilson
-from core.stats.observed import present_judges, verdicts_of
+from core.stats.observed import present_judges
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.view import View
@@ -24,71 +25,70 @@ _SHOWN = 100
 """Raters listed; those with most votes come first."""
 
 
-def _row(view: View, labels: dict[str, Label], found: Shown, place: int, true: int) -> Estimate:
-    votes = found.votes[place, true]
-    expected = float(votes.sum())
+Rows = Iterator[Estimate]
+
+
+@lru_cache(maxsize=1 << 12)
+def _row(
+    rater: str, sort: str, true: int, votes: tuple[float, ...], certain: float, level: float
+) -> Estimate:
+    """One row; kept, as a vote changes those of who cast it only."""
+    labels: dict[str, Label] = {"rater": rater, "is": sort, "true": CLASSES[true]}
+    expected = sum(votes)
     n = round(expected)
     if expected < FEWEST:
         reason = f"{CLASSES[true]} is likely true on {expected:.1f} of the votes; {FEWEST:g} needed"
         return Estimate(labels, None, n=n, reason=reason)
-    right = float(votes[true] / expected)
-    wrong = votes.copy()
-    wrong[true] = 0
-    if wrong.any():
-        labels = {**labels, "mistaken for": CLASSES[int(wrong.argmax())]}
-    size = max(1.0, expected * float(found.certain[place, true]) ** 3)
-    low, high = wilson(right * size, size, view.options.level)
+    right = votes[true] / expected
+    wrong = [0.0 if said == true else each for said, each in enumerate(votes)]
+    if any(wrong):
+        labels["mistaken for"] = CLASSES[wrong.index(max(wrong))]
+    size = max(1.0, expected * certain**3)
+    low, high = wilson(right * size, size, level)
     method = f"expected votes by Dawid–Skene; Wilson over {n} votes, worth {size:.1f} certain ones"
-    ends = min(low, right), max(high, right)
-    return Estimate(labels, right, *ends, view.options.level, n=n, method=method)
+    return Estimate(labels, right, min(low, right), max(high, right), level, n=n, method=method)
 
 
-def _occurring(found: GoldFit) -> list[int]:
+def _rows(view: View, name: str, sort: str, told: Shown, place: int, of: list[int]) -> Rows:
+    votes, certain = told.votes[place].tolist(), told.certain[place].tolist()
+    for true in of:
+        yield _row(name, sort, true, tuple(votes[true]), certain[true], view.options.level)
+
+
+def _occurring(found: Gold) -> list[int]:
     """Outcomes that some vote or ruling has; nothing can be said of others."""
-    said = np.concatenate([found.ballots.said, found.ruled[found.ruled != OPEN]])
-    models = said < 2  # who saw one of them on the left saw the other on the right
-    others = [int(each) for each in np.unique(said[~models])]
-    return [0, 1, *others] if models.any() else others
+    told = np.flatnonzero(found.kept.ballots.sum(axis=(0, 1)))
+    said = found.ruled_classes | set(told.tolist())
+    others = sorted(said - {0, 1})
+    # Who saw one of the models on the left saw the other on the right.
+    return [0, 1, *others] if said & {0, 1} else others
 
 
-def _annotators(view: View, found: GoldFit) -> Iterator[Estimate]:
-    ballots = found.ballots
-    told = shown(ballots, found.fitted.posterior)
-    votes = np.bincount(ballots.rater, minlength=ballots.raters)
+def _annotators(view: View, found: Gold) -> Rows:
+    told, occurring = found.kept.shown(), _occurring(found)
+    raters = found.kept.raters
+    votes = found.kept.ballots.sum(axis=(1, 2)).tolist()
     names = view.tally.annotators
-    order = sorted(range(ballots.raters), key=lambda each: (-votes[each], each))
+    order = sorted(np.flatnonzero(votes).tolist(), key=lambda each: (-votes[each], raters[each]))
     for place in order[:_SHOWN]:
-        name = names[int(found.raters[place])]
-        for true in _occurring(found):
-            labels: dict[str, Label] = {"rater": name, "is": ANNOTATOR, "true": CLASSES[true]}
-            yield _row(view, labels, told, place, true)
+        yield from _rows(view, names[raters[place]], ANNOTATOR, told, place, occurring)
 
 
-def _judges(view: View, found: GoldFit) -> Iterator[Estimate]:
+def _judges(view: View, found: Gold) -> Rows:
     """Judges, measured by what the votes and rulings say: they have no say in it themselves."""
-    classes = classes_of(view)
-    known = found.voted | (found.ruled != OPEN)
-    places: Longs = np.cumsum(known) - 1
-    given = found.fitted.posterior[known]
     for name, judge in present_judges(view).items():
-        said = verdicts_of(view, judge)
-        said = said.only(known[said.item])
-        if not len(said.item):
+        kept = judged_by(view, judge).kept
+        if not kept.items:
             continue
-        ballots = Ballots(
-            places[said.item],
-            np.zeros(len(said.item), np.int64),
-            said.choice - 1,
-            said.left,
-            len(given),
-            1,
-            classes,
-            np.full(len(given), OPEN),
-        )
-        told = shown(ballots, fit(ballots, given=given).posterior)
-        for true in _occurring(found):
-            labels: dict[str, Label] = {"rater": name, "is": JUDGE, "true": CLASSES[true]}
-            yield _row(view, labels, told, 0, true)
+        yield from _rows(view, name, JUDGE, kept.shown(), 0, _occurring(found))
+
+
+def _as_of(view: View, found: Gold) -> Iterator[str]:
+    """Of which moment the fits are."""
+    yield f"dawid-skene: {found.said()}"
+    for name, judge in present_judges(view).items():
+        if (each := judged_by(view, judge)).stepped:
+            yield f"{name}: {each.said()}"
 
 
 @statistic(
@@ -99,18 +99,22 @@ def _judges(view: View, found: GoldFit) -> Iterator[Estimate]:
         "Not skill beyond doubt: the truth is made of the same votes, so that where most "
         "annotators share a mistake, who does not make it looks wrong."
     ),
+    follows=True,
+    work=confusion_work,
 )
 def confusion(view: View) -> Result:
     """How often each annotator and judge says what is true, by what is true."""
-    found = fit_view(view)
-    estimates = [*_annotators(view, found), *_judges(view, found)] if found.voted.any() else []
+    found = gold_of(view)
+    estimates = [*_annotators(view, found), *_judges(view, found)] if found.voted else []
     notes = [] if estimates else ["there are no votes yet"]
-    if found.ballots.raters > _SHOWN:
-        notes.append(f"of {found.ballots.raters} annotators, the {_SHOWN} with most votes are told")
-    sides = found.votes.left > 0
-    if estimates and not sides.all():
+    cast = found.kept.ballots
+    voters = int(np.count_nonzero(cast.sum(axis=(1, 2))))
+    if voters > _SHOWN:
+        notes.append(f"of {voters} annotators, the {_SHOWN} with most votes are told")
+    without = int(cast[:, 0].sum())
+    if estimates and without:
         notes.append(
-            f"{int((~sides).sum())} votes have no side on record: they count half as cast from "
+            f"{without} votes have no side on record: they count half as cast from "
             "either, so that no lean to one side shows in them"
         )
     return Result(
@@ -126,5 +130,6 @@ def confusion(view: View) -> Result:
             "right for left more often than left for right",
             "judges: each order is a verdict of its own; they have no say in what is true",
             f"where fewer than {FEWEST:g} votes have an outcome as their truth, nothing is told",
+            *_as_of(view, found),
         ),
     )

@@ -7,9 +7,12 @@ Unlike half points for each, it lets ties say how often people cannot tell the t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+
+from core.stats.sandwich import Clustered, Questions, Spread, over_questions
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -84,7 +87,8 @@ class DavidsonFit:
         log_nu: −inf where there is no tie: the model is Bradley–Terry's then.
         errors: of the ratings; None where the clusters show no spread.
         log_nu_error: of ``log_nu``; None without a tie or a spread.
-        freedom: clusters less free parameters.
+        freedom: of Student's t.
+        clustered: over what the errors are.
     """
 
     ratings: Floats
@@ -92,6 +96,7 @@ class DavidsonFit:
     errors: Floats | None
     log_nu_error: float | None
     freedom: int
+    clustered: Clustered = Clustered.PAIR
 
 
 def chances(gap: Floats, log_nu: float) -> tuple[Floats, Floats, Floats]:
@@ -191,11 +196,17 @@ def has_maximum(matches: Matches) -> bool:
     return True
 
 
-def davidson(matches: Matches) -> DavidsonFit:
-    """Maximum likelihood with cluster-robust errors.
+def davidson(
+    matches: Matches, questions: Questions | None = None, members: Longs | None = None
+) -> DavidsonFit:
+    """Maximum likelihood with cluster-robust errors, over questions where these are given.
 
     The estimate exists if the graph of "won or tied against" is strongly connected and
     :func:`has_maximum` says so.
+
+    Args:
+        questions: the same comparisons by question.
+        members: the numbers that the models of ``matches`` have there.
 
     Raises:
         ArithmeticError: if it does not converge (it does where the estimate exists).
@@ -223,12 +234,34 @@ def davidson(matches: Matches) -> DavidsonFit:
         raise ArithmeticError("Davidson's model did not converge")
     theta = theta - theta.mean()
     bread = _inverse(_curvature(table, theta, float(log_nu)), has_ties)
-    return _with_errors(matches, theta, float(log_nu), bread, has_ties)
+    over_pairs = _over_pairs(matches, theta, float(log_nu), bread, has_ties)
+    if over_pairs is None:
+        return DavidsonFit(theta, float(log_nu), None, None, 0)
+    if questions is None or members is None:
+        told = over_pairs
+    else:
+        slopes = partial(_slopes, theta, float(log_nu))
+        told = over_questions(questions, members, slopes, bread, over_pairs)
+    errors = np.sqrt(np.maximum(told.variance, 0))
+    if errors[:-1].min() <= 1e-9:
+        return DavidsonFit(theta, float(log_nu), None, None, told.freedom)
+    of_nu = float(errors[-1]) if has_ties else None
+    return DavidsonFit(theta, float(log_nu), errors[:-1], of_nu, told.freedom, told.clustered)
 
 
-def _with_errors(
+def _slopes(theta: Floats, log_nu: float, one: Longs, two: Longs) -> Floats:
+    """What a win of either and a tie add to the score, shape (couples, 3, 2)."""
+    won, lost, tied = chances(theta[one] - theta[two], log_nu)
+    lead = (won - lost)[:, None]
+    by_gap = (np.array([1.0, -1.0, 0.0]) - lead) / 2
+    by_nu = np.array([0.0, 0.0, 1.0]) - tied[:, None]
+    return np.stack([by_gap, by_nu], axis=2)
+
+
+def _over_pairs(
     matches: Matches, theta: Floats, log_nu: float, bread: Floats, has_ties: bool
-) -> DavidsonFit:
+) -> Spread | None:
+    """The sandwich over pairs; None where these cannot show a spread."""
     by_gap, by_nu = _scores(matches, theta, log_nu)
     times = matches.weights
     squares = times * by_gap**2, times * by_gap * by_nu, float(times @ by_nu**2)
@@ -236,12 +269,9 @@ def _with_errors(
     clusters = int(times.sum())
     freedom = clusters - (matches.models - 1) - has_ties
     if freedom < 1 or _decides_alone(matches, theta, log_nu, bread):
-        return DavidsonFit(theta, log_nu, None, None, freedom)
+        return None
     variance = np.diag(bread @ meat @ bread) * clusters / freedom
-    errors = np.sqrt(np.maximum(variance, 0))
-    if errors[:-1].min() <= 1e-9:
-        return DavidsonFit(theta, log_nu, None, None, freedom)
-    return DavidsonFit(theta, log_nu, errors[:-1], float(errors[-1]) if has_ties else None, freedom)
+    return Spread(variance, freedom, Clustered.PAIR)
 
 
 def _decides_alone(matches: Matches, theta: Floats, log_nu: float, bread: Floats) -> bool:

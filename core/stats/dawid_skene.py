@@ -13,11 +13,14 @@ says nothing, and a model's fame must not decide items that votes leave open.
 
 Maximum a posteriori by EM (Dawid & Skene 1979, Applied Statistics 28; MAP as in Paun et al.
 2018, TACL 6): each annotator starts with :data:`PRIOR_VOTES` made-up votes for each true class.
-Items with a ruling are clamped to it.
+Items with a ruling are clamped to it. EM crawls where votes hardly tell annotators apart; every
+third step is therefore a leap along the way that the last two took (SQUAREM: Varadhan & Roland
+2008, Scandinavian Journal of Statistics 35), which is taken only where it climbs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Final
@@ -35,13 +38,21 @@ PRIOR_VOTES: Final = 4.0
 STEPS: Final = 2000
 """EM steps after which a fit that still moves is given up on."""
 
-_CLOSE: Final = 1e-9
-"""Rise of the penalised log-likelihood per vote below which a fit is done."""
+CLOSE: Final = 1e-11
+"""What one more EM step moves no probability of an annotator's by, once a fit is done."""
 
-_LEAST: Final = 1e-10
+_LEAP, _FURTHER = 4.0, 4.0
+"""How long a leap is at most at first, in steps, and how much longer after one that was."""
+
+_NOISE: Final = 1e-13
+"""What two sums over all items differ by where nothing does, as a share."""
+
+LEAST: Final = 1e-10
 """What no probability falls below, so that logarithms exist."""
 
-_SIDES: Final = 3  # unknown, model_1 left, model_2 left
+_TINY: Final = 1e-300
+
+SIDES: Final = 3  # unknown, model_1 left, model_2 left
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +110,13 @@ class Rules:
         prior_votes: see :data:`PRIOR_VOTES`; 0 is maximum likelihood, as Dawid and Skene have it.
         is_symmetric: whether model_1 and model_2 have one prior.
         steps: see :data:`STEPS`.
-        close: rise of the objective per vote at which to stop; negative: take every step.
+        close: see :data:`CLOSE`; negative: take every step, and no leaps, as the original does.
     """
 
     prior_votes: float = PRIOR_VOTES
     is_symmetric: bool = True
     steps: int = STEPS
-    close: float = _CLOSE
+    close: float = CLOSE
 
 
 def exchanged(matrices: NDArray[Any]) -> NDArray[Any]:
@@ -125,22 +136,31 @@ def as_seen(confusion: Floats) -> Floats:
     return np.stack([(confusion + flipped) / 2, confusion, flipped], axis=1)
 
 
-class _Problem:
+class Problem:
     """Ballots with alike items collapsed, as one sparse table of items against cells.
 
     A cell is a rater, what stood left, and what was said.
     """
 
-    def __init__(self, ballots: Ballots, given: Floats | None) -> None:
+    def __init__(
+        self, ballots: Ballots, given: Floats | None = None, kind: Longs | None = None
+    ) -> None:
+        """Collapse.
+
+        Args:
+            given: what items are taken for before the ballots; shape (kinds, classes).
+            kind: which row of that is each item's; its own if left out.
+        """
         from scipy.sparse import csr_array
 
         self.ballots = ballots
-        self.given = given
         classes = ballots.classes
-        cell = (ballots.rater * _SIDES + ballots.left) * classes + ballots.said
-        self.cells = ballots.raters * _SIDES * classes
-        every = np.arange(ballots.items)
-        pattern, self.place = self._alike(cell) if given is None else (every, every)
+        cell = (ballots.rater * SIDES + ballots.left) * classes + ballots.said
+        self.cells = ballots.raters * SIDES * classes
+        if given is not None and kind is None:
+            kind = np.arange(ballots.items)
+        pattern, self.place = self._alike(cell, kind)
+        self.given = None if given is None or kind is None else given[kind[pattern]]
         self.times = np.bincount(self.place, minlength=len(pattern)).astype(np.float64)
         self.truth = ballots.truth[pattern]
         row = np.full(ballots.items, -1, np.int64)
@@ -152,18 +172,21 @@ class _Problem:
         )
         self.table, self.turned = table, table.T.tocsr()
 
-    def _alike(self, cell: Longs) -> tuple[Longs, Longs]:
-        """One item of each kind, and each item's place among those.
+    def _alike(self, cell: Longs, kind: Longs | None) -> tuple[Longs, Longs]:
+        """One item of each pattern, and each item's place among those.
 
-        Items are alike with the same ballots and the same truth. A sum of random 64-bit numbers
-        stands for the ballots: of a million items, two that differ have one sum with a probability
-        of 3 in 10⁸.
+        Items are alike with the same ballots, the same truth and the same kind. A sum of random
+        64-bit numbers stands for the ballots: of a million items, two that differ have one sum
+        with a probability of 3 in 10⁸.
         """
         ballots = self.ballots
         rng = np.random.default_rng(0)
         marks = rng.integers(0, 1 << 64, self.cells, dtype=np.uint64)
         truths = rng.integers(0, 1 << 64, ballots.classes + 1, dtype=np.uint64)
         key = truths[ballots.truth + 1]
+        if kind is not None:
+            kinds = rng.integers(0, 1 << 64, int(kind.max(initial=-1)) + 1, dtype=np.uint64)
+            key = key + kinds[kind]
         np.add.at(key, ballots.item, marks[cell])
         _, first, place = np.unique(key, return_index=True, return_inverse=True)
         return first, place
@@ -174,7 +197,7 @@ class _Problem:
         seen = np.log(as_seen(confusion))
         by_cell = seen.transpose(0, 1, 3, 2).reshape(self.cells, classes)
         before = prior if self.given is None else self.given
-        joint = self.table @ by_cell + np.log(np.maximum(before, _LEAST))
+        joint = self.table @ by_cell + np.log(np.maximum(before, LEAST))
         clamped = np.flatnonzero(self.truth >= 0)
         kept = joint[clamped, self.truth[clamped]]
         joint[clamped] = -np.inf
@@ -189,7 +212,7 @@ class _Problem:
         """Expected ballots by rater, side, true class and said class, in model space."""
         classes = self.ballots.classes
         found = self.turned @ (posterior * self.times[:, None])
-        return np.asarray(found.reshape(-1, _SIDES, classes, classes).transpose(0, 1, 3, 2))
+        return np.asarray(found.reshape(-1, SIDES, classes, classes).transpose(0, 1, 3, 2))
 
     def start(self) -> Floats:
         """Each pattern's shares of votes: what a majority would go by."""
@@ -211,20 +234,146 @@ def made_up(classes: int, votes: float) -> Floats:
     return np.asarray(right * np.eye(classes) + anywhere)
 
 
-def _as_shown(counts: Floats, confusion: Floats) -> Floats:
+def as_shown(counts: Floats, confusion: Floats) -> Floats:
     """Expected ballots by rater, true and said class as they were shown.
 
     A ballot without a side was cast either way round, each as likely as it makes what was said.
     """
     either = counts[:, 0] + exchanged(counts[:, 0])
     total = confusion + exchanged(confusion)
-    share = np.where(total > 0, confusion / np.maximum(total, _LEAST), 0.5)
+    share = np.where(total > 0, confusion / np.maximum(total, LEAST), 0.5)
     return np.asarray(share * either + counts[:, 1] + exchanged(counts[:, 2]))
 
 
-def _normalised(counts: Floats) -> Floats:
-    floored = np.maximum(counts, _LEAST)
+def normalised(counts: Floats) -> Floats:
+    """Probabilities along the last axis in proportion to some counts, none of them 0."""
+    floored = np.maximum(counts, LEAST)
     return np.asarray(floored / floored.sum(axis=-1, keepdims=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Climbed:
+    """A fit of a problem: as :class:`Fit`, but for the posterior, which is by pattern."""
+
+    posterior: Floats
+    confusion: Floats
+    prior: Floats
+    steps: int
+    converged: bool
+    objective: tuple[float, ...]
+
+
+_Point = tuple[Floats, Floats]
+"""Confusion and prior."""
+
+
+class _Climb:
+    """EM on a problem, and how far it came."""
+
+    def __init__(self, problem: Problem, rules: Rules) -> None:
+        self._problem, self._rules = problem, rules
+        self._extra = made_up(problem.ballots.classes, rules.prior_votes)
+        self.objective: list[float] = []
+        self.posterior = problem.start()
+        self.steps = 0
+
+    def begin(self) -> _Point:
+        """What the start makes of the raters."""
+        ballots = self._problem.ballots
+        classes = ballots.classes
+        return self._point(np.full((ballots.raters, classes, classes), 1 / classes))
+
+    def step(self, point: _Point) -> tuple[_Point, float]:
+        """One step of EM: where it leads, and the objective of where it began."""
+        confusion, prior = point
+        self.posterior, likelihood = self._problem.posterior(confusion, prior)
+        self.steps += 1
+        penalty = 0.0
+        if self._rules.prior_votes:
+            penalty = float((self._extra * np.log(confusion)).sum())
+        return self._point(confusion), likelihood + penalty
+
+    def _point(self, confusion: Floats) -> _Point:
+        problem = self._problem
+        counts = problem.counts(self.posterior)
+        prior = problem.times @ self.posterior / problem.ballots.items
+        if self._rules.is_symmetric:
+            prior[:2] = prior[:2].mean()
+        return normalised(as_shown(counts, confusion) + self._extra), prior
+
+    def told(self, point: _Point, converged: bool) -> Climbed:
+        """What a point is, which was stepped from last."""
+        return Climbed(self.posterior, *point, self.steps, converged, tuple(self.objective))
+
+
+def _apart(one: _Point, two: _Point) -> float:
+    """The largest difference of two points' probabilities."""
+    return max(float(np.abs(a - b).max(initial=0)) for a, b in zip(one, two, strict=True))
+
+
+def _leapt(start: _Point, first: _Point, second: _Point, furthest: float) -> tuple[_Point, float]:
+    """Where two steps seem to lead to, in logarithms, and how many steps that is."""
+    parts, moved, bent = [], 0.0, 0.0
+    for each in zip(start, first, second, strict=True):
+        zero, one, two = (np.log(np.maximum(values, _TINY)) for values in each)
+        step, turn = one - zero, two - 2 * one + zero
+        parts.append((zero, step, turn))
+        moved, bent = moved + float((step**2).sum()), bent + float((turn**2).sum())
+    length = min(max(np.sqrt(moved / bent) if bent > 0 else furthest, 1.0), furthest)
+    found = [np.exp(zero + 2 * length * step + length**2 * turn) for zero, step, turn in parts]
+    # A class that dies out may have less than the least; to lift it would be a step back.
+    return (normalised(found[0]), found[1] / found[1].sum()), float(length)
+
+
+def climbing(problem: Problem, rules: Rules) -> Generator[None, None, Climbed]:
+    """Fit by EM from each item's shares of votes, and pause after every step.
+
+    The likelihood does not change if the classes change names throughout, so that it alone does
+    not say which is which. The start does: a class is what those who voted for it called it. EM
+    climbs from there and exchanges nothing; the made-up votes and the clamped items make every
+    other naming worse, too.
+    """
+    climb = _Climb(problem, rules)
+    ballots = problem.ballots
+    if not ballots.items:
+        classes = ballots.classes
+        confusion = np.full((ballots.raters, classes, classes), 1 / classes)
+        return climb.told((confusion, np.full(classes, 1 / classes)), False)
+    point, furthest = climb.begin(), _LEAP
+    behind: list[_Point] = []
+    while True:
+        after, height = climb.step(point)
+        climb.objective.append(height)
+        converged = _apart(point, after) < rules.close
+        if converged or climb.steps >= rules.steps:
+            return climb.told(point, converged)
+        yield
+        behind.append(point)
+        point = after
+        if rules.close < 0 or len(behind) < 2:
+            continue
+        leapt, length = _leapt(behind[0], behind[1], point, furthest)
+        behind = []
+        climbs = length <= 1
+        if not climbs:
+            beyond, reached = climb.step(leapt)
+            yield
+            climbs = reached >= height - _NOISE * abs(height)
+            if climbs:
+                climb.objective.append(reached)
+                point = beyond
+        if length == furthest:
+            furthest = furthest * _FURTHER if climbs else max(furthest / _FURTHER, 1.0)
+
+
+def finished(work: Generator[None, None, Climbed]) -> Climbed:
+    """The same without pauses."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            found: Climbed = done.value
+            return found
 
 
 def fit(
@@ -233,78 +382,19 @@ def fit(
     *,
     given: Floats | None = None,
 ) -> Fit:
-    """Fit by EM from each item's shares of votes.
-
-    The likelihood does not change if the classes change names throughout, so that it alone does
-    not say which is which. The start does: a class is what those who voted for it called it. EM
-    climbs from there and exchanges nothing; the made-up votes and the clamped items make every
-    other naming worse, too.
+    """Fit at once; see :func:`climbing`.
 
     Args:
         given: what each item is taken for before these ballots, shape (items, classes), in
             place of one prior for all: so raters can be measured by what others say.
     """
-    rules = rules or Rules()
-    problem = _Problem(ballots, given)
-    classes = ballots.classes
-    extra = made_up(classes, rules.prior_votes)
-    posterior = problem.start()
-    confusion = np.full((ballots.raters, classes, classes), 1 / classes)
-    climbed: list[float] = []
-    converged = False
-    size = max(len(ballots.item), 1)
-    prior = np.full(classes, 1 / classes)
-    steps = 0
-    while steps < rules.steps and not converged and ballots.items:
-        counts = problem.counts(posterior)
-        confusion = _normalised(_as_shown(counts, confusion) + extra)
-        prior = problem.times @ posterior / ballots.items
-        if rules.is_symmetric:
-            prior[:2] = prior[:2].mean()
-        posterior, likelihood = problem.posterior(confusion, prior)
-        penalty = float((extra * np.log(confusion)).sum()) if rules.prior_votes else 0.0
-        climbed.append(likelihood + penalty)
-        steps += 1
-        converged = steps > 1 and climbed[-1] - climbed[-2] < rules.close * size
-    return Fit(posterior[problem.place], confusion, prior, steps, converged, tuple(climbed))
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What raters said of what is true, as they saw it.
-
-    Attributes:
-        votes: expected votes by rater, true and said class, shape (raters, classes, classes).
-        certain: by rater and true class, how sure the truth of these votes is: Σ q² / Σ q with q
-            the probability that the class is true; 1 where all is certain, 0 where nothing is.
-    """
-
-    votes: Floats
-    certain: Floats
-
-
-def shown(ballots: Ballots, posterior: Floats) -> Shown:
-    """Expected votes as shown, without any that were made up.
-
-    A vote without a side counts half for either.
-    """
-    classes = ballots.classes
-    upright = posterior[ballots.item]
-    order = [1, 0, *range(2, classes)]
-    votes = np.zeros((ballots.raters, classes, classes))
-    squares = np.zeros((ballots.raters, classes))
-    said = ballots.said
-    turned = np.where(said < 2, 1 - said, said)
-    for share, each, label in (
-        (np.array([0.5, 1.0, 0.0])[ballots.left], upright, said),
-        (np.array([0.5, 0.0, 1.0])[ballots.left], upright[:, order], turned),
-    ):
-        cell = ballots.rater * classes + label
-        size = ballots.raters * classes
-        for true in range(classes):
-            weight = share * each[:, true]
-            votes[:, true] += np.bincount(cell, weight, size).reshape(-1, classes)
-            squares[:, true] += np.bincount(ballots.rater, weight * each[:, true], ballots.raters)
-    total = votes.sum(axis=2)
-    certain = np.divide(squares, total, out=np.zeros_like(total), where=total > 0)
-    return Shown(votes, certain)
+    problem = Problem(ballots, given)
+    found = finished(climbing(problem, rules or Rules()))
+    return Fit(
+        found.posterior[problem.place],
+        found.confusion,
+        found.prior,
+        found.steps,
+        found.converged,
+        found.objective,
+    )

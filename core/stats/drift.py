@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from core.stats.clustered import FEWEST_CLUSTERS, Told, by_rater, change
-from core.stats.observed import (
-    LONGER_BY,
-    Floats,
-    Longs,
-    Observed,
-    by_rater_and_pair,
-    item_counts,
-    longer_model,
-    present_judges,
-    verdicts_in_time,
-    votes_of,
+from core.stats.clustered import (
+    FEWEST_CLUSTERS,
+    MOMENTS,
+    Told,
+    change,
+    moment_terms,
+    moments_of,
 )
+from core.stats.ledger import Ledger
+from core.stats.nearby import (
+    counts_near,
+    kept,
+    longer_on,
+    near,
+    verdicts_in_time_near,
+    votes_near,
+)
+from core.stats.observed import LONGER_BY, Floats, Longs, Observed, present_judges
 from core.stats.rater_bias import (
     ANNOTATOR,
     BAD,
@@ -33,7 +38,7 @@ from core.stats.rater_bias import (
 )
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.sorting import order_of
+from core.stats.sorting import grouped
 from core.stats.tally import BOTH_BAD
 from core.stats.view import View
 from core.text import many
@@ -45,111 +50,206 @@ MEASURES = (AGREES, LEFT, LONGER, BAD)
 _Found = tuple[dict[str, Label], Told | None, tuple[int, int], int]
 
 
-def late(rater: Longs, pair: Longs) -> Longs:
-    """1 for what a rater said in the second half of their pairs, by when they first met each.
+_COLUMNS = 2 * len(MEASURES) + 1
+"""Of one rater on one pair of answers: sum and number of each measure; when it was first met."""
 
-    Args:
-        rater: of each choice, in the order in which they were made.
-        pair: of each, its pair of answers: all that was said of one stays together.
+_NEVER = np.iinfo(np.int64).max
+
+
+def _terms(values: Floats) -> Longs:
+    of = [moment_terms(values[:, 2 * n], values[:, 2 * n + 1]) for n in range(len(MEASURES))]
+    return np.concatenate(of, axis=1)
+
+
+class Halves:
+    """What raters said in the first and in the second half of their pairs.
+
+    All that a rater said of one pair stays together, in the order in which pairs were first met.
+    A vote moves the middle by one pair at most, so that little is counted otherwise after it.
     """
-    keys = rater * (int(pair.max(initial=0)) + 1) + pair
-    order = order_of(keys)
-    ranked = keys[order]
-    is_new = np.append(True, ranked[1:] != ranked[:-1])[: len(ranked)]
-    met = np.empty(len(keys), np.int64)
-    met[order] = np.cumsum(is_new) - 1
-    is_first = np.zeros(len(keys), np.bool_)
-    is_first[order[is_new]] = True
-    first = np.flatnonzero(is_first)
-    by_rater_then_time = first[order_of(rater[first])]
-    whose = rater[by_rater_then_time]
-    starts = np.flatnonzero(np.append(True, whose[1:] != whose[:-1])[: len(whose)])
-    sizes = np.diff(np.append(starts, len(whose)))
-    within = np.arange(len(whose)) - np.repeat(starts, sizes)
-    is_late = np.empty(len(whose), np.int64)
-    is_late[met[by_rater_then_time]] = 2 * within >= np.repeat(sizes, sizes)
-    return np.asarray(is_late[met])
+
+    def __init__(self) -> None:
+        self.alone = Ledger(_COLUMNS, _terms)
+        self.together = Ledger(_COLUMNS, _terms)
+        self._met: dict[int, tuple[Longs, Longs]] = {}
+        self._middle: dict[int, int] = {}
+
+    def put(self, pairs: Longs, owner: Longs, rater: Longs, values: Floats) -> None:
+        """Let some pairs of answers have these parts from now on.
+
+        Args:
+            owner: of each part, the place of its pair among these.
+            values: of each, see :data:`_COLUMNS`.
+        """
+        before, cells, gone = self.alone.parts(pairs)
+        was = cells >> 1, pairs[before], gone[:, -1].astype(np.int64)
+        now = rater, pairs[owner], values[:, -1].astype(np.int64)
+        others = self._move(was, now)
+        others = others[~np.isin(others, pairs)]
+        kept, cells, same = self.alone.parts(others)
+        every = np.concatenate([pairs, others])
+        owner = np.concatenate([owner, len(pairs) + kept])
+        rater = np.concatenate([rater, cells >> 1])
+        values = np.concatenate([values, same])
+        middle = np.array([self._middle[each] for each in rater.tolist()], np.int64)
+        late = values[:, -1].astype(np.int64) >= middle
+        self.alone.put(every, owner, rater << 1 | late, values)
+        keys, _, place = grouped(owner << 1 | late)
+        sums = [np.bincount(place, each, len(keys)) for each in values.T]
+        self.together.put(every, keys >> 1, keys & 1, np.stack(sums, axis=1))
+
+    def _move(self, was: _Met, now: _Met) -> Longs:
+        """Take when pairs were first met in place of when they had been before.
+
+        Returns:
+            The pairs that come into another half by it.
+        """
+        moved = [np.zeros(0, np.int64)]
+        lost, new = _by_rater(was), _by_rater(now)
+        for rater in {*lost, *new}:
+            met, pair = self._met.get(rater, (moved[0], moved[0]))
+            if rater in lost:
+                left = np.searchsorted(met, lost[rater][0])
+                met, pair = np.delete(met, left), np.delete(pair, left)
+            if rater in new:
+                at = np.searchsorted(met, new[rater][0])
+                met = np.insert(met, at, new[rater][0])
+                pair = np.insert(pair, at, new[rater][1])
+            half = (len(met) + 1) // 2
+            middle = int(met[half]) if half < len(met) else _NEVER
+            ends = sorted((middle, self._middle.get(rater, _NEVER)))
+            low, high = np.searchsorted(met, ends)
+            moved.append(pair[low:high])
+            self._met[rater], self._middle[rater] = (met, pair), middle
+        return grouped(np.concatenate(moved))[0]
+
+
+_Met = tuple[Longs, Longs, Longs]
+"""Of each rater and pair: the rater, the pair, when it was first met."""
+
+
+def _by_rater(told: _Met) -> dict[int, tuple[Longs, Longs]]:
+    """By rater, when pairs were first met, rising, and which."""
+    order = np.lexsort((told[2], told[0]))
+    rater, pair, met = (each[order] for each in told)
+    raters, starts = np.unique(rater, return_index=True)
+    ends = np.append(starts, len(rater))[1:]
+    return {
+        int(number): (met[start:end], pair[start:end])
+        for number, start, end in zip(raters, starts, ends, strict=True)
+    }
 
 
 def _measured(
-    view: View, said: Observed, people: Longs, own: bool
-) -> Iterator[tuple[str, Longs, Floats]]:
+    said: Observed, people: Longs, longer: Longs, own: bool
+) -> Iterator[tuple[Longs, Floats]]:
     """For each measure, the choices it is taken of and what each counts, between 0 and 1."""
     everything = np.arange(len(said.item))
     counts = people[said.item]
     others = counts.sum(axis=1) - own
     same = counts[everything, said.choice - 1] - own
     held = others > 0
-    yield AGREES, everything[held], same[held] / others[held]
+    yield everything[held], same[held] / others[held]
     sided = said.sided
-    yield LEFT, everything[sided], (said.choice == said.left)[sided].astype(np.float64)
-    longer = longer_model(view)[said.item]
+    yield everything[sided], (said.choice == said.left)[sided].astype(np.float64)
+    longer = longer[said.item]
     uneven = said.decisive & (longer > 0)
-    yield LONGER, everything[uneven], (said.choice == longer)[uneven].astype(np.float64)
-    bad = said.choice == BOTH_BAD
-    heard = np.full(len(bad), bool(bad.any()))
-    yield BAD, everything[heard], bad[heard].astype(np.float64)
+    yield everything[uneven], (said.choice == longer)[uneven].astype(np.float64)
+    yield everything, (said.choice == BOTH_BAD).astype(np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class _Halves:
-    """What one kind of rater said: the pair and the half of each choice, and each measure."""
+def _take(
+    view: View, population: str, judge: int | None, halves: Halves, items: Longs | None
+) -> None:
+    tally = view.tally
+    pairs = np.arange(len(tally.pair_table))
+    if items is not None:
+        pairs = np.unique(tally.item_pair[items]).astype(np.int64)
+    here = near(view, pairs)
+    people, seq = votes_near(view, here, population)
+    said = people
+    if judge is not None:
+        said, seq = verdicts_in_time_near(view, here, judge)
+    counts, longer = counts_near(here, people), longer_on(view, here.items)
+    width = max(len(pairs), 1)
+    keys = said.rater * width + here.pair[said.item]
+    # Choices come in order of seq: the first of each rater on a pair is when it was first met.
+    keys, first, place = grouped(keys)
+    columns = []
+    for rows, values in _measured(said, counts, longer, own=judge is None):
+        columns.append(np.bincount(place[rows], weights=values, minlength=len(keys)))
+        columns.append(np.bincount(place[rows], minlength=len(keys)).astype(np.float64))
+    columns.append(seq[first].astype(np.float64))
+    halves.put(pairs, keys % width, keys // width, np.stack(columns, axis=1))
 
-    rater: Longs
-    pair: Longs
-    half: Longs
-    measures: list[tuple[str, Longs, Floats]]
+
+def _halves(view: View, population: str, judge: int | None = None) -> Halves:
+    name = "drift", view.vote_key(population), judge
+    found: Halves = kept(view, name, Halves, partial(_take, view, population, judge))
+    return found
 
 
-def _halves(view: View, said: Observed, half: Longs, people: Longs, own: bool) -> _Halves:
-    pair = view.pair.astype(np.int64)[said.item]
-    return _Halves(said.rater, pair, half, list(_measured(view, said, people, own)))
+def _tests(view: View, kind: str, name: str, halves: list[Longs], heard: bool) -> list[_Found]:
+    """A rater's change from the first half to the second."""
+    level = view.options.level
+    data = np.concatenate(halves).tobytes()
+
+    def make() -> list[_Found]:
+        return _changes(kind, name, halves, heard, level)
+
+    return view.tally.memo.unless_same(("drift", kind, name, level), (data, heard), make)
 
 
-def _tests(view: View, kind: str, names: dict[int, str], halves: _Halves) -> Iterator[_Found]:
-    """Each rater's change from the first half to the second."""
-    whose = np.zeros_like(halves.rater) if kind == PEOPLE else halves.rater
-    for measure, rows, values in halves.measures:
-        data = by_rater(whose[rows] * 2 + halves.half[rows], halves.pair[rows], values)
-        for number, name in names.items():
-            both = data.get(2 * number), data.get(2 * number + 1)
-            sizes = [0 if each is None else len(each.size) for each in both]
-            told = None
-            if both[0] and both[1] and min(sizes) >= FEWEST_CLUSTERS:
-                told = change(both[0], both[1], view.options.level)
-            labels: dict[str, Label] = {"rater": name, "is": kind, "measure": measure}
-            n = sum(each.n for each in both if each)
-            yield labels, told, (sizes[0], sizes[1]), n
+def _changes(kind: str, name: str, halves: list[Longs], heard: bool, level: float) -> list[_Found]:
+    found: list[_Found] = []
+    for number, measure in enumerate(MEASURES):
+        part = slice(MOMENTS * number, MOMENTS * (number + 1))
+        silent = measure == BAD and not heard
+        both = [moments_of(sums[part] * (not silent)) for sums in halves]
+        told = None
+        if min(each.count for each in both) >= FEWEST_CLUSTERS:
+            told = change(both[0], both[1], level)
+        labels: dict[str, Label] = {"rater": name, "is": kind, "measure": measure}
+        n = sum(each.n for each in both)
+        found.append((labels, told, (both[0].count, both[1].count), n))
+    return found
+
+
+def _by_half(ledger: Ledger) -> dict[int, list[Longs]]:
+    """By rater, the sums of both halves."""
+    found: dict[int, list[Longs]] = {}
+    for cell, sums in zip(*ledger.sums(), strict=True):
+        found.setdefault(int(cell) >> 1, [np.zeros_like(sums)] * 2)[int(cell) & 1] = sums
+    return found
 
 
 def _all_tests(view: View) -> list[_Found]:
     population = next(iter(view.populations))
-    people = votes_of(view, population)
-    counts = item_counts(view, people)
-    votes = np.bincount(people.rater, minlength=len(view.tally.annotators))
-    order = sorted(np.flatnonzero(votes).tolist(), key=lambda each: (-votes[each], each))
+    people = _halves(view, population)
     tests: list[_Found] = []
-    if order:
-        pair = view.pair.astype(np.int64)
-        half = late(people.rater, pair[people.item])
-        # Brought together by rater and half, so that nothing has to be sorted for a measure.
-        first = by_rater_and_pair(view, population)
-        order_of_halves = first[order_of(people.rater[first] * 2 + half[first])]
-        ordered = people.only(order_of_halves)
-        halves = _halves(view, ordered, half[order_of_halves], counts, own=True)
-        tests += _tests(view, PEOPLE, {0: population}, halves)
-        names = {number: view.tally.annotators[number] for number in order}
-        each = list(_tests(view, ANNOTATOR, names, halves))
-        tests += [each[place] for start in range(len(names)) for place in _rows(start, len(names))]
+    for halves in _by_half(people.together).values():
+        tests += _tests(view, PEOPLE, population, halves, _is_heard(halves))
+    heard = bool(tests) and _is_heard(_by_half(people.together)[0])
+    each = _by_half(people.alone)
+    votes = {number: int(sum(sums[_CHOICES] for sums in each[number])) for number in each}
+    for number in sorted(each, key=lambda number: (-votes[number], number)):
+        name = view.tally.annotators[number]
+        tests += _tests(view, ANNOTATOR, name, each[number], heard)
     for name, judge in present_judges(view).items():
-        said = verdicts_in_time(view, judge)
-        half = late(said.rater, view.pair.astype(np.int64)[said.item])
-        tests += _tests(view, JUDGE, {judge: name}, _halves(view, said, half, counts, own=False))
+        told = _by_half(_halves(view, population, judge).alone)
+        halves = told.get(judge, [_NOTHING, _NOTHING])
+        tests += _tests(view, JUDGE, name, halves, _is_heard(halves))
     return tests
 
 
-def _rows(start: int, names: int) -> range:
-    return range(start, names * len(MEASURES), names)
+_NOTHING = np.zeros(MOMENTS * len(MEASURES), np.int64)
+_CHOICES = MOMENTS * MEASURES.index(BAD) + 1
+"""Where the number of all choices stands: each is both bad or not."""
+
+
+def _is_heard(halves: list[Longs]) -> bool:
+    """Whether somebody ever said both bad: where nobody did, there is nothing to test."""
+    return any(moments_of(sums[MOMENTS * MEASURES.index(BAD) :][:MOMENTS]).total for sums in halves)
 
 
 def _estimate(view: View, found: _Found, word: str) -> Estimate:
@@ -174,6 +274,7 @@ def _estimate(view: View, found: _Found, word: str) -> Estimate:
     "drift",
     "Change over time",
     order=68,
+    follows=True,
     limits="A change over time may be the pairs that came later and not the rater.",
 )
 def drift(view: View) -> Result:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core.errors import UsageError
 from core.stats.options import Options
 from core.stats.tally import Tally
+from core.text import many
 
 Bools = NDArray[np.bool_]
 Longs = NDArray[np.int64]
@@ -101,7 +102,7 @@ def _times(options: Options, tally: Tally) -> list[str]:
     words += [] if options.until is None else [f"before {options.until}"]
     said = [f"only votes cast {' and '.join(words)}; verdicts are not chosen by time"]
     unknown = int(np.count_nonzero(tally.times.of(tally.vote_seqs[0]) <= 0))
-    return said + ([f"{unknown} votes have no time on record and are left out"] if unknown else [])
+    return said + ([f"{many(unknown, 'vote')} left out, with no time on record"] if unknown else [])
 
 
 def in_words(options: Options, tally: Tally) -> list[str]:

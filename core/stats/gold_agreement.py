@@ -9,8 +9,8 @@ import numpy as np
 
 from core.gold import GoldRule
 from core.stats.dawid_skene import Bools, Floats, Longs, Rules, fit
-from core.stats.gold_fit import OPEN, agreed_on, classes_of, fit_view
-from core.stats.gold_models import likeliest, majority
+from core.stats.gold_fit import agreed_on, ballots_of, classes_of
+from core.stats.gold_labels import OPEN, likeliest, majority
 from core.stats.observed import votes_of
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
@@ -26,8 +26,9 @@ ANNOTATOR, PEOPLE, JUDGE, GOLD = "annotator", "people", "judge", "gold"
 _PARTS = 5
 """Parts that ruled items are dealt into; each is predicted by a fit that its rulings are not in."""
 
-_CLOSE = 1e-7
-"""Rise per vote at which these fits are done: labels want less precision than probabilities."""
+_CLOSE = 1e-6
+"""What one more step moves nothing by where these fits are done: labels want less precision than
+probabilities."""
 
 _SHOWN = 100
 """Annotators listed; those with most ruled items come first."""
@@ -57,7 +58,10 @@ def reference(view: View) -> Reference:
     """Blind rulings, also where the lead revised them later; of disagreeing leads none."""
     rulings = view.tally.rulings
     nobody = np.zeros(len(rulings), np.bool_)
-    label = agreed_on(view, rulings.first_choice, nobody)
+    ruled, labels = agreed_on(view, rulings.first_choice, nobody)
+    label = np.full(len(view.tally.item_turn), OPEN)
+    label[ruled] = labels
+    label = label[view.items]
     probability = np.full(len(view.tally.item_turn), np.nan)
     drawn = ~np.isnan(rulings.probability)
     probability[rulings.item[drawn]] = rulings.probability[drawn]
@@ -67,7 +71,7 @@ def reference(view: View) -> Reference:
 
 def _without_own_rulings(view: View, gold: Reference) -> Longs:
     """What Dawid–Skene makes of each ruled item where its ruling is not known to it."""
-    found = fit_view(view)
+    found = ballots_of(view)
     part = folds_of(view.tally.pair_table[view.pair[gold.item], 3]) % _PARTS
     said = np.full(len(gold.item), OPEN)
     for number in np.unique(part).tolist():

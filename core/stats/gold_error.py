@@ -7,12 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from core.stats.deference import MAJORITY, labels_beside
-from core.stats.gold_fit import OPEN, ruled_classes
+from core.stats.deference import majority_on
+from core.stats.gold_fit import ruled_on
+from core.stats.gold_labels import OPEN
 from core.stats.intervals import normal_quantile, student_quantile, wilson
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.view import View
+from core.text import many
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -42,7 +44,7 @@ def weighted_share(
     _, cluster = np.unique(pair, return_inverse=True)
     clusters = int(cluster.max(initial=-1)) + 1
     if clusters < FEWEST:
-        few = f"no interval: {clusters} pairs in the sample, {FEWEST} are needed"
+        few = f"no interval: {many(clusters, 'pair')} in the sample, {FEWEST} are needed"
         return Estimate(labels, value, n=n, k=k, method=few)
     effective = total**2 / float((np.bincount(cluster, weight) ** 2).sum())
     if 0 < k < n:
@@ -51,16 +53,15 @@ def weighted_share(
         effective = value * (1 - value) / variance
     effective *= (normal_quantile(level) / student_quantile(level, clusters - 1)) ** 2
     low, high = wilson(value * effective, effective, level)
-    method = (
-        f"Hájek; Wilson interval at the effective sample size {effective:.0f} ({clusters} pairs)"
-    )
+    method = f"Hájek; Wilson interval at the effective sample size {effective:.0f} "
+    method += f"({many(clusters, 'pair')})"
     return Estimate(
         labels, value, min(low, value), max(high, value), level, n=n, k=k, method=method
     )
 
 
 def _sample(view: View) -> tuple[Longs, Floats, Bools]:
-    """Items that were drawn and ruled on: row of the view, probability, and whether undisputed."""
+    """Items of the tally that were drawn and ruled on, probability, and whether undisputed."""
     rulings = view.tally.rulings
     drawn = ~np.isnan(rulings.probability)
     item, first = np.unique(rulings.item[drawn], return_index=True)
@@ -68,10 +69,8 @@ def _sample(view: View) -> tuple[Longs, Floats, Bools]:
     reasons = rulings.reasons
     is_sample = np.array([each == "agreement_sample" for each in reasons], np.bool_)
     undisputed = is_sample[rulings.reason[drawn][first]] if len(reasons) else np.zeros(0, np.bool_)
-    row = np.full(len(view.tally.item_turn), -1)
-    row[view.items] = np.arange(len(view.items))
-    kept = row[item] >= 0
-    return row[item][kept], probability[kept], undisputed[kept]
+    kept = view.selects(item)
+    return item[kept], probability[kept], undisputed[kept]
 
 
 @statistic(
@@ -82,18 +81,18 @@ def _sample(view: View) -> tuple[Longs, Floats, Bools]:
         "It is an error against what the leads ruled, who can be wrong as well, and it wants "
         "rulings on a random sample of the items that nobody disputes."
     ),
+    follows=True,
 )
 def gold_error(view: View) -> Result:
     """Labels by majority that rulings overturn, estimated for all items from the random sample."""
-    rows, probability, undisputed = _sample(view)
-    majority = labels_beside(view)[MAJORITY]
-    ruled = ruled_classes(view)
-    decided = (ruled[rows] != OPEN) & (majority[rows] > 0)
-    wrong = (ruled[rows] + 1) != majority[rows]
+    items, probability, undisputed = _sample(view)
+    majority, ruled = majority_on(view, items), ruled_on(view, items)
+    decided = (ruled != OPEN) & (majority > 0)
+    wrong = (ruled + 1) != majority
     level = view.options.level
     estimates = []
     for name, among in (
-        ("all items", np.ones(len(rows), np.bool_)),
+        ("all items", np.ones(len(items), np.bool_)),
         ("undisputed", undisputed),
         ("disputed", ~undisputed),
     ):
@@ -102,7 +101,7 @@ def gold_error(view: View) -> Result:
             reason = "no case of the random sample was ruled on with an outcome"
             estimates.append(Estimate({"of": name}, None, reason=reason))
             continue
-        pair = view.pair[rows[used]].astype(np.int64)
+        pair = view.tally.item_pair[items[used]].astype(np.int64)
         weight = 1 / probability[used]
         estimates.append(weighted_share({"of": name}, wrong[used], weight, pair, level))
     return Result(
@@ -111,7 +110,7 @@ def gold_error(view: View) -> Result:
         "Share of labels by majority that a lead overturns, of all items with such a label.",
         ("of",),
         tuple(estimates),
-        _notes(view, rows, ruled, majority),
+        _notes(view, items, ruled, majority),
         view.assumptions(
             "rulings are taken to be right; see deference and leads for how far that holds",
             "only cases of the random sample count, each by 1 / the probability of its draw; what "
@@ -121,14 +120,14 @@ def gold_error(view: View) -> Result:
     )
 
 
-def _notes(view: View, rows: Longs, ruled: Longs, majority: Longs) -> tuple[str, ...]:
-    if not len(rows):
+def _notes(view: View, items: Longs, ruled: Longs, majority: Longs) -> tuple[str, ...]:
+    if not len(items):
         return ("no ruling on a case of the random sample yet",)
     rulings = view.tally.rulings
-    others = int(np.count_nonzero(~np.isin(rulings.item, view.items[rows])))
-    notes = [f"{others} rulings on cases that were not drawn left out"]
-    without = int(np.count_nonzero(majority[rows] == 0))
-    open_ = int(np.count_nonzero((ruled[rows] == OPEN) & (majority[rows] > 0)))
+    others = int(np.count_nonzero(~np.isin(rulings.item, items)))
+    notes = [f"{many(others, 'ruling')} on cases that were not drawn left out"]
+    without = int(np.count_nonzero(majority == 0))
+    open_ = int(np.count_nonzero((ruled == OPEN) & (majority > 0)))
     if without:
         notes.append(f"{without} sampled items have no label by majority: nothing to be wrong")
     if open_:

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.text import many
+
 Floats = NDArray[np.float64]
 Counts = NDArray[Any]
 
@@ -160,11 +162,11 @@ def clustered_share(
     same = bool(np.all(patterns[:, 1] * looked == patterns[:, 0] * found))
     if same:
         low, high = wilson(value * items, items, level)
-        method = f"Wilson over {items} items, because every item has the same share"
+        method = f"Wilson over {many(items, 'item')}, because every item has the same share"
         return Interval(value, low, high, method)
     sums = resampled_sums(patterns, weights, replicates, rng)
     low, high = percentiles(sums[:, 1] / sums[:, 0], level)
-    return Interval(value, low, high, f"bootstrap of {items} items, {replicates} resamples")
+    return Interval(value, low, high, f"bootstrap of {many(items, 'item')}, {replicates} resamples")
 
 
 def clustered_wilson(
@@ -278,7 +280,7 @@ def difference_of_shares(
     error = math.sqrt(variance * clusters / (clusters - 1))
     half = student_quantile(level, clusters - 1) * error
     low, high = max(-1.0, value - half), min(1.0, value + half)
-    return Interval(value, low, high, f"paired over {clusters} items, delta method")
+    return Interval(value, low, high, f"paired over {many(clusters, 'item')}, delta method")
 
 
 @lru_cache(maxsize=4096)

@@ -13,6 +13,7 @@ from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.rulings import MORE_VOTES, NOT_DECIDABLE
 from core.stats.view import View
+from core.text import many
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -53,7 +54,7 @@ def _kappa_row(view: View, labels: dict[str, Label], one: Longs, two: Longs) -> 
     values = _kappa(drawn.reshape(-1, NOT_DECIDABLE, NOT_DECIDABLE).astype(np.float64))
     values = values[~np.isnan(values)]
     if n < view.options.min_shared or len(values) < view.options.replicates // 2:
-        few = f"no interval: {n} items, {view.options.min_shared} are needed"
+        few = f"no interval: {many(n, 'item')}, {view.options.min_shared} are needed"
         return Estimate(labels, value, n=n, unit="coefficient", method=few)
     low, high = percentiles(values, view.options.level)
     method = f"Cohen's κ; bootstrap over items, {len(values)} resamples"

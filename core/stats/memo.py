@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
-from typing import Any, Final
+from collections.abc import Callable, Hashable
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
 
 _KEPT: Final = 1 << 14
 
@@ -28,3 +30,16 @@ class Memo:
         self._kept.move_to_end(key)
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
+
+    def unless_same(self, key: Hashable, follows_from: Any, make: Callable[[], T]) -> T:
+        """What ``make`` makes of something, made again once that is no longer the same.
+
+        Args:
+            follows_from: all that the result follows from, beside the key.
+        """
+        known = self.get(key)
+        if known is None or known[0] != follows_from:
+            known = follows_from, make()
+            self.keep(key, known)
+        found: T = known[1]
+        return found

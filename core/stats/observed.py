@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.stats.background import COUNTED
 from core.stats.cells import FAILED
-from core.stats.sorting import last_of_each, order_of
+from core.stats.sorting import last_of_each
 from core.stats.tally import BOTH_BAD, CHOICES, MODEL_2, TIE
 from core.stats.view import View
 
@@ -84,16 +83,6 @@ def votes_of(view: View, population: str) -> Observed:
     return view.once(("observed votes", population), find)
 
 
-def by_rater_and_pair(view: View, population: str) -> Longs:
-    """The order that brings a population's votes together by rater, then pair of answers."""
-
-    def find() -> Longs:
-        said = votes_of(view, population)
-        return order_of(said.rater * len(view.tally.pair_table) + view.pair[said.item])
-
-    return view.once(("by rater and pair", population), find)
-
-
 def item_counts(view: View, people: Observed) -> Longs:
     """People's choices per item, shape (items, 4)."""
     size = len(view.items)
@@ -111,14 +100,6 @@ def verdicts_of(view: View, judge: int) -> Observed:
         return _placed(view, view.items[place], np.full(len(place), judge), choice, left)
 
     return view.once(("observed verdicts", judge), find)
-
-
-def verdicts_in_time(view: View, judge: int) -> Observed:
-    """The same in the order in which the verdicts came."""
-    every = view.verdicts
-    mine = (every["rater"] == judge) & (every["repeat"] == 0) & (every["choice"] > 0)
-    columns = (every[name][mine] for name in ("item", "rater", "choice", "left"))
-    return _placed(view, *columns)
 
 
 def present_judges(view: View) -> dict[str, int]:
@@ -146,20 +127,3 @@ def gaps(view: View) -> tuple[Longs, Bools]:
         return np.where(known[:, None], one[0] - two[0], 0), known
 
     return view.once(("gaps",), find)
-
-
-def longer_model(view: View) -> Longs:
-    """Which model's answer is longer by more than :data:`LONGER_BY`: 1, 2, or 0; by item."""
-    difference, known = gaps(view)
-    characters = difference[:, COUNTED.index("characters")]
-    longer = np.where(characters > LONGER_BY, 1, np.where(characters < -LONGER_BY, 2, 0))
-    return np.asarray(np.where(known, longer, 0))
-
-
-def no_lengths(view: View) -> str:
-    """Why lengths cannot be compared at all; empty where they can."""
-    if not gaps(view)[1].any():
-        return NO_TEXTS
-    if not longer_model(view).any():
-        return f"no answer is more than {LONGER_BY} characters longer than the other"
-    return ""

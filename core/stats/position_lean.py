@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from core.stats.cells import FAILED
+from core.stats.collapsed import Columns, cells, collapsed, collapsed_pairs, derived
 from core.stats.intervals import clustered_wilson, normal_quantile
-from core.stats.observed import Longs, Observed, present_judges
+from core.stats.observed import Longs, present_judges
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.style import beside, difference, effect, fits, observed
+from core.stats.style import beside, difference, effect, fits, raters
 from core.stats.tally import MODEL_1, MODEL_2
 from core.stats.view import View
 
@@ -35,45 +36,49 @@ def _labelled(row: Estimate, middle: float = 0.0) -> Estimate:
     return replace(row, labels=labels)
 
 
-def _share(view: View, name: str, said: Observed) -> Estimate:
+def _share(view: View, name: str, said: Columns) -> Estimate:
     labels: dict[str, Label] = {"rater": name, "measure": SHARE}
-    used = said.only(said.sided)
-    if not len(used.item):
-        return Estimate(labels, None, reason=_no_sides(said))
-    _, place = np.unique(view.pair[used.item], return_inverse=True)
-    part = np.bincount(place, weights=used.choice == used.left).astype(np.int64)
-    found = clustered_wilson(part, np.bincount(place), view.options.level, "choices", "pairs")
-    assert found is not None  # there is a choice
+
+    def sided(rows: Longs) -> Longs:
+        left = rows[:, 1] + rows[:, 5]
+        return np.stack([left, left + rows[:, 2] + rows[:, 4], rows.sum(axis=1)], axis=1)
+
+    (_, sums), times = collapsed_pairs(view, (), derived(said, "sided", 3, sided))
+    part, whole, decisive = sums.T
+    found = clustered_wilson(part, whole, view.options.level, "choices", "pairs", times)
+    if found is None:
+        return Estimate(labels, None, reason=_no_sides(bool(decisive.any())))
     return Estimate(
         labels,
         found.value,
         found.low,
         found.high,
         view.options.level,
-        n=len(used.item),
-        k=int(part.sum()),
+        n=int(times @ whole),
+        k=int(times @ part),
         method=found.method,
         chance=1 / 2,
     )
 
 
-def _no_sides(said: Observed) -> str:
-    if not said.decisive.any():
+def _no_sides(decisive: bool) -> str:
+    if not decisive:
         return "no choice prefers a model yet"
     return "nobody recorded which answer stood left"
 
 
 def _both_orders(view: View, name: str, judge: int) -> list[Estimate]:
     """What the two orders of an item say with the item itself held still; judges only."""
-    cells = view.cells(judge)[view.items, 1:3]
-    both = (cells > FAILED).all(axis=1)
+    (rows,), times = collapsed(view, cells(view, judge))
+    words = rows[:, 1:3]
+    both = (words > FAILED).all(axis=1)
     labels: dict[str, Label] = {"rater": name, "measure": BOTH_ORDERS}
     if not both.any():
         return [Estimate(labels, None, unit=_UNIT, reason="no item has both of its orders")]
-    cells = cells[both]
-    first = (cells == np.array([MODEL_1 + 1, MODEL_2 + 1])).sum(axis=1)
-    second = (cells == np.array([MODEL_2 + 1, MODEL_1 + 1])).sum(axis=1)
-    always_first, always_second = int((first == 2).sum()), int((second == 2).sum())
+    words, times = words[both], times[both]
+    first = (words == np.array([MODEL_1 + 1, MODEL_2 + 1])).sum(axis=1)
+    second = (words == np.array([MODEL_2 + 1, MODEL_1 + 1])).sum(axis=1)
+    always_first, always_second = (int(times[each == 2].sum()) for each in (first, second))
     if always_first and always_second:
         # Given an item that follows its position, its own leaning cancels: McNemar's odds ratio
         # is the square of the odds that the first place gives.
@@ -96,14 +101,20 @@ def _both_orders(view: View, name: str, judge: int) -> list[Estimate]:
             "second did: the ratio has no finite logarithm"
         )
         odds = Estimate(labels, None, n=always_first + always_second, unit=_UNIT, reason=reason)
-    return [odds, _signed(view, name, first, second)]
+    return [odds, _signed(view, name, first - second, times)]
 
 
-def _signed(view: View, name: str, first: Longs, second: Longs) -> Estimate:
-    """Share of items that favour the first less that of the second, with an exact sign test."""
+def _signed(view: View, name: str, lean: Longs, times: Longs) -> Estimate:
+    """Share of items that favour the first less that of the second, with an exact sign test.
+
+    Args:
+        lean: above 0 where an item favours the first.
+        times: how many items are alike.
+    """
     from scipy.special import bdtr
 
-    for_first, for_second, n = int((first > second).sum()), int((first < second).sum()), len(first)
+    for_first, for_second = int(times[lean > 0].sum()), int(times[lean < 0].sum())
+    n = int(times.sum())
     labels: dict[str, Label] = {"rater": name, "measure": SIGNED}
     moved = for_first + for_second
     p = min(1.0, 2 * float(bdtr(min(for_first, for_second), moved, 0.5))) if moved else 1.0
@@ -138,7 +149,7 @@ def position_lean(view: View) -> Result:
     fitted = fits(view)
     judges = present_judges(view)
     estimates: list[Estimate] = []
-    for name, said in observed(view).items():
+    for name, said in raters(view).items():
         estimates.append(_labelled(_share(view, name, said), 1 / 2))
         logit: dict[str, Label] = {"rater": name, "measure": LOGIT}
         estimates.append(_labelled(effect(view, logit, 0, fitted.fits[name])))
@@ -148,8 +159,7 @@ def position_lean(view: View) -> Result:
         people = fitted.people[0]
         for name in judges:
             labels: dict[str, Label] = {"rater": beside(name, people), "measure": LOGIT}
-            found = fitted.fits.get(name, "")
-            row = difference(view, labels, 0, found, fitted.fits[people])
+            row = difference(view, labels, 0, name, people)
             estimates += [_labelled(row)] if row else []
     notes = view.judge_notes() if estimates else ("there are no votes and no verdicts yet",)
     return Result(

@@ -18,10 +18,12 @@ from core.stats.collapsed import (
     unless_changed,
 )
 from core.stats.intervals import student_quantile
+from core.stats.question_sums import question_sums
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import BOTH_BAD, TIE
 from core.stats.view import View
+from core.text import many
 
 Bools = NDArray[np.bool_]
 
@@ -135,11 +137,14 @@ def tiers(low: Sequence[float], high: Sequence[float]) -> list[int]:
     return placed
 
 
-def _rows(view: View, rater: str, games: Games, plain: Games) -> list[Estimate]:
+def _rows(
+    view: View, rater: str, games: Games, plain: Games, weights: Floats | None
+) -> list[Estimate]:
     """One rater's ratings.
 
     Args:
         plain: the games as they were counted, where ``games`` are weighed.
+        weights: by which they are, by pair number.
     """
     table = plain.table()
     names = view.tally.models
@@ -151,7 +156,9 @@ def _rows(view: View, rater: str, games: Games, plain: Games) -> list[Estimate]:
     members = None if scale is None else in_several_pairs(inside, scale)
     rows: list[Estimate] = []
     if members is not None and members.size:
-        rows = _rated_rows(view, rater, local, members, fit(inside.among(members)), small)
+        questions = question_sums(view, choices(view, rater), weights)
+        found = fit(inside.among(members), questions, seen[members])
+        rows = _rated_rows(view, rater, local, members, found, small)
     for model in range(len(local)):
         if members is not None and model in members:
             continue
@@ -199,7 +206,7 @@ def _rated_rows(
             level,
             n=int(met[place]),
             unit=_UNIT,
-            method=f"{method}; sandwich clustered by pair",
+            method=f"{method}; sandwich {found.clustered.value}",
         )
         for place in best_first
     ]
@@ -227,17 +234,17 @@ def ranking(view: View) -> Result:
         weights = view.design.weights if rater in view.populations else None
         if weights is None:
             _, times = collapsed_pairs(view, MODELS, choices(view, rater))
-            made = partial(_rows, view, rater, plain, plain)
+            made = partial(_rows, view, rater, plain, plain, None)
             rows = unless_changed(view, ("ranking", rater), times, made)
         else:
-            rows = _rows(view, rater, games_of(view, rater, weights), plain)
+            rows = _rows(view, rater, games_of(view, rater, weights), plain, weights)
         estimates += rows
         missing = [str(row.labels["model"]) for row in rows if row.value is None]
         if missing and len(missing) < len(rows):
             notes.append(f"{rater}: rated without {', '.join(missing)}; the mean is over the rest")
         bad = said_both_bad(view, rater)
         if bad:
-            notes.append(f"{rater}: {bad} comparisons say both bad and are left out")
+            notes.append(f"{rater}: {many(bad, 'comparison')} left out, both bad")
     if not estimates and not notes:
         notes.append("there are no votes and no verdicts yet")
     return Result(
@@ -251,7 +258,7 @@ def ranking(view: View) -> Result:
             "a tie is half a win for each; both bad is left out",
             "ratings have mean 0 among the models that are rated; n counts games among these",
             "tiers: models whose intervals overlap share one, and pass it on",
-            "turns are pooled; intervals are clustered by pair",
+            "turns are pooled; intervals are clustered by question: its pairs share answers",
             "a judge whose two orders differ says tie; its failures are left out",
             *view.panel_assumptions(),
         ),

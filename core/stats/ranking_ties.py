@@ -25,6 +25,7 @@ from core.stats.intervals import (
     normal_quantile,
     student_quantile,
 )
+from core.stats.question_sums import question_sums
 from core.stats.ranking import in_several_pairs, rated, tiers, why_unrated
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
@@ -67,10 +68,12 @@ def _matches(view: View, rater: str) -> Matches:
 
 def _field(view: View, rater: str) -> _Field:
     _, times = collapsed_pairs(view, MODELS, choices(view, rater))
-    return unless_changed(view, ("davidson", rater), times, lambda: _fitted(_matches(view, rater)))
+    made = partial(_fitted, view, rater)
+    return unless_changed(view, ("davidson", rater), times, made)
 
 
-def _fitted(matches: Matches) -> _Field:
+def _fitted(view: View, rater: str) -> _Field:
+    matches = _matches(view, rater)
     points = matches.wins[:, 0] + matches.ties / 2
     games = Games(matches.one, matches.two, points, matches.total, matches.models, matches.times)
     table = games.table()
@@ -83,7 +86,9 @@ def _fitted(matches: Matches) -> _Field:
     inside = matches.among(members)
     if not members.size or not has_maximum(inside):
         return _Field(matches, table, seen[scale], members, None)
-    return _Field(matches, table, seen[scale], members, davidson(inside))
+    questions = question_sums(view, choices(view, rater))
+    found = davidson(inside, questions, members)
+    return _Field(matches, table, seen[scale], members, found)
 
 
 def _ratings(view: View, rater: str, field: _Field) -> list[Estimate]:
@@ -136,7 +141,7 @@ def _rated_rows(
             rows.append(Estimate(labels, value, n=n, unit="log-odds", method=method))
             continue
         ends = value - float(half[place]), value + float(half[place])
-        method = "Davidson by Newton; sandwich clustered by pair"
+        method = f"Davidson by Newton; sandwich {found.clustered.value}"
         rows.append(Estimate(labels, value, *ends, level, n=n, unit="log-odds", method=method))
     return rows
 
@@ -157,7 +162,7 @@ def _tie_row(view: View, rater: str, found: DavidsonFit, matches: Matches) -> Es
         return Estimate(labels, value, n=n, k=k, method=method)
     half = student_quantile(view.options.level, found.freedom) * found.log_nu_error
     ends = share(found.log_nu - half), share(found.log_nu + half)
-    method = f"ν / (2 + ν), ν = {np.exp(found.log_nu):.3g}; sandwich clustered by pair"
+    method = f"ν / (2 + ν), ν = {np.exp(found.log_nu):.3g}; sandwich {found.clustered.value}"
     return Estimate(labels, value, *ends, view.options.level, n=n, k=k, method=method)
 
 
@@ -250,7 +255,7 @@ def ranking_ties(view: View) -> Result:
             "against one like itself",
             "ratings have mean 0 among the models that are rated; n counts comparisons",
             "tiers: models whose intervals overlap share one, and pass it on",
-            "turns are pooled; intervals are clustered by pair",
+            "turns are pooled; ratings and ν are clustered by question, both bad by pair",
             "a judge whose two orders differ says tie; its failures are left out",
         ),
     )

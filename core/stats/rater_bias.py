@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,10 +12,22 @@ from core.stats.alt_test import rejected
 from core.stats.clustered import (
     FALSE_DISCOVERIES,
     FEWEST_CLUSTERS,
-    Clusters,
+    MOMENTS,
+    Moments,
     Told,
-    by_rater,
     mean_difference,
+    moment_terms,
+    moments_of,
+)
+from core.stats.nearby import (
+    Parts,
+    counts_near,
+    has_texts,
+    kept_by_pair,
+    longer_on,
+    near,
+    verdicts_near,
+    votes_near,
 )
 from core.stats.observed import (
     LONGER_BY,
@@ -22,17 +35,12 @@ from core.stats.observed import (
     Floats,
     Longs,
     Observed,
-    by_rater_and_pair,
-    gaps,
-    item_counts,
-    longer_model,
     present_judges,
-    verdicts_of,
-    votes_of,
 )
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.tally import BOTH_BAD
+from core.stats.sorting import grouped
+from core.stats.tally import BOTH_BAD, MODEL_2
 from core.stats.view import View
 from core.text import many
 
@@ -44,76 +52,113 @@ SHOWN = 100
 
 NO, ALONE, CORRECTED = "no", "alone", "corrected"
 
+_NOTHING = np.zeros(MOMENTS * len(MEASURES) + 2, np.int64)
+
 
 @dataclass(frozen=True, slots=True)
 class Deviations:
     """How each of some choices deviates from what it is measured by.
 
     Attributes:
-        measure: one of :data:`MEASURES`.
-        rater: of each choice.
-        cluster: of each, its pair of answers.
+        places: of these choices among all.
         values: of each, between −1 and 1.
     """
 
-    measure: str
-    rater: Longs
-    cluster: Longs
+    places: Longs
     values: Floats
 
 
-def deviations(view: View, said: Observed, people: Longs, own: bool) -> Iterator[Deviations]:
+def deviations(said: Observed, people: Longs, longer: Longs, own: bool) -> list[Deviations]:
     """What each choice says of its rater's leaning, against the middle or against people.
 
     Args:
-        people: people's choices per item, see :func:`item_counts`.
+        people: people's choices per item, shape (items, 4).
+        longer: the longer model per item, 0 where there is none.
         own: whether these choices are among people's and have to be set aside.
-    """
-    pair = view.pair.astype(np.int64)
-    sided = said.only(said.sided)
-    leaning = (sided.choice == sided.left) - 0.5
-    yield Deviations(LEFT, sided.rater, pair[sided.item], leaning)
 
-    longer = longer_model(view)
-    used = said.only(said.decisive & (longer[said.item] > 0))
-    chose = (used.choice == longer[used.item]).astype(np.float64)
-    counts = people[used.item]
-    for_longer = counts[np.arange(len(counts)), longer[used.item] - 1] - own * chose
-    others = counts[:, 0] + counts[:, 1] - own
-    yield _against(LONGER, used, pair, chose, for_longer, others)
+    Returns:
+        One for each of :data:`MEASURES`.
+    """
+    sided = np.flatnonzero(said.sided)
+    found = [Deviations(sided, (said.choice == said.left)[sided] - 0.5)]
+
+    uneven = np.flatnonzero(said.decisive & (longer[said.item] > 0))
+    item = said.item[uneven]
+    chose = (said.choice[uneven] == longer[item]).astype(np.float64)
+    for_longer = people[item, longer[item] - 1] - own * chose
+    found.append(_against(uneven, chose, for_longer, people[item, :MODEL_2].sum(axis=1) - own))
 
     bad = (said.choice == BOTH_BAD).astype(np.float64)
     counts = people[said.item]
-    # Where nobody ever says so, there is nothing to test, and no room to take from other tests.
-    heard = bool(bad.any() or people[:, BOTH_BAD - 1].any())
-    others = (counts.sum(axis=1) - own) * heard
-    yield _against(BAD, said, pair, bad, counts[:, BOTH_BAD - 1] - own * bad, others)
+    theirs, others = counts[:, BOTH_BAD - 1] - own * bad, counts.sum(axis=1) - own
+    return [*found, _against(np.arange(len(bad)), bad, theirs, others)]
 
 
-def _against(
-    measure: str, said: Observed, pair: Longs, mine: Floats, theirs: Floats, others: Longs
-) -> Deviations:
+def _against(places: Longs, mine: Floats, theirs: Floats, others: Longs) -> Deviations:
     """A choice less the others' share on the same item, where there are others."""
     held = others > 0
-    values = mine[held] - theirs[held] / others[held]
-    return Deviations(measure, said.rater[held], pair[said.item[held]], values)
+    return Deviations(places[held], mine[held] - theirs[held] / others[held])
+
+
+def _terms(values: Floats) -> Longs:
+    """What parts add: moments of each measure, then both bad, and choices."""
+    of = [moment_terms(values[:, 2 * n], values[:, 2 * n + 1]) for n in range(len(MEASURES))]
+    return np.concatenate([*of, values[:, -2:].astype(np.int64)], axis=1)
+
+
+def _parts(view: View, population: str, judge: int | None, pairs: Longs) -> Parts:
+    """Of each rater and pair of answers the sum and number of deviations; both bad; choices."""
+    here = near(view, pairs)
+    people, _ = votes_near(view, here, population)
+    said = people if judge is None else verdicts_near(view, here, judge)
+    counts, longer = counts_near(here, people), longer_on(view, here.items)
+    width = max(len(pairs), 1)
+    keys, _, place = grouped(said.rater * width + here.pair[said.item])
+    columns = []
+    for each in deviations(said, counts, longer, own=judge is None):
+        mine = place[each.places]
+        columns.append(np.bincount(mine, weights=each.values, minlength=len(keys)))
+        columns.append(np.bincount(mine, minlength=len(keys)).astype(np.float64))
+    columns.append(np.bincount(place, weights=said.choice == BOTH_BAD, minlength=len(keys)))
+    columns.append(np.bincount(place, minlength=len(keys)).astype(np.float64))
+    return keys % width, keys // width, np.stack(columns, axis=1)
+
+
+def _sums(view: View, population: str, judge: int | None = None) -> dict[int, Longs]:
+    """By rater, the sums of :func:`_terms` over pairs of answers."""
+    name = "rater_bias", view.vote_key(population), judge, view.options.repeats
+    of, width = partial(_parts, view, population, judge), 2 * len(MEASURES) + 2
+    follows = judge is None or view.follows(judge)
+    cells, sums = kept_by_pair(view, name, width, _terms, of, follows).sums()
+    return {int(cell): each for cell, each in zip(cells, sums, strict=True) if each[-1]}
 
 
 @dataclass(frozen=True, slots=True)
 class _Tested:
     labels: dict[str, Label]
-    data: Clusters | None
+    data: Moments
     told: Told | None
 
 
-def _tests(view: View, kind: str, names: dict[int, str], found: Deviations) -> list[_Tested]:
-    data = by_rater(found.rater, found.cluster, found.values)
+def _tests(view: View, kind: str, name: str, sums: Longs, heard: bool) -> list[_Tested]:
+    key, level = ("rater_bias", kind, name, view.options.level), view.options.level
+
+    def make() -> list[_Tested]:
+        return _tested(kind, name, sums, heard, level)
+
+    return view.tally.memo.unless_same(key, (sums.tobytes(), heard), make)
+
+
+def _tested(kind: str, name: str, sums: Longs, heard: bool, level: float) -> list[_Tested]:
     tests = []
-    for number, name in names.items():
-        mine = data.get(number)
-        labels: dict[str, Label] = {"rater": name, "is": kind, "measure": found.measure}
-        enough = mine is not None and len(mine.size) >= FEWEST_CLUSTERS
-        told = mean_difference(mine, view.options.level) if mine and enough else None
+    for number, measure in enumerate(MEASURES):
+        # Where nobody ever says both bad, there is nothing to test, and no room to take from
+        # other tests.
+        silent = measure == BAD and not heard
+        mine = moments_of(sums[MOMENTS * number :][:MOMENTS] * (not silent))
+        labels: dict[str, Label] = {"rater": name, "is": kind, "measure": measure}
+        enough = mine.count >= FEWEST_CLUSTERS
+        told = mean_difference(mine, level) if enough else None
         tests.append(_Tested(labels, mine, told))
     return tests
 
@@ -121,12 +166,10 @@ def _tests(view: View, kind: str, names: dict[int, str], found: Deviations) -> l
 def _estimate(view: View, test: _Tested, stands_out: str) -> Estimate:
     labels = {**test.labels, "stands out": stands_out}
     data, told = test.data, test.told
-    if data is None or told is None:
-        clusters = 0 if data is None else len(data.size)
-        reason = _why(view, str(test.labels["measure"]), clusters)
-        n = 0 if data is None else data.n
-        return Estimate(labels, None, n=n, unit="difference", reason=reason)
-    method = f"t over {len(data.size)} pairs, p = {told.p:.2g} before the correction"
+    if told is None:
+        reason = _why(view, str(test.labels["measure"]), data.count)
+        return Estimate(labels, None, n=data.n, unit="difference", reason=reason)
+    method = f"t over {data.count} pairs, p = {told.p:.2g} before the correction"
     level = view.options.level
     return Estimate(
         labels, told.value, told.low, told.high, level, n=data.n, unit="difference", method=method
@@ -134,7 +177,7 @@ def _estimate(view: View, test: _Tested, stands_out: str) -> Estimate:
 
 
 def _why(view: View, measure: str, clusters: int) -> str:
-    if measure == LONGER and not gaps(view)[1].any():
+    if measure == LONGER and not has_texts(view):
         return NO_TEXTS
     if measure == BAD and not clusters:
         return "nobody called both bad, or nobody else voted on the same pairs"
@@ -149,19 +192,18 @@ def _why(view: View, measure: str, clusters: int) -> str:
 def _all_tests(view: View) -> list[_Tested]:
     """Every test, annotators with most votes first, then judges."""
     population = next(iter(view.populations))
-    people = votes_of(view, population).only(by_rater_and_pair(view, population))
-    counts = item_counts(view, people)
-    votes = np.bincount(people.rater, minlength=len(view.tally.annotators))
-    order = sorted(np.flatnonzero(votes).tolist(), key=lambda each: (-votes[each], each))
-    annotators = {number: view.tally.annotators[number] for number in order}
-    groups = [(ANNOTATOR, annotators, deviations(view, people, counts, own=True))]
+    people = _sums(view, population)
+    heard = any(bool(each[-2]) for each in people.values())
+    order = sorted(people, key=lambda each: (-people[each][-1], each))
+    names = view.tally.annotators
+    tests = [
+        test
+        for number in order
+        for test in _tests(view, ANNOTATOR, names[number], people[number], heard)
+    ]
     for name, judge in present_judges(view).items():
-        said = verdicts_of(view, judge)
-        groups.append((JUDGE, {judge: name}, deviations(view, said, counts, own=False)))
-    tests = []
-    for kind, names, found in groups:
-        by_measure = [_tests(view, kind, names, each) for each in found]
-        tests += [test for row in zip(*by_measure, strict=True) for test in row]
+        (sums,) = _sums(view, population, judge).values() or (_NOTHING,)
+        tests += _tests(view, JUDGE, name, sums, heard or bool(sums[-2]))
     return tests
 
 
@@ -215,6 +257,7 @@ def left_out(number: int) -> tuple[str, ...]:
     "rater_bias",
     "Leanings of each annotator and judge",
     order=67,
+    follows=True,
     limits=(
         "Standing out from the others is not being wrong, and nobody stands out where there are"
         " too few votes to tell."

@@ -13,7 +13,7 @@ import pkgutil
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from core.errors import UsageError
 
@@ -26,6 +26,20 @@ if TYPE_CHECKING:
 Compute = Callable[["View"], "Result"]
 
 
+class Work(Protocol):
+    """Something long that a statistic rests on, done in parts.
+
+    Attributes:
+        is_needed: whether nothing can be told before it is done; otherwise what is told is kept
+            up to date, and is made anew because much has been added to it.
+    """
+
+    is_needed: bool
+
+    def go_on(self) -> bool:
+        """Do the next part; whether that was the last."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statistic:
     """A registered statistic.
@@ -35,6 +49,7 @@ class Statistic:
         limits: what its numbers do not mean, in a sentence or two.
         follows: whether a vote costs it what the vote changes, and not what there is: it is
             computed at once, the others after.
+        work: what is to be done before, if anything.
     """
 
     id: str
@@ -43,13 +58,20 @@ class Statistic:
     run: Compute
     limits: str
     follows: bool = False
+    work: Callable[[View], Work | None] | None = None
 
 
 _found: dict[str, Statistic] = {}
 
 
 def statistic(
-    id: str, title: str, order: int = 100, *, limits: str = "", follows: bool = False
+    id: str,
+    title: str,
+    order: int = 100,
+    *,
+    limits: str = "",
+    follows: bool = False,
+    work: Callable[[View], Work | None] | None = None,
 ) -> Callable[[Compute], Compute]:
     """Register a function from a view to a result.
 
@@ -61,7 +83,7 @@ def statistic(
         known = _found.get(id)
         if known and known.run.__module__ != run.__module__:
             raise ValueError(f"two statistics are called {id!r}")
-        _found[id] = Statistic(id, title, order, run, limits, follows)
+        _found[id] = Statistic(id, title, order, run, limits, follows, work)
         return run
 
     return register
@@ -99,7 +121,15 @@ def compute(
 
     statistics = chosen(only)
     view = View(tally, options or Options())
-    return [each.run(view) for each in statistics]
+    return [finished(each, view).run(view) for each in statistics]
+
+
+def finished(statistic: Statistic, view: View) -> Statistic:
+    """The same with nothing left to be done before."""
+    while statistic.work is not None and (work := statistic.work(view)) is not None:
+        while not work.go_on():
+            pass
+    return statistic
 
 
 def chosen(only: Collection[str] | None = None) -> tuple[Statistic, ...]:

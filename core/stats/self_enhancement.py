@@ -13,6 +13,7 @@ from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import TIE
 from core.stats.view import View, one_each
+from core.text import many
 
 OWN, OTHER = "own", ""
 _NO_SPREAD = 1e-12
@@ -62,7 +63,8 @@ def _row(view: View, labels: dict[str, Label], found: tuple[Clusters, Clusters])
     data, alone = found
     clusters = len(data.size)
     if clusters < FEWEST_CLUSTERS:
-        reason = f"{clusters} pairs against other families have both; {FEWEST_CLUSTERS} are needed"
+        there = f"{many(clusters, 'pair')} against other families with both"
+        reason = f"{there}; {FEWEST_CLUSTERS} are needed"
         return Estimate(labels, None, n=data.n, unit="difference", reason=reason)
     error = data.variance**0.5
     if error < _NO_SPREAD:

@@ -44,6 +44,21 @@ def last_of_each(keys: NDArray[Any]) -> Longs:
     return order[np.append(ranked[1:] != ranked[:-1], True)] if len(order) else order
 
 
+def grouped(keys: Longs) -> tuple[Longs, Longs, Longs]:
+    """The distinct whole numbers, none below 0, in rising order.
+
+    Returns:
+        Them, where each occurs first, and which of them each key is.
+    """
+    order = order_of(keys)
+    ranked = keys[order]
+    is_new = np.append(True, ranked[1:] != ranked[:-1])[: len(keys)]
+    place = np.empty(len(keys), np.int64)
+    place[order] = np.cumsum(is_new) - 1
+    first = order[is_new]
+    return keys[first], first, place
+
+
 def summed_by(keys: Longs, values: Floats) -> tuple[Longs, Floats, Floats]:
     """Values added up by key, in the order in which they stand.
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.growing import Growing
-from core.stats.log import IntArray
+from core.stats.log import IntArray, Log
+from core.stats.sorting import order_of
 
 
 class PerRater:
@@ -89,3 +90,32 @@ class ItemsOfPairs:
             item = self._before.rows[item - 1].astype(np.int64)
         nothing = np.zeros(0, np.int64)
         return np.concatenate([nothing, *items]), np.concatenate([nothing, *places])
+
+
+class ByItem:
+    """The rows of a log by item, for whoever asks about a few items.
+
+    Rows are taken in when somebody asks, so that a log that nobody asks about costs nothing.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._rows = ItemsOfPairs()
+        self._taken = 0
+
+    def on(self, items: IntArray) -> dict[str, NDArray[Any]]:
+        """Columns of the rows that count on some items, in the log's order, and ``place``."""
+        log = self._log
+        if len(log.item) > self._taken:
+            self._rows.add(log.item.rows[self._taken :])
+            self._taken = len(log.item)
+        rows, place = self._rows.of(items)
+        counts = log.counts.rows[rows]
+        rows, place = rows[counts], place[counts]
+        order = order_of(rows)
+        rows = rows[order]
+        columns = {"seq": log.seq, "rater": log.rater, "choice": log.choice, "left": log.left}
+        if len(log.repeat):  # of verdicts only
+            columns["repeat"] = log.repeat
+        found = {name: each.rows[rows].astype(np.int64) for name, each in columns.items()}
+        return {"place": place[order], **found}

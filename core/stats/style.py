@@ -6,12 +6,29 @@ model that writes more does not count as a liking for length.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from core.stats.background import COUNTED
+from core.stats.cells import FAILED
+from core.stats.collapsed import MODELS, Columns, cells, collapsed, collapsed_pairs, votes
 from core.stats.intervals import clustered_wilson, student_quantile
+from core.stats.nearby import (
+    Near,
+    Parts,
+    gaps_on,
+    has_texts,
+    kept_by_pair,
+    longer_on,
+    near,
+    verdicts_near,
+    votes_near,
+    without_lengths,
+    without_texts,
+)
 from core.stats.observed import (
     LONGER_BY,
     NO_TEXTS,
@@ -19,15 +36,19 @@ from core.stats.observed import (
     Longs,
     Observed,
     gaps,
-    longer_model,
-    no_lengths,
     present_judges,
     verdicts_of,
     votes_of,
 )
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.style_fit import FEWEST_CARRIERS, StyleFit, Trials, fit, joint_error
+from core.stats.style_fit import (
+    FEWEST_CARRIERS,
+    StyleFit,
+    Trials,
+    fit,
+    joint_error,
+)
 from core.stats.view import View
 
 POSITION = "left"
@@ -36,6 +57,12 @@ EFFECTS = {"length": "tokens", "headers": "headers", "lists": "list_items", "bol
 
 NAMES = (POSITION, *EFFECTS)
 LONGER = "longer wins"
+
+WIDTH = 6
+"""Numbers of an item that :func:`raters` tells."""
+
+_MATCH = 20
+"""Bits for the second model of a match-up."""
 
 _UNIT = "log-odds"
 _SIDE = (0.0, 1.0, -1.0)
@@ -57,11 +84,49 @@ class Fits:
     scales: Floats
 
 
-def observed(view: View) -> dict[str, Observed]:
-    """What each population and each judge chose, one by one."""
-    found = {name: votes_of(view, name) for name in view.populations}
-    judges = {name: verdicts_of(view, judge) for name, judge in present_judges(view).items()}
-    return {name: said for name, said in (found | judges).items() if len(said.item)}
+def raters(view: View) -> dict[str, Columns]:
+    """What each population and each judge chose: by item, choices that prefer a model.
+
+    Six numbers: for model_1 with the side not known, model_1 left, model_2 left; the same for
+    model_2. Who has no word at all is left out.
+    """
+    found = {}
+    for name in view.populations:
+        if collapsed(view, votes(view, name))[0][0].any():
+            found[name] = _decisive(
+                view, ("votes", view.vote_key(name)), partial(_voted, view, name)
+            )
+    for name, judge in present_judges(view).items():
+        said = cells(view, judge)
+        if (collapsed(view, said)[0][0] > FAILED).any():
+            found[name] = _decisive(view, said.key, partial(_judged, view, judge), said.follows)
+    return found
+
+
+def _voted(view: View, population: str, items: Longs) -> Observed:
+    return votes_near(view, Near(items, items), population)[0]
+
+
+def _judged(view: View, judge: int, items: Longs) -> Observed:
+    return verdicts_near(view, Near(items, items), judge)
+
+
+def _decisive(
+    view: View, key: Hashable, of: Callable[[Longs], Observed], follows: bool = True
+) -> Columns:
+    def rows(items: Longs) -> Longs:
+        said = of(items)
+        said = said.only(said.decisive)
+        cells = said.item * WIDTH + 3 * (said.choice - 1) + said.left
+        return np.bincount(cells, minlength=len(items) * WIDTH).reshape(-1, WIDTH).astype(np.int64)
+
+    return Columns(("decisive", key), WIDTH, rows, follows)
+
+
+def observed(view: View, name: str) -> Observed:
+    """What a population or a judge chose, one by one."""
+    judges = present_judges(view)
+    return verdicts_of(view, judges[name]) if name in judges else votes_of(view, name)
 
 
 def scales(view: View) -> Floats:
@@ -69,19 +134,26 @@ def scales(view: View) -> Floats:
 
     Not centred: exchanging the sides must change nothing but the sign.
     """
-    difference, known = gaps(view)
-    columns = [COUNTED.index(name) for name in EFFECTS.values()]
-    used = difference[known][:, columns].astype(np.float64)
-    return np.asarray(np.sqrt((used**2).sum(axis=0) / max(len(used), 1)))
+
+    def parts(pairs: Longs) -> Parts:
+        here = near(view, pairs)
+        difference, known = gaps_on(view, here.items)
+        columns = [COUNTED.index(name) for name in EFFECTS.values()]
+        squares = difference[known][:, columns].astype(np.float64) ** 2
+        one = np.ones(len(squares))
+        return here.pair[known], np.zeros(len(one), np.int64), np.column_stack([one, squares])
+
+    def terms(values: Floats) -> Longs:
+        return values.astype(np.int64)
+
+    _, sums = kept_by_pair(view, "scales", 1 + len(EFFECTS), terms, parts).sums()
+    items, *squares = sums.sum(axis=0).tolist()
+    return np.asarray(np.sqrt(np.array(squares) / max(items, 1)))
 
 
 def trials_of(view: View, said: Observed, unit: Floats) -> Trials:
-    """Decisive choices between two known texts, alike ones added up; the side comes first.
-
-    Where no text is known at all, the side alone is looked at.
-    """
+    """Decisive choices between two known texts, alike ones added up; the side comes first."""
     difference, known = gaps(view)
-    known = known if known.any() else ~known
     used = said.only(said.decisive & known[said.item])
     keys, place = np.unique(used.item * 3 + used.left, return_inverse=True)
     item, left = np.divmod(keys, 3)
@@ -100,29 +172,98 @@ def trials_of(view: View, said: Observed, unit: Floats) -> Trials:
     )
 
 
+def _kinds(view: View, about: Longs, counts: Longs, times: Longs) -> Trials:
+    """Decisive choices by the side alone, where no text is known: pairs that are alike together.
+
+    Args:
+        about: models, shape (patterns, 2).
+        counts: choices as :func:`raters` tells them, shape (patterns, 6).
+        times: how many pairs each pattern stands for.
+    """
+    won, lost = counts[:, :3], counts[:, 3:]
+    cluster, left = np.nonzero(won + lost)
+    one, two = about[cluster].T
+    models = len(view.tally.models)
+    x = np.zeros((len(cluster), len(NAMES)))
+    x[:, 0] = np.array(_SIDE)[left]
+    total = (won + lost)[cluster, left].astype(np.float64)
+    kind = (one * models + two) * 3 + left
+    of_rows = won[cluster, left].astype(np.float64), total, x, models
+    return Trials(one, two, cluster, *of_rows, times[cluster].astype(np.float64), kind)
+
+
 def fits(view: View) -> Fits:
     """The model of every rater, made once for all who ask."""
 
     def make() -> Fits:
-        unit = scales(view)
+        unit, told = scales(view), has_texts(view)
         found: dict[str, StyleFit | str] = {}
-        for name, said in observed(view).items():
-            trials = trials_of(view, said, unit)
-            if not said.decisive.any():
+        for name, columns in raters(view).items():
+            (about, counts), times = collapsed_pairs(view, MODELS, columns)
+            if not counts.any():
                 found[name] = "no choice prefers a model yet"
-            elif not len(trials.total):
-                found[name] = NO_TEXTS
-            else:
-                found[name] = fit(trials)
+                continue
+            if not told:
+                found[name] = fit(_kinds(view, about, counts, times))
+                continue
+            trials = trials_of(view, observed(view, name), unit)
+            found[name] = fit(trials) if len(trials.total) else NO_TEXTS
         return Fits(found, tuple(name for name in view.populations if name in found), unit)
 
     return view.once(("style",), make)
 
 
+def _joint_error(view: View, judge: str, people: str, column: int) -> float:
+    """Standard error of a judge's coefficient less people's."""
+    one, two = (fits(view).fits[name] for name in (judge, people))
+    assert isinstance(one, StyleFit)
+    assert isinstance(two, StyleFit)
+    if one.kinds is None:
+        return joint_error(one, two, column)
+    # Both are sums over a pair's choices by side, so that products of their counts say what the
+    # influences have in common.
+    about, products = _products(view, raters(view)[judge], raters(view)[people])
+    each = np.ones((len(about), WIDTH // 2), np.int64)
+    rows = _kinds(view, about, np.concatenate([each, each], axis=1), np.ones(len(about), np.int64))
+    first, second = (
+        np.stack(fitted.moves(rows, column)).reshape(2, -1, 3).swapaxes(0, 1).reshape(-1, WIDTH)
+        for fitted in (one, two)
+    )
+    shared = float(np.einsum("ca,cab,cb->", first, products, second))
+    errors = [float(each.errors[each.columns.index(column)]) for each in (one, two)]
+    return float(np.sqrt(max(errors[0] ** 2 + errors[1] ** 2 - 2 * shared, 0.0)))
+
+
+def _products(view: View, one: Columns, two: Columns) -> tuple[Longs, Longs]:
+    """Σ over pairs of answers of the products of two raters' choices, by their models.
+
+    Returns:
+        Models, shape (match-ups, 2), and the products, shape (match-ups, 6, 6).
+    """
+
+    def terms(values: Floats) -> Longs:
+        counts = values.astype(np.int64)
+        return (counts[:, :WIDTH, None] * counts[:, None, WIDTH:]).reshape(-1, WIDTH**2)
+
+    def parts(pairs: Longs) -> Parts:
+        here = near(view, pairs)
+        said = np.concatenate([one.rows(here.items), two.rows(here.items)], axis=1)
+        sums = [np.bincount(here.pair, each, len(pairs)) for each in said.T]
+        match = view.tally.pair_table[pairs].astype(np.int64)
+        values = np.stack(sums, axis=1)
+        both = np.flatnonzero(values[:, :WIDTH].any(axis=1) & values[:, WIDTH:].any(axis=1))
+        cells = match[both, 0] << _MATCH | match[both, 1]
+        return both.astype(np.int64), cells.astype(np.int64), values[both].astype(np.float64)
+
+    name, follows = ("products", one.key, two.key), one.follows and two.follows
+    cells, sums = kept_by_pair(view, name, 2 * WIDTH, terms, parts, follows).sums()
+    models = np.stack([cells >> _MATCH, cells & ((1 << _MATCH) - 1)], axis=1)
+    return models, sums.reshape(-1, WIDTH, WIDTH)
+
+
 def effect(view: View, labels: dict[str, Label], column: int, fitted: StyleFit | str) -> Estimate:
     """One coefficient with its interval, or why there is none."""
-    has_texts = bool(gaps(view)[1].any())
-    reason = unfitted(fitted, column) if has_texts or not column else NO_TEXTS
+    reason = unfitted(fitted, column) if has_texts(view) or not column else NO_TEXTS
     if reason or isinstance(fitted, str):
         return Estimate(labels, None, unit=_UNIT, reason=reason)
     place = fitted.columns.index(column)
@@ -150,7 +291,7 @@ def too_few(fitted: StyleFit, place: int) -> str:
     carriers = float(fitted.carriers[place])
     if fitted.freedom < 1 or carriers < FEWEST_CARRIERS:
         return (
-            f"no interval: {min(carriers, len(fitted.clusters)):.1f} pairs of answers carry it in "
+            f"no interval: {min(carriers, fitted.count):.1f} pairs of answers carry it in "
             "effect, too few to show how far it varies"
         )
     return ""
@@ -168,9 +309,16 @@ def _with_interval(
 
 
 def difference(
-    view: View, labels: dict[str, Label], column: int, judge: StyleFit | str, people: StyleFit | str
+    view: View, labels: dict[str, Label], column: int, name: str, named: str
 ) -> Estimate | None:
-    """A judge's coefficient less people's; None where either is missing."""
+    """A judge's coefficient less people's; None where either is missing.
+
+    Args:
+        name: the judge.
+        named: the population.
+    """
+    found = fits(view).fits
+    judge, people = found.get(name, ""), found[named]
     if isinstance(judge, str) or isinstance(people, str):
         return None
     if column not in judge.columns or column not in people.columns:
@@ -179,7 +327,7 @@ def difference(
     if too_few(judge, places[0]) or too_few(people, places[1]):
         return None
     value = float(judge.beta[places[0]] - people.beta[places[1]])
-    error = joint_error(judge, people, column)
+    error = _joint_error(view, name, named, column)
     freedom = min(judge.freedom, people.freedom)
     return _with_interval(view, labels, value, error, freedom, judge.n + people.n)
 
@@ -189,27 +337,28 @@ def beside(name: str, people: str) -> str:
     return f"{name} − {people}"
 
 
-def longer_wins(view: View, name: str, said: Observed) -> Estimate:
+def longer_wins(view: View, name: str, said: Columns) -> Estimate:
     """How often the longer answer was chosen, of choices between unequal ones."""
     labels: dict[str, Label] = {"rater": name, "effect": LONGER}
-    if reason := no_lengths(view):
+    if reason := without_lengths(view):
         return Estimate(labels, None, reason=reason)
-    longer = longer_model(view)[said.item]
-    used = said.decisive & (longer > 0)
-    cluster = view.pair[said.item[used]].astype(np.int64)
-    whole, part = _sums(cluster, (said.choice == longer)[used])
+
+    def rows(items: Longs) -> Longs:
+        longer, counts = longer_on(view, items), said.rows(items)
+        for_model = np.stack([counts[:, :3].sum(axis=1), counts[:, 3:].sum(axis=1)], axis=1)
+        part = for_model[np.arange(len(items)), np.maximum(longer, 1) - 1]
+        return np.stack([part, for_model.sum(axis=1)], axis=1) * (longer > 0)[:, None]
+
+    key = ("longer", view.tally.background.version, said.key)
+    (_, sums), times = collapsed_pairs(view, (), Columns(key, 2, rows, said.follows))
+    part, whole = sums.T
     level = view.options.level
-    found = clustered_wilson(part, whole, level, "choices", "pairs")
+    found = clustered_wilson(part, whole, level, "choices", "pairs", times)
     if found is None:
         return Estimate(labels, None, reason="no choice prefers a model where lengths differ")
-    n, k = int(whole.sum()), int(part.sum())
+    n, k = int(times @ whole), int(times @ part)
     low, high = found.low, found.high
     return Estimate(labels, found.value, low, high, level, n=n, k=k, method=found.method)
-
-
-def _sums(cluster: Longs, found: Longs) -> tuple[Longs, Longs]:
-    _, place = np.unique(cluster, return_inverse=True)
-    return np.bincount(place), np.bincount(place, weights=found).astype(np.int64)
 
 
 @statistic(
@@ -223,7 +372,7 @@ def _sums(cluster: Longs, found: Longs) -> tuple[Longs, Longs]:
 )
 def style(view: View) -> Result:
     """What length, headers, lists and bold are worth, to people, to judges, and the difference."""
-    said, fitted = observed(view), fits(view)
+    said, fitted = raters(view), fits(view)
     estimates: list[Estimate] = []
     for name, found in fitted.fits.items():
         estimates.append(longer_wins(view, name, said[name]))
@@ -232,12 +381,12 @@ def style(view: View) -> Result:
             estimates.append(effect(view, labels, column, found))
     if fitted.people:
         people = fitted.people[0]
-        for name, found in fitted.fits.items():
+        for name in fitted.fits:
             if name in fitted.people:
                 continue
             for column in _told(view, fitted.scales):
                 labels = {"rater": beside(name, people), "effect": NAMES[column]}
-                row = difference(view, labels, column, found, fitted.fits[people])
+                row = difference(view, labels, column, name, people)
                 estimates += [row] if row else []
     return Result(
         "style",
@@ -262,16 +411,15 @@ def style(view: View) -> Result:
 
 def _told(view: View, scale: Floats) -> list[int]:
     """Columns of the effects that get rows: all, but those that no two answers differ in."""
-    has_texts = bool(gaps(view)[1].any())
-    return [number for number, unit in enumerate(scale, 1) if unit or not has_texts]
+    told = has_texts(view)
+    return [number for number, unit in enumerate(scale, 1) if unit or not told]
 
 
 def _notes(view: View, fitted: Fits) -> tuple[str, ...]:
     if not fitted.fits:
         return ("there are no votes and no verdicts yet",)
-    known = gaps(view)[1]
     notes = []
-    if known.any():
+    if has_texts(view):
         every = list(zip(EFFECTS.items(), fitted.scales, strict=True))
         units = [
             f"{name} {scale:.3g} {unit.replace('_', ' ')}" for (name, unit), scale in every if scale
@@ -279,6 +427,6 @@ def _notes(view: View, fitted: Fits) -> tuple[str, ...]:
         equal = [name for (name, _), scale in every if not scale]
         notes += [f"one unit of each effect: {', '.join(units)}"] if units else []
         notes += [f"the answers do not differ in {', '.join(equal)}"] if equal else []
-    if unknown := int((~known).sum()):
+    if unknown := without_texts(view):
         notes.append(f"{unknown} items left out: an answer's text is not in the study")
     return (*notes, *view.judge_notes())

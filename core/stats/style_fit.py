@@ -49,6 +49,9 @@ class Trials:
         total: how often either was.
         x: covariates, shape (rows, covariates).
         models: how many models there are.
+        times: of each row, how many clusters alike its cluster stands for; one if left out.
+        kind: of each row, a whole number that is the same where models and covariates are; if
+            given, the maximum is sought with the rows of one kind added up.
     """
 
     one: Longs
@@ -58,12 +61,28 @@ class Trials:
     total: Floats
     x: Floats
     models: int
+    times: Floats | None = None
+    kind: Longs | None = None
 
     def only(self, mine: Bools) -> Trials:
         """Some of the rows."""
         one, two, cluster = self.one[mine], self.two[mine], self.cluster[mine]
         won, total, x = self.won[mine], self.total[mine], self.x[mine]
-        return Trials(one, two, cluster, won, total, x, self.models)
+        times = None if self.times is None else self.times[mine]
+        kind = None if self.kind is None else self.kind[mine]
+        return Trials(one, two, cluster, won, total, x, self.models, times, kind)
+
+    def collapsed(self) -> Trials:
+        """The rows of each kind added up, times and all; the same rows where no kinds are told."""
+        if self.kind is None or self.times is None:
+            return self
+        _, first, place = np.unique(self.kind, return_index=True, return_inverse=True)
+        won, total = (
+            np.bincount(place, weights=self.times * each).astype(np.float64)
+            for each in (self.won, self.total)
+        )
+        one, two = self.one[first], self.two[first]
+        return Trials(one, two, np.arange(len(first)), won, total, self.x[first], self.models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +99,11 @@ class StyleFit:
         n: choices used.
         freedom: clusters less parameters.
         endless: covariates that always won, or always lost: no finite coefficient fits.
+        times: how many clusters each of these stands for; one if left out.
+        kinds: the kinds of the rows that were used, where kinds were told.
+        pulls: what a residual of a row adds to the coefficients, by model and by covariate; scaled
+            as the influence is.
+        parameters: ratings, then coefficients.
     """
 
     columns: tuple[int, ...]
@@ -90,11 +114,41 @@ class StyleFit:
     n: int
     freedom: int
     endless: tuple[int, ...] = ()
+    times: Floats | None = None
+    kinds: Longs | None = None
+    pulls: Floats | None = None
+    parameters: Floats | None = None
 
     @property
     def errors(self) -> Floats:
         """Standard errors of the coefficients."""
-        return np.asarray(np.sqrt((self.influence**2).sum(axis=0)))
+        squares = self.influence**2
+        if self.times is not None:
+            squares = self.times[:, None] * squares
+        return np.asarray(np.sqrt(squares.sum(axis=0)))
+
+    @property
+    def count(self) -> int:
+        """How many clusters there are."""
+        return len(self.clusters) if self.times is None else int(self.times.sum())
+
+    def moves(self, rows: Trials, column: int) -> tuple[Floats, Floats]:
+        """How far a choice for the first model, and one for the second, move a coefficient.
+
+        Args:
+            rows: one of each kind; where a kind was not used, nothing is moved.
+            column: the covariate.
+        """
+        assert rows.kind is not None
+        assert self.kinds is not None
+        assert self.pulls is not None
+        assert self.parameters is not None
+        size, x = rows.models, rows.x[:, self.columns]
+        theta, beta = self.parameters[:size], self.parameters[size:]
+        chance = 1 / (1 + np.exp(-(theta[rows.one] - theta[rows.two] + x @ beta)))
+        mine = self.pulls[self.columns.index(column)]
+        pull = (mine[rows.one] - mine[rows.two] + x @ mine[size:]) * np.isin(rows.kind, self.kinds)
+        return np.asarray(pull * (1 - chance)), np.asarray(-pull * chance)
 
 
 class _Endless(Exception):
@@ -117,6 +171,8 @@ def comparable(trials: Trials) -> tuple[Trials, Longs]:
     size = trials.models
     cells = np.concatenate([trials.one * size + trials.two, trials.two * size + trials.one])
     points = np.concatenate([trials.won, trials.total - trials.won])
+    if trials.times is not None:
+        points = points * np.tile(trials.times, 2)
     table = np.bincount(cells, weights=points, minlength=size * size).reshape(size, size)
     reached = reach(table.astype(np.float64))
     group = np.argmax(reached & reached.T, axis=1)
@@ -136,15 +192,18 @@ def fit(trials: Trials) -> StyleFit | str:
         trials, group = comparable(trials)
         if not trials.total.sum():
             return _ENDLESS if before else _ONE_WAY
-        problem = _Problem(trials, group)
+        problem = _Problem(trials.collapsed(), group)
         lost |= set(before or ()) - set(problem.columns)
         if not problem.columns:
             return _ENDLESS if before else _NOTHING
         try:
-            return problem.result(*problem.solve(), tuple(sorted(lost)))
+            return problem.result(trials, *problem.solve(), tuple(sorted(lost)))
         except _Endless as endless:
             before = problem.columns
-            trials = trials.only(~endless.certain)
+            kept = ~endless.certain
+            if trials.kind is not None:
+                kept = np.isin(trials.kind, np.unique(trials.kind)[kept])
+            trials = trials.only(kept)
 
 
 class _Problem:
@@ -238,29 +297,45 @@ class _Problem:
                 raise _Endless(certain > _CERTAIN)
         raise ArithmeticError("the style model did not converge")
 
-    def result(self, parameters: Floats, inverse: Floats, endless: tuple[int, ...]) -> StyleFit:
-        """Coefficients and the influence of each cluster on them."""
-        trials, size = self.trials, self.trials.models
-        chance = self._chance(parameters)
+    def result(
+        self, trials: Trials, parameters: Floats, inverse: Floats, endless: tuple[int, ...]
+    ) -> StyleFit:
+        """Coefficients and the influence of each cluster on them.
+
+        Args:
+            trials: the rows that were fitted, cluster by cluster.
+        """
+        size = trials.models
+        x = trials.x[:, self.columns]
+        theta, beta = parameters[:size], parameters[size:]
+        eta = theta[trials.one] - theta[trials.two] + x @ beta
+        chance = 1 / (1 + np.exp(-np.clip(eta, -700, 700)))
         rows = inverse[size:]
-        pull = (rows[:, trials.one] - rows[:, trials.two]).T + self.x @ inverse[size:, size:]
-        clusters, place = np.unique(trials.cluster, return_inverse=True)
+        pull = (rows[:, trials.one] - rows[:, trials.two]).T + x @ inverse[size:, size:]
+        clusters, first, place = np.unique(trials.cluster, return_index=True, return_inverse=True)
+        times = None if trials.times is None else trials.times[first]
+        each = np.ones(len(clusters)) if times is None else times
         residual = trials.won - trials.total * chance
         influence = _summed(pull * residual[:, None], place, len(clusters))
         weight = (trials.total * chance * (1 - chance))[:, None]
         carried = _summed(weight * pull**2, place, len(clusters))
         carried = carried / np.diag(inverse)[size:]
-        freedom = len(clusters) - self.ratings - len(self.columns)
-        scale = np.sqrt(len(clusters) / max(freedom, 1))
+        count = int(each.sum())
+        freedom = count - self.ratings - len(self.columns)
+        scale = np.sqrt(count / max(freedom, 1))
         return StyleFit(
             self.columns,
             parameters[size:],
             clusters,
             influence * scale,
-            1 / (carried**2).sum(axis=0),
-            int(trials.total.sum()),
+            1 / (each @ carried**2),
+            int(self.trials.total.sum()),
             freedom,
             endless,
+            times,
+            None if trials.kind is None else np.unique(trials.kind),
+            rows * scale,
+            parameters,
         )
 
 

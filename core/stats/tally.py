@@ -23,13 +23,13 @@ from core.records import Score
 from core.stats.background import Background
 from core.stats.beside import BaselineWords, FailureNames
 from core.stats.cells import Cells
-from core.stats.census import Censuses
+from core.stats.census import FEW, Censuses
 from core.stats.growing import Growing
 from core.stats.journal import Journal
 from core.stats.log import IntArray, Log, Names, Raters, blocks, check_range
 from core.stats.memo import Memo
 from core.stats.rulings import Rulings
-from core.stats.standing import ItemsOfPairs, Standing
+from core.stats.standing import ByItem, ItemsOfPairs, Standing
 from core.stats.vote_times import VoteTimes
 
 WITHDRAWN: Final = 0
@@ -64,6 +64,7 @@ class Tally:
         baselines: what judges that need no model say.
         background: what is known of answers and judges besides; fed apart.
         censuses: what statistics keep of items, so that a vote costs them what it changes.
+        ledgers: what they keep of pairs of answers.
         memo: what else they keep.
         rulings: what leads decided; told by :meth:`add_rulings`.
         unmasked: item and lead's annotator number of every case whose names its lead has seen;
@@ -74,7 +75,7 @@ class Tally:
     def __init__(self) -> None:
         self.background = Background()
         self._journal = Journal()
-        self.censuses = Censuses(self._journal)
+        self.censuses, self.ledgers = Censuses(self._journal), Censuses(self._journal, FEW)
         self.memo = Memo()
         self._revoked: list[int] = []
         self._pair_number: dict[int, int] = {}
@@ -85,6 +86,7 @@ class Tally:
         self._pair_ids = Growing(np.int64)
         self._items = Growing(np.int32, 2)
         self._items_of = ItemsOfPairs()
+        self._questions_told: tuple[str, ...] = ()
         self._unequal: bool | None = False
         self._annotators, self._judges = Raters(), Raters()
         self._votes, self._verdicts, self._repeats = Log(), Log(), Log()
@@ -93,6 +95,7 @@ class Tally:
         self._group_counts: dict[str, Growing] = {}
         self._standing = Standing()
         self._cells = Cells(self._verdicts, self._journal)
+        self._votes_on, self._verdicts_on = ByItem(self._votes), ByItem(self._verdicts)
         self.panels: tuple[Panel, ...] = ()
         self.scores: tuple[Score, ...] = ()
         self.failures = FailureNames()
@@ -126,7 +129,9 @@ class Tally:
     @property
     def questions(self) -> tuple[str, ...]:
         """Question keys by question number."""
-        return tuple(key or "" for key in self._questions.texts)
+        if len(self._questions_told) != len(self._questions.texts):
+            self._questions_told = tuple(key or "" for key in self._questions.texts)
+        return self._questions_told
 
     @property
     def annotators(self) -> tuple[str, ...]:
@@ -187,6 +192,18 @@ class Tally:
         return log.seq.rows[counts], tuple(
             column.rows[counts] for column in (log.item, log.rater, log.choice)
         )
+
+    @property
+    def mark(self) -> int:
+        """The moment, to be handed to :meth:`changed_since` later."""
+        return self._journal.mark
+
+    def changed_since(self, mark: int) -> IntArray | None:
+        """The items on which anything was said or taken back since; None if not known any more.
+
+        Good for the :attr:`epoch` in which the mark was taken.
+        """
+        return self._journal.since(mark)
 
     @property
     def epoch(self) -> int:
@@ -256,6 +273,18 @@ class Tally:
         one stands.
         """
         return self._cells.of(judge, len(self._items))
+
+    def votes_on(self, items: IntArray) -> dict[str, NDArray[Any]]:
+        """Columns of the votes that count on some items, in order of seq; costs no look at others.
+
+        ``place`` (of the item among these), ``seq``, ``rater`` (annotator number), ``choice``,
+        ``left``.
+        """
+        return self._votes_on.on(items)
+
+    def verdicts_on(self, items: IntArray) -> dict[str, NDArray[Any]]:
+        """The same of the verdicts that count; see :attr:`verdicts`."""
+        return self._verdicts_on.on(items)
 
     @property
     def verdicts(self) -> dict[str, NDArray[Any]]:
@@ -498,6 +527,7 @@ class Tally:
             pair, turn, lead = (np.array([each], np.int64) for each in row[1:4])
             item = self._number_items(pair, turn)[0]
             number = self._annotators.numbers(lead, "annotator")[0]
+            self._journal.note(np.array([item]))
             self.rulings.add((row[0], int(item), int(number), *row[4:]))
 
     def _decline(self, raters: IntArray, declined: NDArray[np.bool_], gone: IntArray) -> None:

@@ -38,6 +38,7 @@ from core.stats.tally import (
     Tally,
 )
 from core.stats.voting import FOLDS, Floats, fitted_weights, folds_of, vote
+from core.text import many
 
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.int8]
@@ -464,13 +465,15 @@ class View:
             panel = name in self.panel_labels
             if failed:
                 why = "members with half of its weight or more failed" if panel else "a call failed"
-                notes.append(f"{name}: {failed} items left out, {why} (never a tie)")
+                notes.append(f"{name}: {many(failed, 'item')} left out, {why} (never a tie)")
             if pending:
                 why = "a member has no word yet" if panel else "one of two orders is not in yet"
-                notes.append(f"{name}: {pending} items left out, {why}")
+                notes.append(f"{name}: {many(pending, 'item')} left out, {why}")
             if undecided:
                 whose = "its members' vote" if panel else "the vote of its repeats"
-                notes.append(f"{name}: {undecided} items left out, {whose} has no winner (no tie)")
+                notes.append(
+                    f"{name}: {many(undecided, 'item')} left out, {whose} has no winner (no tie)"
+                )
             if outcomes.one_order:
                 notes.append(
                     f"{name}: gave one order of each item only; its verdicts stand as given, "

@@ -33,6 +33,7 @@ from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import CHOICES
 from core.stats.view import View, one_each
+from core.text import many
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -59,10 +60,14 @@ class MeanShare:
         """Low, high and how they came about."""
         if self.error is None:
             low, high = wilson(self.value * self.clusters, self.clusters, level)
-            return low, high, f"Wilson over {self.clusters} pairs, because the pairs do not vary"
+            return (
+                low,
+                high,
+                f"Wilson over {many(self.clusters, 'pair')}, because the pairs do not vary",
+            )
         half = student_quantile(level, max(self.clusters - self.strata, 1)) * self.error
         low, high = max(0.0, self.value - half), min(1.0, self.value + half)
-        return low, high, f"delta method over {self.clusters} pairs"
+        return low, high, f"delta method over {many(self.clusters, 'pair')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,17 @@ FULLER = ("crowd", "judging")
 """Those that measure more with --full."""
 
 
-def _rows(parts: list[str], full: bool) -> Iterator[Row]:
+SIZED = "statistics"
+"""The part that --votes chooses the sizes of."""
+
+
+def _rows(parts: list[str], full: bool, sizes: list[int] | None) -> Iterator[Row]:
     for part in parts:
         module = importlib.import_module(f"tests.benchmarks.{part}")
-        yield from module.rows(full=full) if part in FULLER else module.rows()
+        if part == SIZED and sizes:
+            yield from module.rows(sizes=sorted(sizes))
+        else:
+            yield from module.rows(full=full) if part in FULLER else module.rows()
 
 
 def main() -> None:
@@ -39,13 +46,20 @@ def main() -> None:
         action="store_true",
         help="crowd: votes for five minutes; judging: memory over 100,000 verdicts",
     )
+    parser.add_argument(
+        "--votes",
+        nargs="+",
+        type=int,
+        metavar="N",
+        help="statistics: how many votes there are, for each table; the fewest are the baseline",
+    )
     said = parser.parse_args()
     if unknown := set(said.parts) - {*PARTS, *ALONE}:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     header = f"{'what':50}{'ours':>12}{'baseline':>12}  {'unit':8}{'ratio':>7}  baseline"
     print(header)
     print("─" * len(header))
-    for row in _rows(said.parts or list(PARTS), said.full):
+    for row in _rows(said.parts or list(PARTS), said.full, said.votes):
         print(
             f"{row.what:50}{row.ours:>12,.1f}{row.baseline:>12,.1f}  {row.unit:8}"
             f"{row.ratio:>7.2f}  {row.baseline_name}",

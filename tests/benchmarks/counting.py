@@ -82,6 +82,20 @@ def _seconds(tally: Tally, statistic: Statistic) -> float:
     return time.perf_counter() - began
 
 
+def _worked(tally: Tally, statistic: Statistic) -> tuple[float, float]:
+    """Seconds of the long work behind a statistic, and of the longest part of it."""
+    began, longest = time.perf_counter(), 0.0
+    view = View(tally, Options())
+    while statistic.work is not None and (work := statistic.work(view)) is not None:
+        while True:
+            before = time.perf_counter()
+            is_done = work.go_on()
+            longest = max(longest, time.perf_counter() - before)
+            if is_done:
+                break
+    return time.perf_counter() - began, longest
+
+
 def main() -> None:
     with np.load(sys.argv[1]) as stored:
         data = {key: stored[key] for key in stored.files}
@@ -90,6 +104,7 @@ def main() -> None:
     tally = _loaded(data)
     found: dict[str, Any] = {"load": time.perf_counter() - began}
     follow = {each.id: each.follows for each in every}
+    found["work"] = {each.id: _worked(tally, each) for each in every if each.work is not None}
     first = {each.id: _seconds(tally, each) for each in every}
     refreshed: dict[str, list[float]] = {each.id: [] for each in every}
     catching = []

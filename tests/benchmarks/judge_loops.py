@@ -1,19 +1,26 @@
 """Loops that ask a server: ``python -m tests.benchmarks.judge_loops KIND URL AT_ONCE COUNT STUDY``.
 
 ``ours`` lets a study's judge work; ``aiohttp`` and ``openai`` ask as often with nothing around it
-and store nothing, nor does ``lm-eval``. Each prints one line of JSON: calls a second, CPU
-milliseconds a call, and the peak memory in MiB.
+and store nothing, nor does ``lm-eval``; ``fastchat`` adds lines to a file. Each prints one line of
+JSON: calls a second, CPU milliseconds a call, and the peak memory in MiB.
+
+``ours`` runs on the loop that judges run on; another does with ``+uvloop`` after its name.
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import resource
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import Any
 
 MESSAGES = [
@@ -111,7 +118,61 @@ async def lm_eval(url: str, at_once: int, count: int, _: str) -> Callable[[], Aw
     return run
 
 
-KINDS = {"ours": ours, "aiohttp": bare_aiohttp, "openai": bare_openai, "lm-eval": lm_eval}
+async def fastchat(url: str, at_once: int, count: int, _: str) -> Callable[[], Awaitable[Any]]:
+    """FastChat's judging of MT-bench, ``gen_judgment --parallel``; in a Python that has it."""
+    # It imports the models that it could run itself, and another vendor's client: not asked here.
+    models = ModuleType("fastchat.model.model_adapter")
+    vars(models)["OPENAI_MODEL_LIST"] = vars(models)["ANTHROPIC_MODEL_LIST"] = ("gpt-4",)
+    sys.modules[models.__name__] = models
+    sys.modules["anthropic"] = ModuleType("anthropic")
+    import openai
+    from fastchat.conversation import get_conv_template
+
+    vars(models)["get_conversation_template"] = lambda _: get_conv_template("chatgpt")
+    from fastchat.llm_judge.common import Judge, MatchPair, play_a_match_pair
+
+    vars(openai).update(api_base=url, api_key="none")
+    told = MESSAGES[1]["content"]
+    template = {
+        "type": "pairwise",
+        "name": "pair-v2",
+        "system_prompt": MESSAGES[0]["content"],
+        "prompt_template": "{question}{answer_a}{answer_b}",
+        "output_format": "[[A]]",
+    }
+    answer = {"choices": [{"turns": [told[: len(told) // 2]]}]}
+    matches = [
+        MatchPair(
+            {"question_id": number, "turns": [""]},
+            "m",
+            "n",
+            answer,
+            answer,
+            Judge("gpt-4", template),
+        )
+        for number in range(count // 2)
+    ]
+
+    async def run() -> None:
+        def judge_all() -> list[Any]:
+            with TemporaryDirectory() as folder, ThreadPoolExecutor(at_once) as executor:
+                judged = f"{folder}/judgments/one.jsonl"
+                return list(executor.map(lambda one: play_a_match_pair(one, judged), matches))
+
+        with redirect_stdout(io.StringIO()):
+            given = await asyncio.to_thread(judge_all)
+        assert [one["g2_winner"] for one in given] == ["model_2"] * len(matches)
+
+    return run
+
+
+KINDS = {
+    "ours": ours,
+    "aiohttp": bare_aiohttp,
+    "openai": bare_openai,
+    "lm-eval": lm_eval,
+    "fastchat": fastchat,
+}
 
 
 async def main(kind: str, url: str, at_once: str, count: str, study: str) -> None:
@@ -124,4 +185,11 @@ async def main(kind: str, url: str, at_once: str, count: str, study: str) -> Non
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    name, _, loop = sys.argv[1].partition("+")
+    job = main(name, *sys.argv[2:])
+    if name == "ours" or loop:
+        from judges.loops import run
+
+        run(job)
+    else:
+        asyncio.run(job)

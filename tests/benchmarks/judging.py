@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from core.records import Seen
@@ -28,10 +29,25 @@ LOADS = ((64, 0.05, 8_000), (256, 0.5, 8_000))
 """Calls at once, the server's seconds, and how many calls."""
 
 PEERS = "TIEBREAK_PEERS"
-"""The environment variable that names a Python in which lm-evaluation-harness is installed."""
+"""The environment variable that names a Python in which lm-evaluation-harness, FastChat, or both
+are installed. The latter: ``pip install --no-deps fschat 'openai<1'``; of the models that it could
+run itself nothing is needed."""
+
+_TITLES = {
+    "aiohttp": "bare aiohttp",
+    "openai": "bare openai[aiohttp]",
+    "aiohttp+uvloop": "bare aiohttp on uvloop",
+    "openai+uvloop": "bare openai on uvloop",
+    "lm-eval": "lm-evaluation-harness",
+    "fastchat": "FastChat",
+}
+_NEEDS = {"lm-eval": "lm_eval", "fastchat": "fastchat.conversation, openai, aiohttp"}
+"""What a peer's Python must be able to import."""
 
 VERDICTS_A_QUESTION = 12
-VOTES = 300
+VOTES = 100
+_BLOCKS = 3
+"""Votes in a row with judges and without, and how often each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +75,23 @@ def rows(*, full: bool = False) -> Iterator[Row]:
 
 def _rates(folder: Path, at_once: int, delay: float, count: int) -> Iterator[Row]:
     where = f"{at_once} × {delay * 1000:.0f} ms"
+    kinds = ["ours", "aiohttp", "openai"]
+    if find_spec("uvloop") is not None:
+        kinds += ["aiohttp+uvloop", "openai+uvloop"]
+    kinds += [peer for peer in _NEEDS if _has(peer)]
     with FixedServer(delay) as server:
-        study = _study(folder, server.url, count)
         loops = {
-            kind: _loop(kind, server.url, at_once, count, study)
-            for kind in ("ours", "aiohttp", "openai")
+            kind: _loop(kind, server.url, at_once, count, _study(folder, server.url, count))
+            for kind in kinds
         }
-        if with_lm_eval := _has_lm_eval():
-            loops["lm-eval"] = _loop("lm-eval", server.url, at_once, count, study)
-    ours = loops["ours"]
+    ours = loops.pop("ours")
     ideal = at_once / delay
-    yield Row(f"verdicts stored, {where}", ours.rate, ideal, "calls/s", "ideal")
-    titles = {"aiohttp": "bare aiohttp", "openai": "bare openai[aiohttp]"}
-    if with_lm_eval:
-        titles["lm-eval"] = "lm-evaluation-harness"
-    for kind, title in titles.items():
-        yield Row(f"  beside {title}", ours.rate, loops[kind].rate, "calls/s", title)
-        yield Row(f"  CPU beside {title}", ours.cpu, loops[kind].cpu, "ms/call", title)
+    on = "uvloop" if "aiohttp+uvloop" in loops else "asyncio"
+    yield Row(f"verdicts stored, {where}, on {on}", ours.rate, ideal, "calls/s", "ideal")
+    for kind, loop in loops.items():
+        title = _TITLES[kind]
+        yield Row(f"  beside {title}", ours.rate, loop.rate, "calls/s", title)
+        yield Row(f"  CPU beside {title}", ours.cpu, loop.cpu, "ms/call", title)
 
 
 def _memory(folder: Path, count: int) -> Iterator[Row]:
@@ -87,15 +103,22 @@ def _memory(folder: Path, count: int) -> Iterator[Row]:
 
 
 def _voting(folder: Path) -> Iterator[Row]:
-    with FixedServer(0.05) as server:
-        study = _study(folder, server.url, 60_000)
-        calm = _cast(study)
-        with _at_work(study):
-            busy = _cast(study)
-    for part, now, then in zip(("p50", "p95"), p50_p95(busy), p50_p95(calm), strict=True):
-        yield Row(
-            f"a vote while judges work, {part}", now * 1000, then * 1000, "ms", "without judges"
-        )
+    with FixedServer(0.05) as fast, FixedServer(0.5) as slow:
+        study = _study(folder, fast.url, 60_000)
+        with Store(study) as store:
+            store.judging.add(new_judge("slow", "openai", "m", endpoint=slow.url))
+        times: dict[str, list[float]] = {"without judges": [], "usual": [], "at their most": []}
+        for _ in range(_BLOCKS):
+            times["without judges"] += _cast(study)
+            with _at_work(study, "slow", 8):
+                times["usual"] += _cast(study)
+            with _at_work(study, "bench", 64):
+                times["at their most"] += _cast(study)
+    calm = p50_p95(times["without judges"])
+    for how, title in (("usual", "8 × 500 ms"), ("at their most", "64 × 50 ms")):
+        for part, now, then in zip(("p50", "p95"), p50_p95(times[how]), calm, strict=True):
+            what = f"a vote while judges work, {title}, {part}"
+            yield Row(what, now * 1000, then * 1000, "ms", "without judges")
 
 
 def _cast(study: Path) -> list[float]:
@@ -116,17 +139,24 @@ def _cast(study: Path) -> list[float]:
 
 
 @contextmanager
-def _at_work(study: Path) -> Iterator[None]:
-    arguments = ["--db", str(study), "judge", "run", "bench", "--concurrency", "64"]
-    with subprocess.Popen(
-        python("-m", "tui", *arguments), cwd=ROOT, stderr=subprocess.DEVNULL
-    ) as process:
-        with Store(study) as store:
-            while store.reading.counts()["verdicts"] < 500:
-                time.sleep(0.1)
-        yield
-        assert process.poll() is None, "the judges were done before the votes"
-        process.terminate()
+def _at_work(study: Path, judge: str, at_once: int) -> Iterator[None]:
+    arguments = ["--db", str(study), "judge", "run", judge, "--concurrency", str(at_once)]
+    with Store(study) as store:
+        enough = _verdicts(store) + 3 * at_once
+        with subprocess.Popen(
+            python("-m", "tui", *arguments), cwd=ROOT, stderr=subprocess.DEVNULL
+        ) as process:
+            while _verdicts(store) < enough:
+                assert process.poll() is None, "the judges ended before they were at work"
+                time.sleep(0.05)
+            yield
+            assert process.poll() is None, "the judges were done before the votes"
+            process.terminate()
+
+
+def _verdicts(store: Store) -> int:
+    with store.read() as connection:
+        return int(connection.execute("SELECT max(seq) FROM verdict").fetchone()[0] or 0)
 
 
 def _study(folder: Path, url: str, verdicts: int) -> Path:
@@ -145,27 +175,30 @@ def _study(folder: Path, url: str, verdicts: int) -> Path:
 
 
 @cache
-def _has_lm_eval() -> bool:
-    """Whether lm-evaluation-harness is at hand; says so on stderr if it is not."""
-    found = os.environ.get(PEERS)
-    tried = found and subprocess.run([found, "-c", "import lm_eval"], capture_output=True)
-    if not tried or tried.returncode:
-        why = f"{found} cannot import lm_eval" if found else f"{PEERS} is not set"
-        print(f"without lm-evaluation-harness: {why}", file=sys.stderr)
-        return False
-    return True
+def _has(peer: str) -> bool:
+    """Whether a peer is at hand; says why on stderr if it is not."""
+    if found := os.environ.get(PEERS):
+        command = [found, "-c", f"import {_NEEDS[peer]}"]
+        tried = subprocess.run(command, capture_output=True, text=True, check=False)
+        if tried.returncode == 0:
+            return True
+        why = f"{found}: {(tried.stderr.splitlines() or ['it fails'])[-1]}"
+    else:
+        why = f"{PEERS} is not set"
+    print(f"without {_TITLES[peer]}: {why}", file=sys.stderr)
+    return False
 
 
 def _loop(kind: str, url: str, at_once: int, count: int, study: Path) -> Loop:
     words = ("-m", "tests.benchmarks.judge_loops", kind, url, str(at_once), str(count), str(study))
     command = python(*words)
-    if kind == "lm-eval":
+    if kind in _NEEDS:
         command[0] = os.environ[PEERS]
     done = subprocess.run(
         command,
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL if kind == "lm-eval" else None,  # it paints a bar there
+        stderr=subprocess.DEVNULL if kind in _NEEDS else None,  # one paints a bar there
         check=True,
     )
     return Loop(*json.loads(done.stdout))

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,27 +31,44 @@ _HERE = Path(__file__).parent
 _LEAST = 1e-6
 
 
-def rows() -> Iterator[Row]:
-    """For each size: every statistic after one vote, then what peers take for theirs."""
-    first: dict[str, float] = {}
+def rows(*, sizes: Sequence[int] = SIZES) -> Iterator[Row]:
+    """For each size: every statistic after one vote, then what peers take for theirs.
+
+    Args:
+        sizes: votes, the fewest first: what a vote costs with more of them is set beside these.
+    """
+    first: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for size in SIZES:
+        for size in sizes:
             path = write(Path(folder) / "votes.npz", size)
             ours = _run([sys.executable, "-m", "tests.benchmarks.counting", str(path)], None)
-            first = first or ours["refresh"]
-            yield from _own(size, ours, first)
+            first = first or ours
+            yield from _own(size, ours, first["refresh"], sizes[0])
+            yield from _work(size, ours, first["work"])
             for peer in PEERS:
                 yield from _beside(peer, size, path, ours)
 
 
-def _own(size: int, ours: dict[str, Any], first: dict[str, float]) -> Iterator[Row]:
+def _own(size: int, ours: dict[str, Any], first: dict[str, float], smallest: int) -> Iterator[Row]:
     """Our refreshes; the baseline is the same with the fewest votes, so that 1 is flat."""
-    fewest = f"the same at {_many(SIZES[0])}"
+    fewest = f"the same at {_many(smallest)}"
     for follows in (True, False):
         for id, seconds in ours["refresh"].items():
             if ours["follows"][id] == follows and max(seconds, first[id]) > _LEAST:
                 what = f"{_many(size)} votes, 1 more: {id}{'' if follows else ' *'}"
                 yield Row(what, 1000 * seconds, 1000 * first[id], "ms", fewest)
+
+
+def _work(size: int, ours: dict[str, Any], first: dict[str, Any]) -> Iterator[Row]:
+    """Full fits, which no refresh waits for, and the longest that a look at new votes waits."""
+    fewest = f"the same at {_many(SIZES[0])}"
+    for id, seconds in ours["work"].items():
+        for what, mine, baseline in zip(
+            ("full fit", "longest part"), seconds, first[id], strict=True
+        ):
+            yield Row(
+                f"{_many(size)} votes, {id}: {what}", 1000 * mine, 1000 * baseline, "ms", fewest
+            )
 
 
 def _beside(peer: str, size: int, path: Path, ours: dict[str, Any]) -> Iterator[Row]:

@@ -149,8 +149,8 @@ def test_failures_and_missing_orders_are_left_out_and_counted() -> None:
     result = result_of(rows.tally(), "agreement")
     found = find(result.estimates, kind="judge-human", setup="S1")
     assert (found.k, found.n) == (2, 4)
-    assert any("gpt: 1 items left out, a call failed" in note for note in result.notes)
-    assert any("gpt: 1 items left out, one of two orders" in note for note in result.notes)
+    assert any("gpt: 1 item left out, a call failed" in note for note in result.notes)
+    assert any("gpt: 1 item left out, one of two orders" in note for note in result.notes)
 
 
 # --- reliability ------------------------------------------------------------------------

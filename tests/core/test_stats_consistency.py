@@ -257,7 +257,7 @@ def test_every_number_equals_a_slow_reading(both: tuple[Rows, Rows], merge: bool
         ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(with_repeats(), st.integers(1, 5))
 def test_no_other_number_moves_and_portions_are_no_matter(
     both: tuple[Rows, Rows], portion: int

@@ -116,4 +116,4 @@ def test_votes_without_a_time_are_left_out_and_counted() -> None:
     tally.times.add([(1, 0), (2, 1_790_000_000), (3, 1_790_000_000)])
     result = result_of(tally, "coverage", since="2026-01-01")
     assert find(result.estimates, measure="votes").value == 2
-    assert "1 votes have no time on record and are left out" in result.assumptions
+    assert "1 vote left out, with no time on record" in result.assumptions

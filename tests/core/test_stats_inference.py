@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from core.stats import Options, Result, Tally, compute
-from core.stats.alt_test import FEWEST_ITEMS, more_items, rejected
 from core.stats.alt_test import Tested as Row
+from core.stats.alt_test import more_items, rejected
+from core.stats.duels import FEWEST_ITEMS
 from core.stats.prediction_powered import powered_mean, weights_of
 from core.stats.stopping import Streams, bets, sequence
 from tests.core.stats_oracle import Rows, find, live_votes, mt_bench, outcome_of, result_of, studies

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from core.stats import alt_test
-from core.stats.alt_test import Duels, more_items, rejected
+from core.stats.alt_test import more_items, rejected
 from core.stats.both_bad import Bad, fit_bad
 from core.stats.bradley_terry import Games, fit
 from core.stats.davidson import Matches, chances, davidson
+from core.stats.duels import Fought, added_up, terms
 from core.stats.intervals import student_quantile
 from core.stats.planning import Crowd, plan_agreement, plan_kappa, plan_ranking, plan_win_rate
 from core.stats.prediction_powered import powered_mean
@@ -74,18 +75,14 @@ def test_weights_restore_what_unequal_sampling_takes() -> None:
 # --- the alt-test -----------------------------------------------------------------------
 
 
-def duels_of(items: int, lag: float, rng: np.random.Generator, people: int = 3) -> Duels:
+def duels_of(items: int, lag: float, rng: np.random.Generator, people: int = 3) -> Fought:
     """Duels of each annotator with P(behind) − P(ahead) = lag, half of them draws."""
     size = items * people
     fate = rng.choice([0, 1, 2], size, p=[0.25 - lag / 2, 0.5, 0.25 + lag / 2])
     place = np.arange(size)
-    return Duels(
-        place % people,
-        place,
-        np.zeros(size, np.int64),
-        (fate <= 1).astype(np.int64),
-        (fate >= 1).astype(np.int64),
-    )
+    ahead, behind, one = fate <= 1, fate >= 1, np.ones(size)
+    values = np.stack([behind.astype(float) - ahead, ahead, one, one], axis=1)
+    return added_up(place % people, terms(values))
 
 
 def test_a_judge_that_is_epsilon_behind_is_rarely_let_in() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -64,18 +65,60 @@ def happenings(draw: st.DrawFn) -> tuple[Rows, list[tuple[str, Any]]]:
             size = draw(st.integers(1, 8))
             done.append(("verdicts", verdicts[:size]))
             verdicts = verdicts[size:]
-        what = draw(st.integers(0, 6))
-        if what == 0:
-            done.append(("group", draw(st.sampled_from(("", "expert", "crowd")))))
-        elif what == 1:
-            done.append(("category", draw(st.sampled_from((None, "maths", "art")))))
-        elif what == 2:
-            done.append(("panels", draw(st.booleans())))
-        elif what == 3:
-            done.append(("baselines", draw(st.sampled_from((1, 2, 3, TEXT_UNKNOWN)))))
-        elif what == 4:
-            done.append(("probability", draw(st.sampled_from((0.25, 0.5)))))
+        if draw(st.booleans()):
+            done.append(draw(besides(len(rows.pairs))))
     return rows, done
+
+
+@st.composite
+def ruling(draw: st.DrawFn) -> dict[str, Any]:
+    """What a lead says of a case: the model, or that more votes are needed; taken back or not."""
+    return {
+        "pair": draw(st.integers(1, 3)),
+        "turn": draw(st.integers(1, 2)),
+        "unmasked": draw(st.integers(0, 1)),
+        "choice": draw(st.integers(0, 6)),
+        "probability": draw(st.sampled_from((None, 0.5, 1.0))),
+        "takes back": draw(st.booleans()),
+    }
+
+
+def besides(pairs: int) -> st.SearchStrategy[tuple[str, Any]]:
+    """What else may happen to a study, beside votes and verdicts."""
+    chances = st.sampled_from((0.25, 0.5, 1.0))
+    kinds: dict[str, st.SearchStrategy[Any]] = {
+        "group": st.sampled_from(("", "expert", "crowd")),
+        "category": st.sampled_from((None, "maths", "art")),
+        "panels": st.booleans(),
+        "baselines": st.sampled_from((1, 2, 3, TEXT_UNKNOWN)),
+        "probability": st.sampled_from((0.25, 0.5)),
+        "probabilities": st.lists(chances, min_size=pairs, max_size=pairs),
+        "rulings": st.lists(ruling(), min_size=1, max_size=3),
+        "unmasked": st.sets(st.integers(1, 3), max_size=2),
+        "texts": st.integers(0, 5),
+        "renamed": st.sampled_from(("dan", "eve")),
+        "failures": st.sampled_from(("refused", "timeout")),
+    }
+    return st.one_of(*(st.tuples(st.just(what), how) for what, how in kinds.items()))
+
+
+def rule(tally: Tally, lead: int, how: dict[str, Any]) -> None:
+    last = tally.rulings.last_seq
+    gone = last if how["takes back"] else 0
+    choice = how["choice"] if gone else how["choice"] or 1
+    row = last + 1, how["pair"], how["turn"], lead, how["unmasked"], choice
+    tally.add_rulings([(*row, 1, how["probability"], "sample", "2026-01-01", gone, 1)])
+
+
+def texts(rows: Rows, seed: int) -> list[tuple[Any, ...]]:
+    """Answers whose lengths differ, some of which are not known."""
+    rng = np.random.default_rng(seed)
+    every = [(key, name, turn) for key in rows.categories for name in "abc" for turn in (1, 2)]
+    return [
+        (*each, *map(int, rng.integers(0, (900, 200, 4, 6, 5))))
+        for each in every
+        if rng.random() < 0.9
+    ]
 
 
 def begun(rows: Rows) -> Tally:
@@ -101,8 +144,26 @@ def happen(rows: Rows, tally: Tally, what: str, how: Any) -> None:
         tally.panels = (PANEL,) if how and {"gpt", "llama"} <= set(tally.judges) else ()
     elif what == "baselines" and len(tally.item_turn):
         tally.baselines.tell(np.array([0]), np.array([[how, how]], np.int8))
-    elif what == "probabilities":
+    else:
+        happen_beside(rows, tally, what, how)
+
+
+def happen_beside(rows: Rows, tally: Tally, what: str, how: Any) -> None:
+    if what == "probabilities":
         tally.set_probabilities(list(zip(rows.pairs.values(), how, strict=True)))
+    elif what == "rulings" and rows.annotators:
+        for each in how:
+            rule(tally, next(iter(rows.annotators.values()))[0], each)
+    elif what == "unmasked" and rows.annotators:
+        lead = next(iter(rows.annotators.values()))[0]
+        tally.tell_unmasked([(pair, 1, lead) for pair in sorted(how)])
+    elif what == "texts":
+        tally.background.set_answers(texts(rows, how))
+    elif what == "renamed" and rows.annotators:
+        number, group = list(rows.annotators.values())[-1]
+        tally.add_annotators([(number, how, group)])
+    elif what == "failures" and tally.last_verdict_seq:
+        tally.failures.add([(tally.last_verdict_seq, how)])
     elif what == "probability":
         tally.set_probabilities([(next(iter(rows.pairs.values())), how)])
 
@@ -284,3 +345,71 @@ def test_sums_and_orders_by_key_are_those_of_a_sort(top: int) -> None:
             assert count.tolist() == expected[2].tolist()
             sums = np.bincount(expected[1], weights=values, minlength=len(found))
             assert total.tolist() == sums.tolist()
+
+
+KEPT = {
+    "agreement_by_category",
+    "agreement_by_pair",
+    "alt_test",
+    "both_bad_use",
+    "drift",
+    "position_lean",
+    "rater_bias",
+    "style",
+}
+
+
+def larger(seed: int) -> Rows:
+    """A study large enough for intervals and tests, with votes that are changed and taken back."""
+    rng, rows = np.random.default_rng(seed), Rows()
+    pairs = []
+    for question in range(20):
+        rows.categories[f"q{question}"] = (None, "maths", "art")[question % 3]
+        pairs += [rows.pair(f"q{question}", *two) for two in ("ab", "ac", "bc")]
+    standing: dict[tuple[int, int, int], list[int]] = {}
+    names = [("ann", "expert"), ("bob", "crowd"), ("cat", "expert"), ("dan", "crowd")]
+    for _ in range(700):
+        who = int(rng.choice(4, p=(0.4, 0.3, 0.2, 0.1)))
+        place = int(rng.choice(pairs)), int(rng.integers(1, 3)), who
+        said = standing.setdefault(place, [])
+        target = said.pop() if said and rng.random() < 0.7 else 0
+        choice = int(rng.integers(0 if target else 1, 6))
+        left = int(rng.integers(0, 3))
+        name, group = names[who]
+        seq = rows.vote(place[0], name, choice, place[1], left, target, group)
+        said += [seq] if 1 <= choice <= 4 else []
+    for judge, pair, turn in product(("gpt", "llama"), pairs, (1, 2)):
+        for left in (1, 2) if judge == "gpt" else (1,):
+            choice = int(rng.choice(5, p=(0.05, 0.4, 0.3, 0.15, 0.1)))
+            rows.verdict(pair, judge, choice, turn, left)
+    return rows
+
+
+@pytest.mark.parametrize("with_texts", [False, True])
+def test_a_study_with_intervals_is_kept_to_the_last_digit(
+    monkeypatch: pytest.MonkeyPatch, with_texts: bool
+) -> None:
+    # Few annotators on a pair are enough of a crowd, so that both ways are gone.
+    monkeypatch.setattr("core.stats.duels._CROWD", 2)
+    rows = larger(int(with_texts))
+    verdicts, rows.verdicts = rows.verdicts, []
+    watched, unwatched = begun(rows), begun(rows)
+    votes = list(rows.votes)
+    looks = ({}, {"group": "expert"})
+    for tally in (watched, unwatched):
+        if with_texts:
+            tally.background.set_answers(texts(rows, 3))
+        tally.add_votes(votes[:600])
+        tally.add_verdicts(verdicts[:100])
+    for start in range(600, len(votes), 20):
+        results(watched, KEPT, looks)
+        for tally in (watched, unwatched):
+            tally.add_votes(votes[start : start + 20])
+        if start == 640:
+            for tally in (watched, unwatched):
+                happen(rows, tally, "group", "crowd")
+                tally.add_verdicts(verdicts[100:])
+    found = results(watched, KEPT, looks)
+    assert found == results(unwatched, KEPT, looks)
+    told = {each["id"] for each in found for row in each["estimates"] if row["low"] is not None}
+    assert told == (KEPT if with_texts else KEPT - {"style"})

@@ -139,7 +139,7 @@ def test_a_tie_is_half_a_win_and_both_bad_is_no_game() -> None:
     best = find(result.estimates, model="a")
     assert best.value == pytest.approx(np.log(15 / 10) / 2, abs=1e-9)
     assert best.n == 25
-    assert "human: 7 comparisons say both bad and are left out" in result.notes
+    assert "human: 7 comparisons left out, both bad" in result.notes
     merged = result_of(rows.tally(), "ranking", merge_both_bad=True)
     assert find(merged.estimates, model="a").value == pytest.approx(
         np.log(18.5 / 13.5) / 2, abs=1e-9

@@ -13,7 +13,7 @@ from core.families import family_of, told_families
 from core.records import Judge
 from core.stats.audits import audits, mcnemar
 from core.stats.clustered import Clusters, change, clusters_of, mean_difference
-from core.stats.drift import late
+from core.stats.drift import Halves
 from core.stats.rater_bias import ALONE, CORRECTED, NO, stands_out
 from tests.core.bias_simulation import MODELS, Leaning, World
 from tests.core.stats_oracle import Rows, find, result_of
@@ -132,12 +132,27 @@ def test_pairs_that_all_agree_still_leave_an_interval() -> None:
 # ── change over time ────────────────────────────────────────────────────────
 
 
+def late(rater: np.ndarray, pair: np.ndarray) -> list[int]:
+    """Of each choice whether it falls into the second half of its rater's."""
+    said = list(zip(rater.tolist(), pair.tolist(), strict=True))
+    first = {both: said.index(both) for both in dict.fromkeys(said)}
+    values = np.zeros((len(first), 9))
+    values[:, -1] = list(first.values())
+    pairs, owner = np.unique([each[1] for each in first], return_inverse=True)
+    halves = Halves()
+    halves.put(pairs, owner, np.array([each[0] for each in first]), values)
+    place, cell, _ = halves.alone.parts(pairs)
+    found = zip((cell >> 1).tolist(), pairs[place].tolist(), (cell & 1).tolist(), strict=True)
+    half = {(whose, where): which for whose, where, which in found}
+    return [half[both] for both in said]
+
+
 def test_halves_are_of_each_rater_s_own_pairs_as_first_met() -> None:
     rater = np.array([0, 0, 1, 0, 1, 0, 0, 1])
     pair = np.array([5, 3, 5, 5, 3, 9, 1, 5])
     # Rater 0 met 5, 3, 9, 1; rater 1 met 5, 3.
-    assert late(rater, pair).tolist() == [0, 0, 0, 0, 1, 1, 1, 0]
-    assert late(np.zeros(5, np.int64), np.arange(5)).tolist() == [0, 0, 0, 1, 1]
+    assert late(rater, pair) == [0, 0, 0, 0, 1, 1, 1, 0]
+    assert late(np.zeros(5, np.int64), np.arange(5)) == [0, 0, 0, 1, 1]
 
 
 def test_planted_change_comes_back_and_no_change_is_not_seen() -> None:

@@ -124,7 +124,7 @@ def test_an_order_without_a_majority_leaves_the_item_out_and_is_no_tie() -> None
     assert find(vote, rater="x", measure="items: undecided").value == 1
     found = result_of(tally, "agreement", repeats="majority")
     assert not [row for row in found.estimates if row.labels["kind"] == "judge-human"]
-    assert "x: 1 items left out, the vote of its repeats has no winner (no tie)" in found.notes
+    assert "x: 1 item left out, the vote of its repeats has no winner (no tie)" in found.notes
 
 
 def test_what_repeats_count_for_is_named_either_way() -> None:

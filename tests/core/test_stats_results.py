@@ -151,7 +151,7 @@ def test_an_empty_study_is_explained_and_never_fails() -> None:
             assert row.reason or row.unit == "count"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(studies())
 def test_every_number_is_finite_and_every_gap_has_its_reason(rows: Rows) -> None:
     for result in compute(rows.tally(), Options(replicates=100)):

@@ -140,7 +140,7 @@ def test_opening_again_changes_nothing(study: Path) -> None:
 
 
 def test_eight_processes_open_a_new_study_at_the_same_moment(tmp_path: Path) -> None:
-    rounds = 12
+    rounds = 6
     seeds = at_once(8, open_new, tmp_path, rounds)
     assert all(isinstance(one, list) for one in seeds), "\n".join(map(str, seeds))
     assert all(one == seeds[0] for one in seeds)

@@ -18,7 +18,7 @@ from core.records import Seen
 from db.store import Store
 from db.voting import Cast
 
-_PATIENCE = 30.0
+_PATIENCE = 120.0
 """Seconds after which a process that does not answer has hung."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.hostile.payloads import squeezed
 from tests.hostile.stream import Stream
-from tests.terminal import Terminal, terminal
+from tests.terminal import HASTY, Terminal, terminal
 
 
 class Seat:
@@ -31,11 +31,19 @@ class Seat:
         """Press keys."""
         self.terminal.send(keys)
 
+    def votes(self, key: str, pair: str) -> None:
+        """Vote, and wait until the pair that says this is gone; again if that was too soon."""
+        self.send(key)
+        while not self.until(lambda: pair not in self.text(), 10.0):
+            if HASTY not in self.text():
+                raise AssertionError(f"{self.at}: {key!r} did not vote:\n{self.text()}")
+            self.send(key)
+
     def paste(self, text: str) -> None:
         """Paste, as terminals do that say where a paste begins and ends."""
         self.terminal.send(f"\x1b[200~{text}\x1b[201~")
 
-    def until(self, true: Callable[[], bool], seconds: float = 30.0) -> bool:
+    def until(self, true: Callable[[], bool], seconds: float = 60.0) -> bool:
         """Read until something is true; whether it came to be."""
         deadline = time.monotonic() + seconds
         while not true():
@@ -70,13 +78,13 @@ class Seat:
         if not self.until(lambda: unwanted not in self.text()):
             raise AssertionError(f"{self.at}: {unwanted!r} never left:\n{self.text()}")
 
-    def shows(self, lines: Sequence[str], *, page: str = "", seconds: float = 20.0) -> None:
+    def shows(self, lines: Sequence[str], *, page: str = "", seconds: float = 60.0) -> None:
         """Expect each of these on the screen, squeezed; page on where they do not fit on one.
 
         Args:
             page: the key for the next page, if there are several.
         """
-        missing = list(lines)
+        missing, deadline = list(lines), time.monotonic() + seconds
 
         def seen() -> bool:
             screens = self._squeezed()
@@ -88,17 +96,16 @@ class Seat:
         else:
             self.until(lambda: seen() or len(missing) < len(lines), seconds)
             self._settles()
-            while not seen() and self._turns(page):
-                pass
+            while not seen() and time.monotonic() < deadline:
+                self._turns(page)
         self.problems += [f"{self.at}: hidden: {line!r}" for line in missing]
 
-    def _turns(self, page: str) -> bool:
-        """Go on to another page; whether there is one."""
+    def _turns(self, page: str) -> None:
+        """Go on to another page; at the last one, wait for a further one to come."""
         before = self.text()
         self.send(page)
-        turned = self.until(lambda: self.text() != before, 1.0)
+        self.until(lambda: self.text() != before, 1.0)
         self._settles()
-        return turned
 
     def _settles(self, seconds: float = 0.2) -> None:
         """Read until nothing comes for so long."""

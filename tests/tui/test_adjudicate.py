@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from core.adjudication.case import RulingSeen, State
-from core.blinding import pair_called
-from core.records import Annotator, LessonUse, Role, RulingChoice, RulingStage
+from core.blinding import case_name, pair_called
+from core.gold import GoldRule, decide
+from core.records import Annotator, Choice, LessonUse, Role, RulingChoice, RulingStage
 from db.ruling_queue import RulingQueue
 from db.store import Store
 from tests.adjudicating import Lead, disputed_study, disputes, lead
@@ -19,6 +20,7 @@ from tests.studies import located, rows
 from tests.terminal import ROOT
 from tui.adjudicate_screen import AdjudicateScreen
 from tui.app import TiebreakApp, Who
+from tui.ruling_lines import elo
 from tui.ruling_screen import RulingScreen
 from tui.teaching import Teaching
 from tui.widgets.note import NoteModal
@@ -132,6 +134,10 @@ async def test_unmasking_comes_after_the_ruling_shows_names_and_lets_one_revise(
         for name in ("zebra-9b", "aardvark-70b", "ann", "bob", "strict", "lenient"):
             assert name in one.painted()
         await one.press("4", "escape")
+        assert "no reason was given" in one.said, "the reason before the names is not taken over"
+        await one.press("4")
+        assert "Your reason before" in one.painted()
+        await one.press("ctrl+t", "escape")
         assert one.said.startswith("✓ Revised: both bad")
         assert log(study) == [("tie", "blind", "so"), ("both_bad", "unmasked", "so")]
         assert one.list.desk.case is not None
@@ -159,9 +165,14 @@ async def test_undo_brings_the_case_back_with_its_reason(study: Path) -> None:
         assert "Taken back" in one.said
         assert one.list.desk.case is not None
         assert one.list.desk.case.key == first.key
-        assert one.list.desk.reason == "hm"
-        await one.press("4")
-        assert [choice for choice, *_ in log(study)] == ["tie", None, "both_bad"]
+        await one.press("3")
+        assert [row[::2] for row in log(study)] == [("tie", "hm"), (None, ""), ("tie", "hm")]
+        await one.press("u", "4")
+        assert "hm" in one.painted(), "another ruling wants another reason, or the same on a key"
+        await one.press("escape")
+        assert "no reason was given" in one.said
+        await one.rule("4", "oh")
+        assert log(study)[-1] == ("both_bad", "blind", "oh")
         await one.press("u", "u")
         assert "nothing to take back" in one.said
 
@@ -287,6 +298,92 @@ async def test_a_second_opinion_is_asked_for_and_given_blind(study: Path) -> Non
     assert [choice for choice, *_ in log(study)] == ["tie", "both_bad"]
     with Store(study) as store:
         assert store.verify() == []
+
+
+async def test_a_final_ruling_settles_what_leads_disagree_about(study: Path) -> None:
+    async with lead(study) as one:
+        await one.press("enter", "f")
+        await one.type("is B cut off?")
+        await one.rule("3")
+        ((pair, turn),) = rows(
+            study, "SELECT p.key, turn FROM ruling JOIN pair p ON p.id = pair_id"
+        )
+        ruled = f"{case_name('a fixed seed', pair)}/{turn}"
+        with Store(study) as store:
+            queue = RulingQueue(store, "leo")
+            queue.take(ruled)
+            queue.rule(ruled, RulingSeen.BOTH_BAD, "both ramble", id="x1")
+        await one.press("h", "tab")
+        await one.until("6 listed")
+        assert "  differ  " not in one.painted(), "who rules blind is not told what others ruled"
+        await one.press("tab")
+        await one.until("5 listed")  # nothing to show of it, so that nothing is shown
+        await one.press("enter", "7")
+        assert "Leads disagree: a final ruling would settle it" in opinions(one)
+        assert "Lead leo ruled: both bad" in opinions(one)
+        await one.press("s", "h", "tab", "tab")
+        await one.until("leads disagree")
+        await one.until("1 listed")
+        assert "  differ  " in one.painted()
+        await one.press("enter", "9")
+        assert "FINAL" in one.status
+        await one.press("9")
+        assert "FINAL" not in one.status
+        await one.press("9", "3", "ctrl+t", "escape")
+        assert one.said.startswith("✓ Revised, final: tie")
+        await one.press("h")
+        await one.until("0 listed")
+    assert rows(study, "SELECT choice, final FROM ruling ORDER BY seq")[-1] == ("tie", 1)
+    with Store(study) as store:
+        items = [item for item in store.reading.items() if item.rulings]
+        (gold,) = [decide([], item.rulings, rule=GoldRule()) for item in items]
+        assert gold.label is Choice.TIE
+
+
+def opinions(one: Lead) -> str:
+    return one.case.opinions.view.text
+
+
+async def test_every_case_is_listed_however_many_there_are(tmp_path: Path) -> None:
+    study = disputed_study(tmp_path / "study.db", disputes(60))
+    async with lead(study, (80, 24)) as one:
+        assert "60 listed" in one.status
+        await one.press("o", "o", "o")
+        await one.until("by question")
+        assert len(one.cases._rows) < 60, "what is out of sight is not read"
+        seen = []
+        for _ in range(60):
+            chosen = one.cases.chosen
+            assert chosen is not None
+            assert one.cases.question(chosen) == f"Question number {chosen.question[1:]}?"
+            seen.append(chosen.question)
+            await one.press("j")
+        assert seen == sorted(f"q{n}" for n in range(60))
+        await one.press("g", "G")
+        await one.until("60 of 60")
+        assert one.cases.chosen is not None
+        assert one.cases.chosen.question == seen[-1]
+        await one.press("enter")
+        case = one.list.desk.case
+        assert case is not None
+        await one.press("s")
+        assert one.list.desk.case is not None
+        assert one.list.desk.case.question == ("Question number 0?",), "after the last, the first"
+
+
+@pytest.mark.parametrize(
+    ("effect", "said"),
+    [
+        (0.0, "·"),
+        (0.003, "0.52"),
+        (0.0003, "0.052"),
+        (0.0757, "13"),
+        (1e-9, "<0.0001"),
+        (7.0, "1,216"),
+    ],
+)
+def test_an_effect_is_told_in_elo_points_to_two_digits(effect: float, said: str) -> None:
+    assert elo(effect) == said
 
 
 async def test_nobody_to_ask_for_a_second_opinion_is_said(tmp_path: Path) -> None:

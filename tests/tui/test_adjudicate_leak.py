@@ -18,6 +18,7 @@ from core.records import Annotator, Choice, Pair, Record, Vote
 from tests.adjudicating import Lead, disputed_study, disputes, lead
 from tests.studies import rows
 from tui.ruling_screen import RulingScreen
+from tui.widgets.note import NoteModal
 
 MODELS = ("Kingfisher-70b-chat", "org/Nightjar-8b")
 PEOPLE = ("quetzal.expert", "Wryneck Jones")
@@ -29,7 +30,7 @@ TOLD = (
     "Wryneck Jones and judge-bittern agree, corncrake v2 does not, nor sim-dunnock. Night"
     "jar 8B rambles."
 )
-SIZES = [(80, 24), (120, 40), (200, 50)]
+SIZES = [(80, 24), (200, 50)]  # the opinions below the answers, and beside them
 
 
 def canaries() -> Iterator[Record]:
@@ -121,7 +122,8 @@ async def test_no_screen_before_unmasking_holds_a_name(study: Path, size: tuple[
         await eye.press("f", "escape")
         for key in ("1", "2", "5", "6", "3"):
             await eye.press(key)
-            await eye.press("escape") if not one.said.startswith("✓") else None
+            if isinstance(one.app.screen, NoteModal):  # another ruling than the one taken back
+                await eye.press("ctrl+t", "escape")
             eye.look(key)
             await eye.press("u") if key != "3" else None
         await eye.press("s", "h", "tab", "G", "enter")

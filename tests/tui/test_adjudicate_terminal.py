@@ -13,6 +13,7 @@ from tests.adjudicating import (
     ESCAPE,
     F6,
     WORDS,
+    chooses,
     disputed_study,
     disputes,
     opens_the_list,
@@ -35,6 +36,11 @@ def standing(study: Path) -> list[tuple[str, str]]:
     )
 
 
+def kept(study: Path) -> list[str]:
+    """The reasons that are begun and not given yet."""
+    return [reason for (reason,) in rows(study, "SELECT reason FROM ruling_draft")]
+
+
 def test_two_leads_at_once_never_rule_on_one_case(tmp_path: Path) -> None:
     study = disputed_study(tmp_path / "study.db", disputes(12))
     with (
@@ -46,12 +52,12 @@ def test_two_leads_at_once_never_rule_on_one_case(tmp_path: Path) -> None:
         for number in range(6):
             key = "1234"[number % 4]
             for seat in (lea, leo):
-                seat.send(key)  # both have a case open, and the text area too
+                chooses(seat, key)  # both have a case open, and the text area too
             for seat in (lea, leo):
-                seat.shows("Why")
-                seat.send("so")
+                seat.send(f"so {number}")
             for seat in (lea, leo):
-                seat.drain()
+                seat.shows(f"so {number}")
+            for seat in (lea, leo):
                 seat.send(ESCAPE)
             for seat in (lea, leo):
                 seat.shows(f"✓ Ruled: {WORDS[key]}.")
@@ -72,11 +78,9 @@ def test_killed_amid_a_ruling_nothing_that_was_said_to_be_ruled_is_lost(tmp_path
         opens_the_list(seat)
         rules(seat, "3", "one")
         rules(seat, "4", "two")
-        seat.send("1")
-        seat.shows("Why")
+        chooses(seat, "1")
         seat.send("half a thought")
-        seat.shows("half a thought")
-        time.sleep(0.8)  # it is kept after half a second of silence
+        seat.until(lambda: kept(study) == ["half a thought"])
         seat.kill(signal.SIGKILL)
         seat.wait()
     assert [reason for (reason,) in rows(study, "SELECT reason FROM ruling")] == ["one", "two"]
@@ -88,8 +92,7 @@ def test_killed_amid_a_ruling_nothing_that_was_said_to_be_ruled_is_lost(tmp_path
         seat.shows("open on your screen")
         seat.send("\r")
         seat.shows("The reason that you began is here")
-        seat.send("1")
-        seat.shows("✓ Ruled: A is better.")
+        seat.decides("1", "✓ Ruled: A is better.")
     assert [reason for (reason,) in rows(study, "SELECT reason FROM ruling")] == [
         "one",
         "two",
@@ -105,10 +108,9 @@ def test_killed_in_the_moment_of_a_ruling_it_is_there_whole_or_not_at_all(tmp_pa
     for wait in (0.0, 0.01, 0.03, 0.06):
         with terminal(sits_down(study, "lea")) as seat:
             opens_the_list(seat)
-            seat.send("3")
-            seat.shows("Why")
-            seat.send("so")
-            seat.drain()
+            chooses(seat, "3")
+            seat.send("so far")
+            seat.shows("so far")
             before = rulings(study)
             seat.send(ESCAPE)
             deadline = time.monotonic() + 0.12 + wait
@@ -138,7 +140,7 @@ def test_a_dropped_line_frees_the_case_and_keeps_the_reason_to_the_last_letter(
         seat.kill(signal.SIGHUP)
         seat.wait()
     assert rows(study, "SELECT count(*) FROM ruling_lease") == [(0,)]
-    assert rows(study, "SELECT reason FROM ruling_draft") == [("half a tho",)]
+    assert kept(study) == ["half a tho"]
     assert rulings(study) == 0
 
 

@@ -85,6 +85,27 @@ def test_it_judges_what_is_left_then_what_comes(study: Path) -> None:
         assert store.verify() == []
 
 
+def priorities(pid: int) -> list[int]:
+    """Of each thread of a process, its first one first."""
+    threads = sorted(int(one.name) for one in Path(f"/proc/{pid}/task").iterdir())
+    return [os.getpriority(os.PRIO_PROCESS, thread) for thread in threads]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
+def test_judges_give_way_but_not_while_they_write(study: Path) -> None:
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    with at_work(study, pace=0.2) as work:
+        assert work.pid is not None
+        until(lambda: at_a_queue(study) == 1)
+        main, *others = priorities(work.pid)
+        assert main == min(19, ours + 10)
+        assert others.count(ours) >= 2, "what writes, and what started it"
+    arguments = ["--db", str(study), "judge", "run", "longer", "--follow"]
+    with subprocess.Popen([sys.executable, "-m", "tui", *arguments], cwd=ROOT) as run_alone:
+        until(lambda: priorities(run_alone.pid)[0] == min(19, ours + 5))
+        run_alone.terminate()
+
+
 def test_it_has_the_lower_priority_and_a_session_of_its_own(study: Path) -> None:
     with at_work(study) as work:
         pid = work.pid

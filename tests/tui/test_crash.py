@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from core.errors import StudyBroken, TiebreakError
+from tests.terminal import ROOT
 from tests.tui.test_annotate import MODELS, make_study
 from tui.app import TiebreakApp, Who
 from tui.cli.people import run_app
@@ -84,3 +87,39 @@ def test_a_refusal_at_the_start_leaves_with_its_words(
     monkeypatch.setattr("tui.session.Session.open", refused)
     with pytest.raises(StudyBroken, match="damaged"):
         run_app(headless(study))
+
+
+_ENDS = """
+import atexit, threading, time
+import tui.cli
+
+atexit.register(print, " and taken down", end="")
+
+def run(arguments):
+    for word in arguments:
+        threading.Thread(target=time.sleep, args=(float(word),), daemon={daemon}).start()
+    print("done", end="")
+    return 3
+
+tui.cli.run = run
+tui.cli.main({seconds})
+"""
+
+
+@pytest.mark.parametrize(
+    ("daemon", "seconds", "said"),
+    [
+        (True, ["60"], "done"),
+        (True, [], "done and taken down"),
+        (False, ["0.2"], "done and taken down"),
+    ],
+)
+def test_python_is_not_taken_down_beneath_a_thread_that_works(
+    daemon: bool, seconds: list[str], said: str
+) -> None:
+    """A statistic under way when a lead quits would have numpy abort the process now and then."""
+    code = _ENDS.format(daemon=daemon, seconds=seconds)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, said, "")

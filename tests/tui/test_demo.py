@@ -51,13 +51,12 @@ def test_in_a_terminal_a_newcomer_votes_at_once_and_sees_agreement_move(tmp_path
         seat.shows("1 A is better")
         seat.shows("0 done")
         time.sleep(0.5)
-        seat.send("1")
-        seat.shows("✓ Saved: A is better")
+        seat.decides("1", "✓ Saved: A is better")
         seat.send("\x1bOR")
         seat.shows("[Overview]")
         seat.shows("annotators SIMULATED")
         before = seat.text()
-        seat.until(lambda: seat.text() != before, 10)
+        seat.until(lambda: seat.text() != before)
         seat.send("\x11")
         assert seat.wait() == 0
     with Store(study) as store:

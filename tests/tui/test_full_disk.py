@@ -6,7 +6,6 @@ import resource
 import shutil
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -57,14 +56,17 @@ def text_of(seat: Terminal) -> str:
     return " ".join(seat.text().split())
 
 
+def is_refused(seat: Terminal) -> bool:
+    """Whether a vote could not be saved, and did not only come too soon."""
+    return "Not saved: " in text_of(seat) and "at once" not in text_of(seat)
+
+
 def vote_until_refused(seat: Terminal, study: Path) -> int:
     """Vote until one is refused; how many were acknowledged, by the screen and by the file."""
     for done in range(votes_of(study), 80):
-        seat.send("1")
-        seat.until(
-            lambda next=f"{done + 1} done": next in seat.text() or "Not saved" in text_of(seat)
-        )  # type: ignore[misc]
-        if "Not saved" in text_of(seat):
+        following = f"{done + 1} done"
+        seat.decides("1", lambda said=following: said in seat.text() or is_refused(seat))  # type: ignore[misc]
+        if is_refused(seat):
             assert f"{done} done" in seat.text()
             assert votes_of(study) == done
             return done
@@ -79,8 +81,7 @@ def test_a_full_disk_stops_the_votes_and_not_the_app(
     columns, lines = size
     with terminal(annotate(study), columns=columns, rows=lines) as seat:
         seat.shows("0 done")
-        seat.send("1")
-        seat.shows("1 done")
+        seat.decides("1", "1 done")
         stuffing = fill(small_disk)
         # What the log had reserved is still its own, so a few votes go in.
         done = vote_until_refused(seat, study)
@@ -93,8 +94,7 @@ def test_a_full_disk_stops_the_votes_and_not_the_app(
         seat.send("\x1b")
         seat.shows("✎ note")
         stuffing.unlink()
-        seat.send("1")
-        seat.shows(f"{done + 1} done")
+        seat.decides("1", f"{done + 1} done")
         seat.send("\x11")
         assert seat.wait() == 0
     assert votes_of(study) == done + 1
@@ -108,16 +108,14 @@ def test_a_limit_on_the_size_of_files_stops_the_votes_and_not_the_app(tmp_path: 
     study = make_study(tmp_path / "study.db", questions=80, dwell_ms=0)
     with terminal(annotate(study)) as seat:
         seat.shows("0 done")
-        seat.send("1")
-        seat.shows("1 done")
+        seat.decides("1", "1 done")
         _, hard = resource.prlimit(seat.pid, resource.RLIMIT_FSIZE)
         # Less than the log has already, which is overwritten from its start at some time.
         resource.prlimit(seat.pid, resource.RLIMIT_FSIZE, (2**14, hard))
         done = vote_until_refused(seat, study)
         assert "the disk reports an error" in text_of(seat)
         resource.prlimit(seat.pid, resource.RLIMIT_FSIZE, (hard, hard))
-        seat.send("1")
-        seat.shows(f"{done + 1} done")
+        seat.decides("1", f"{done + 1} done")
         seat.send("\x11")
         assert seat.wait() == 0
     assert votes_of(study) == done + 1
@@ -161,6 +159,9 @@ def test_the_log_of_a_crashed_session_on_a_read_only_disk_is_not_passed_over(
 # ── a note while the file is locked ─────────────────────────────────────────
 
 
+_OPEN = "SELECT count(*) FROM assignment WHERE state = 'open'"
+
+
 @contextmanager
 def locked(study: Path) -> Iterator[None]:
     with closing(sqlite3.connect(study, isolation_level=None)) as other:
@@ -177,7 +178,8 @@ def impatient(study: Path) -> Iterator[Terminal]:
     code = "import db.connection as c; c.BUSY_SECONDS = 0.25; import tui.cli; tui.cli.main({})"
     with terminal(python=["-c", code.format(annotate(study))]) as seat:
         seat.shows("0 done")
-        time.sleep(0.3)  # until the pair after this one has been fetched
+        # Until the pair after this one has been fetched.
+        seat.until(lambda: rows(study, _OPEN) == [(2,)])
         yield seat
 
 

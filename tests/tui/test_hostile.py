@@ -116,7 +116,7 @@ def annotated(folder: Path, batches: Sequence[Sequence[Payload]]) -> None:
             number = seat.finds(r"Pair (\d+) of the matrix", left)
             walk(seat, number, batches[number])
             left.remove(number)
-            seat.send("4")
+            seat.votes("4", f"Pair {number} of the matrix")
         seat.says("Nothing is left")
         seat.leave()
     assert seat.problems == []
@@ -187,11 +187,11 @@ def test_answers_that_are_too_much_of_something(tmp_path: Path) -> None:
                 seat.send(f"{keys}g")
                 seat.shows([f"ant{number}begin"] if keys != "z" else [])
                 seat.send("G")
-                seat.shows([f"ant{number}end"] if keys != "z" else [], seconds=20)
+                seat.shows([f"ant{number}end"] if keys != "z" else [])
             seat.send("zzr")
             seat.says("Rendered.")
             left.remove(number)
-            seat.send("4")
+            seat.votes("4", f"Pair {number} of the matrix")
         seat.says("Nothing is left")
         seat.leave()
     assert seat.problems == []
@@ -291,7 +291,7 @@ def named(folder: Path, payloads: Sequence[Payload]) -> list[str]:
         for payload in payloads:
             seat.at = f"the study's name, {payload.name}"
             line = squeezed(first_cells(payload.text, 40))
-            seat.shows([line], seconds=20)
+            seat.shows([line])
             seat.click([line], slice(1))
             seat.send("\x11")
         seat.terminal.wait()

@@ -85,6 +85,13 @@ def verdicts(study: Path) -> int:
     return int(one(study, "SELECT count(*) FROM verdict"))
 
 
+def is_quiet(study: Path, stub: StubProcess, seconds: float) -> bool:
+    """Whether for so long nothing was asked or recorded."""
+    before = verdicts(study), stub.counts()["requests"]
+    time.sleep(seconds)
+    return (verdicts(study), stub.counts()["requests"]) == before
+
+
 def check_books(study: Path, served: dict[str, Any], wanted: int) -> None:
     """Every verdict once, every call that the server saw written down, the chain whole."""
     found = rows(study, VERDICTS)
@@ -216,10 +223,9 @@ def test_a_pause_a_resume_and_a_cancel_from_another_process(tmp_path: Path) -> N
             control = JudgeControl(store)
             until(lambda: verdicts(study) > 20)
             control.pause(JUDGE)
-            time.sleep(1.0)
-            before, served = verdicts(study), stub.counts()["requests"]
-            time.sleep(1.5)
-            assert (verdicts(study), stub.counts()["requests"]) == (before, served)
+            until(lambda: is_quiet(study, stub, 0.5), 15)
+            assert is_quiet(study, stub, 1.5)
+            before = verdicts(study)
             assert process.poll() is None
             control.resume(JUDGE)
             assert until(lambda: verdicts(study) > before) < 2.0

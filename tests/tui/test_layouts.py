@@ -33,7 +33,7 @@ from core.records import (
     Vote,
 )
 from core.stats import Tally
-from core.stats.gold_fit import posteriors
+from core.stats.gold_kept import posteriors
 from db.feed import Feed
 from db.store import Store
 from judges.families import Family

@@ -23,6 +23,7 @@ from tui.live import Moment, Numbers, Refresher, follow, options_of
 
 QUICK = {each.id for each in registered() if each.follows}
 SLOW = {each.id for each in registered() if not each.follows}
+FITTED = {each.id for each in registered() if each.work is not None}
 
 
 @pytest.fixture
@@ -47,8 +48,8 @@ def test_what_a_vote_changes_is_told_before_what_takes_long(study: Path) -> None
     vote(study, "ann", 2)
     with refreshing(study) as refresher:
         told = refresher.catch_up()
-        assert set(told.changed) == QUICK
-        assert {result.id for result in told.results} == QUICK
+        assert set(told.changed) == QUICK - FITTED
+        assert {result.id for result in told.results} == QUICK - FITTED
         assert set(told.as_of.values()) == {told.now} == {Moment(2, 0)}
         complete = in_full(refresher)
         assert [result.id for result in complete.results] == [each.id for each in registered()]
@@ -63,8 +64,40 @@ def test_what_a_vote_changes_is_told_before_what_takes_long(study: Path) -> None
         assert first.as_of[changed] == Moment(3, 0)
 
 
+def test_a_full_fit_is_made_in_parts_and_stepped_along_meanwhile(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.live._AT_A_TIME", 0.0)
+    vote(study, "ann", 2)
+    with refreshing(study, "gold_models", "coverage") as refresher:
+
+        def said() -> str:
+            lines = refresher.results["gold_models"].assumptions
+            (found,) = (line for line in lines if "full fit" in line)
+            return found
+
+        assert refresher.catch_up().changed == ("coverage",)
+        assert refresher.step().changed == ()  # a part of the fit
+        vote(study, "bob", 1)
+        # What is new is told before the fit is there, and the fit goes on where it was.
+        assert refresher.catch_up().changed == ("coverage",)
+        parts = 0
+        while "gold_models" not in refresher.step().changed:
+            parts += 1
+        assert parts > 1
+        assert said() == "dawid-skene: full fit at vote 3"
+        vote(study, "cat", 1)
+        told = refresher.catch_up()
+        assert set(told.changed) == {"coverage", "gold_models"}
+        assert told.as_of["gold_models"] == told.now
+        assert said() == "dawid-skene: full fit at vote 3; 1 item has been stepped in since"
+        assert refresher.due == ("gold_models",)
+        in_full(refresher)
+        assert said() == "dawid-skene: full fit at vote 4"
+
+
 def test_a_steady_stream_of_votes_starves_no_statistic(study: Path) -> None:
-    slow = ("alt_test", "drift", "style")
+    slow = ("ppi", "quadrants", "style")
     with refreshing(study, "coverage", *slow) as refresher:
         in_full(refresher)
         for number in range(len(slow)):
@@ -88,7 +121,7 @@ def test_kept_numbers_are_those_of_a_study_read_anew(study: Path, chosen: dict[s
 
 
 def test_nothing_is_computed_where_nothing_came(study: Path) -> None:
-    with refreshing(study, "agreement", "drift") as refresher:
+    with refreshing(study, "agreement", "quadrants") as refresher:
         in_full(refresher)
         assert refresher.catch_up().changed == ()
         assert not refresher.due
@@ -96,7 +129,7 @@ def test_nothing_is_computed_where_nothing_came(study: Path) -> None:
         with Store(study) as store:
             store.set({"elo_k": 8})
         assert refresher.catch_up().changed == ("agreement",)
-        assert refresher.due == ("drift",)
+        assert refresher.due == ("quadrants",)
 
 
 def test_following_tells_what_changed_until_told_to_end(study: Path) -> None:
@@ -111,9 +144,9 @@ def test_following_tells_what_changed_until_told_to_end(study: Path) -> None:
                 vote(study, "ann", 1)
         return waits > 1
 
-    with refreshing(study, "coverage", "drift") as refresher:
+    with refreshing(study, "coverage", "quadrants") as refresher:
         follow(refresher, lambda numbers: told.append(numbers.changed), wait)
-    assert told == [("coverage",), ("drift",), ("coverage",), ("drift",)]
+    assert told == [("coverage",), ("quadrants",), ("coverage",), ("quadrants",)]
 
 
 def test_the_command_prints_a_line_for_each_change_and_ends_when_interrupted(study: Path) -> None:

@@ -279,7 +279,7 @@ def test_an_open_session_ends_with_its_key_and_keeps_the_note(
         seat.send("half a thought")
         seat.shows("half a thought")
         assert tiebreak("annotator", "remove-key", "ann", KEY.fingerprint).code == 0
-        assert seat.wait(5) == 1
+        assert seat.wait() == 1
         seat.drain()
         assert "this key opens nothing here any more; every vote that you cast is kept" in _said(
             seat
@@ -289,8 +289,7 @@ def test_an_open_session_ends_with_its_key_and_keeps_the_note(
     with terminal(command) as seat:
         seat.shows("✎ note")
         time.sleep(2.5)  # longer than between two looks
-        seat.send("1")
-        seat.shows("1 done")
+        seat.decides("1", "1 done")
 
 
 def test_a_leads_session_ends_when_they_are_lead_no_more(
@@ -303,7 +302,7 @@ def test_a_leads_session_ends_when_they_are_lead_no_more(
         said = tiebreak("annotator", "change", "lea", "--role", "annotator").err
         assert "role: lead → annotator" in said
         assert "nobody is lead now" in said
-        assert seat.wait(5) == 1
+        assert seat.wait() == 1
         seat.drain()
         assert "you are no lead of this study any more" in _said(seat)
     with terminal(command) as seat:

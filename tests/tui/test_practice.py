@@ -315,17 +315,13 @@ def test_kill_9_loses_no_acknowledged_trial_and_makes_none_twice(study: Path) ->
         with terminal(arguments) as one:
             one.shows(f"Practice {number} of 3")
             one.shows("both bad")
-            one.drain()
-            one.send("3")
-            one.shows("You said")
+            one.decides("3", "You said")
             assert len(trials(study)) == number
             one.kill()
     with terminal(arguments) as one:
         one.shows("0 done")
         one.shows("both bad")
-        one.drain()
-        one.send("3")
-        one.shows("Saved")
+        one.decides("3", "✓ Saved")
         one.kill()
     assert len({lesson for lesson, _, _ in trials(study)}) == 3
     assert len(rows(study, "SELECT 1 FROM vote")) == 1

@@ -6,16 +6,18 @@ reason, 2 called in a way that is not understood, 130 interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -61,9 +63,14 @@ _VOTING = ("annotate", "session")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What was said before the command's name."""
+    """What was said before the command's name.
+
+    Attributes:
+        is_alone: whether the process is there for this command, so that it may change itself.
+    """
 
     db: Path | None
+    is_alone: bool = False
 
     def study(self) -> Path:
         """The study file.
@@ -140,7 +147,7 @@ def example(*commands: str) -> str:
 @click.pass_context
 def root(context: click.Context, db: Path | None) -> None:
     """Experts vote on blind pairs of answers; judges give verdicts on the same pairs."""
-    context.obj = Settings(db)
+    context.obj = Settings(db, is_alone=bool(context.obj))
 
 
 def say(message: str) -> None:
@@ -167,7 +174,26 @@ for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code."""
     sys.excepthook = _tell_crash
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    _end(run(sys.argv[1:] if arguments is None else arguments, is_alone=True))
+
+
+def _end(code: int) -> NoReturn:
+    """End the process with this code.
+
+    A statistic may be under way in a thread that nobody waits for. Python would take itself down
+    beneath it, and numpy then aborts the process ("terminate called without an active exception"):
+    with such a thread the process ends at once, as if it were killed, which every study survives.
+    """
+    others = [one for one in threading.enumerate() if one is not threading.current_thread()]
+    if not any(one.daemon for one in others):
+        sys.exit(code)
+    for one in others:
+        if not one.daemon:
+            one.join()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # whoever read it has gone
+            stream.flush()
+    os._exit(code)
 
 
 def _tell_crash(
@@ -177,12 +203,17 @@ def _tell_crash(
     say("".join(traceback.format_exception(kind, crash, trace)).removesuffix("\n"))
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run the command; its exit code."""
+def run(arguments: Sequence[str], *, is_alone: bool = False) -> int:
+    """Run the command; its exit code.
+
+    Args:
+        is_alone: whether the process ends with it.
+    """
     try:
         code = root.main(
             list(arguments),
             prog_name="tiebreak",
+            obj=is_alone,
             # A variable asks click to write shell completions; a session takes no such word.
             complete_var="" if "session" in arguments else None,
             standalone_mode=False,

@@ -25,7 +25,8 @@ def show_json(value: Any) -> None:
 def show_heads(heads: Mapping[str, tuple[int, str]]) -> None:
     """Print each log's length and last hash."""
     for log, (rows, digest) in heads.items():
-        click.echo(f"{log:8}{rows:>10,} rows   {one_line(digest, 80) or 'empty'}")
+        counted = f"{rows:>10,} row{' ' if rows == 1 else 's'}"
+        click.echo(f"{log:8}{counted}   {one_line(digest, 80) or 'empty'}")
 
 
 # ── import ──────────────────────────────────────────────────────────────────

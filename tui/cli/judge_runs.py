@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from tui.judge_pricing import Estimate
     from tui.judge_progress import Progress
 
+_LOWER = 5
+"""Steps of ``nice`` by which judges that somebody waits for give way to people's sessions."""
+
 
 @click.command("run", epilog=example("tiebreak --db study.db judge run longer"))
 @judge_names
@@ -87,6 +90,8 @@ def judge_run(
     still recorded (interrupt again to drop them), and the next run goes on.
     """
     from db.store import Store
+    from judges.loops import run
+    from tui.giving_way import give_way
     from tui.judge_desk import Order
 
     order = Order(concurrency, limit, repeats, orders, retry_failed, tries)
@@ -100,10 +105,12 @@ def judge_run(
             "--follow has no end, so it goes with neither --limit nor --dry-run",
             "to limit what a judge may use: tiebreak judge budget NAME",
         )
+    if settings.is_alone and not dry_run:
+        give_way(_LOWER)
     with Store(settings.study()) as store:
         records = chosen_judges(store, names)
         if follow:
-            given = asyncio.run(_follow(store, names, order))
+            given = run(_follow(store, names, order))
             if as_json:
                 show_json(given)
             return
@@ -120,12 +127,14 @@ def _run_each(store: Store, records: Sequence[Judge], order: Order, as_json: boo
     Raises:
         TiebreakError: why the last of those could not.
     """
+    from judges.loops import run
+
     done: list[dict[str, Any]] = []
     refusal: TiebreakError | None = None
     is_interrupted = False
     for record in records:
         try:
-            told, is_interrupted = asyncio.run(_run(store, record, order))
+            told, is_interrupted = run(_run(store, record, order))
         except StudyUnavailable:
             raise
         except TiebreakError as error:

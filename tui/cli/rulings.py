@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -114,8 +115,9 @@ def rulings_queue(
     as_json: bool,
 ) -> None:
     """What waits to be ruled on, what would change most first. It names nobody."""
-    given = {"states": frozenset(map(State, states))} if states else {}
-    wanted = Filter(frozenset(map(Reason, reasons)), category=category, turn=turn, **given)
+    wanted = Filter(frozenset(map(Reason, reasons)), category=category, turn=turn)
+    if states:
+        wanted = replace(wanted, states=frozenset(map(State, states)))
     with _queue(settings, lead) as queue:
         rows = queue.cases(wanted, Order(order), limit=limit, backwards=backwards)
         counts = queue.counts()
@@ -128,13 +130,14 @@ def rulings_queue(
             say(f"{count:>8,}  {reason.value:18}{REASON_WORDS[reason]}")
     if not rows:
         say("nothing waits to be ruled on")
+    from tui.ruling_lines import elo
+
     for row in rows:
         reasons_said = ", ".join(row.reasons)
         spread = "–".join(map(str, row.spread)) or "none"
         place = one_line(f"{row.question}, turn {row.turn}", 28)
-        click.echo(
-            f"{row.key}  {place:28}  {spread:8}{row.effect:8.4f}  {row.state:10}  {reasons_said}"
-        )
+        effect = f"± {elo(row.effect)} Elo"
+        click.echo(f"{row.key}  {place:28}  {spread:8}{effect:>13}  {row.state:10}  {reasons_said}")
 
 
 def _row_json(row: Row) -> dict[str, Any]:
@@ -324,6 +327,10 @@ def rulings_unmask(settings: Settings, key: str, lead: str | None, as_json: bool
         name = one_line(" ".join((named.kind, named.name, named.detail)), 100)
         click.echo(f"{name}: {_opinion_line(named.opinion)}")
     click.echo(f"ruled blind: {told.blind}; stands: {told.stands}")
+    for one in told.others:
+        final = ", final" if one.is_final else ""
+        why = one_line(one.reason, 300)
+        click.echo(f"lead {one_line(one.name, 60)} ruled{final}: {one.seen}; {why}")
 
 
 def _pair(queue: RulingQueue, case: str) -> str:
@@ -349,6 +356,10 @@ def _unmasked_json(told: Unmasked, pair: str) -> dict[str, Any]:
         "stands": told.stands,
         "reason": told.reason,
         "reasons": list(told.reasons),
+        "others": [
+            {"lead": one.name, "choice": one.seen, "reason": one.reason, "final": one.is_final}
+            for one in told.others
+        ],
     }
 
 

@@ -138,7 +138,9 @@ def matrix(
         part = acrosses[first : first + fits]
         names = (one_line(across, each_wide - 1).rjust(each_wide) for across in part)
         rows.append(quiet(" " * label + "".join(names)))
-        for down in downs:
+        # What stands alone in the other columns is not said again as an empty row.
+        filled = [down for down in downs if any((down, across) in known for across in part)]
+        for down in filled:
             line = one_line(down, label)
             line += " " * (label - wide(line))
             spots, shades = [], []

@@ -442,29 +442,15 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         served = self.session.current
         if served is None:
             return
-        looking = self.panes.looking
-        references = served.references if self.session.settings["show_reference"] else ()
-        text = references[looking - 1] if looking <= len(references) else None
-        if text is None:
-            self.say("There is no reference answer for this turn.")
-            return
-        self.app.push_screen(Reader("Reference answer", text))
+        self.open_reference(served.references if self.session.settings["show_reference"] else ())
 
     def action_guidelines(self) -> None:
         """Show what the study asks to judge by."""
-        text = self.session.settings["guidelines"]
-        if text:
-            self.app.push_screen(Reader("What to judge by", text))
-        else:
-            self.say("This study has no guidelines.")
+        self.open_guidelines(self.session.settings["guidelines"])
 
     def action_help(self) -> None:
         """Show keys and guidelines."""
-        from tui.help import help_text
-
-        app: TiebreakApp = self.app  # type: ignore[assignment]
-        text = help_text(self._table, app.offered(), self.session.settings, app.preferences.notices)
-        app.push_screen(Reader("Help", text))
+        self.open_help(self._table, self.session.settings)
 
     def action_pause(self) -> None:
         """Stop the clock and hide the pair until a key is pressed."""

@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from core.errors import TiebreakError
-from core.text import many, one_line
+from core.text import cell_width, many, one_line
 from tui.actions import LEAD, Action, key_name
 from tui.live_board import Board, LiveBoard
 from tui.screens import ScreenSpec, take_keys
@@ -153,8 +153,15 @@ class LeadScreen(Screen[None]):
         from tui.dashboard.filters import in_words
 
         line = self.query_one("#filters", Static)
-        put(line, one_line(in_words(self._chosen), 400))
+        place = self.numbers.place
+        room = max(10, self.size.width - 2 - len(place))
+        words = one_line(in_words(self._chosen), room - 2)
+        put(line, words + " " * (room - sum(map(cell_width, words))) + place)
         line.set_class(bool(self._chosen), "-chosen")
+
+    def on_spot_list_moved(self, message: SpotList.Moved) -> None:
+        message.stop()
+        self._show_filters()
 
     def _say_progress(self, board: Board) -> None:
         if board.is_cancelled:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.screen import Screen
@@ -13,7 +14,12 @@ from core.text import one_line
 from tui.widgets.blank import Blank
 from tui.widgets.find_line import FindLine
 from tui.widgets.lines import put
+from tui.widgets.reader import Reader
 from tui.widgets.reading_panes import ReadingPanes
+
+if TYPE_CHECKING:
+    from tui.actions import Action
+    from tui.app import TiebreakApp
 
 
 class ReadingScreen(Blank, Screen[None]):
@@ -44,6 +50,35 @@ class ReadingScreen(Blank, Screen[None]):
             line.update(one_line(message, 400))
         else:
             put(line, one_line(message, 200))
+
+    def open_reference(self, references: Sequence[str | None]) -> None:
+        """Show the reference answer for the turn that is looked at, if there is one."""
+        looking = self.panes.looking
+        text = references[looking - 1] if looking <= len(references) else None
+        if text is None:
+            self.say("There is no reference answer for this turn.")
+        else:
+            self.app.push_screen(Reader("Reference answer", text))
+
+    def open_guidelines(self, text: str) -> None:
+        """Show what the study asks to judge by."""
+        if text:
+            self.app.push_screen(Reader("What to judge by", text))
+        else:
+            self.say("This study has no guidelines.")
+
+    def open_help(self, table: Sequence[Action], settings: Mapping[str, Any]) -> None:
+        """Show the keys, and the guidelines.
+
+        Args:
+            table: the keys in effect.
+            settings: the study's, as far as they hold for who reads.
+        """
+        from tui.help import help_text
+
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        text = help_text(table, app.offered(), settings, app.preferences.notices)
+        self.app.push_screen(Reader("Help", text))
 
     @property
     def is_warning(self) -> bool:

@@ -10,6 +10,7 @@ from textual.screen import ModalScreen
 from textual.timer import Timer
 from textual.widgets import Static
 
+from core.text import displayable
 from tui.widgets.lines import put
 from tui.widgets.verbatim_area import HIDDEN, VerbatimArea
 
@@ -18,6 +19,7 @@ _KEEP_AFTER = 0.5
 
 _TITLE = "Note on this pair"
 _KEYS = "Esc keeps the note and goes back"
+_BEFORE = "Your reason before (Ctrl+T takes it again):"
 
 
 class NoteModal(ModalScreen[None]):
@@ -28,13 +30,21 @@ class NoteModal(ModalScreen[None]):
         keep: stores it; returns what is in the way, in words, or nothing.
         title: what is written here, and on what.
         keys: what its key does.
+        before: what was written at another time; it is shown above, and a key takes it again.
     """
 
-    BINDINGS = [Binding("escape", "close", "keep and go back", show=False, priority=True)]
+    BINDINGS = [
+        Binding("escape", "close", "keep and go back", show=False, priority=True),
+        Binding("ctrl+t", "take", "take the text above", show=False, priority=True),
+    ]
     DEFAULT_CSS = """
     NoteModal {
         align: center middle;
         #note-title { width: 80%; height: 1; padding: 0 1; background: $panel; text-style: bold; }
+        #note-before {
+            width: 80%; height: auto; max-height: 30%; padding: 0 1;
+            background: $surface; color: $text-muted;
+        }
         #note-text { width: 80%; height: 60%; border: none; }
         #note-keys {
             width: 80%; height: auto; padding: 0 1; background: $panel; color: $text-muted;
@@ -50,11 +60,13 @@ class NoteModal(ModalScreen[None]):
         *,
         title: str = _TITLE,
         keys: str = _KEYS,
+        before: str = "",
     ) -> None:
         super().__init__()
         self._title = title
         self._keys = keys
         self._note = note
+        self._before = before
         self._typed = typed
         self._keep = keep
         self._timer: Timer | None = None
@@ -62,6 +74,9 @@ class NoteModal(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static(self._title, id="note-title", markup=False)
+        if self._before:
+            shown = displayable(self._before)
+            yield Static(f"{_BEFORE}\n{shown}", id="note-before", markup=False)
         yield VerbatimArea(self._note, id="note-text")
         yield Static(self._keys, id="note-keys", markup=False)
 
@@ -101,6 +116,11 @@ class NoteModal(ModalScreen[None]):
     def tell(self, message: str) -> None:
         """Say something below the note."""
         put(self.query_one("#note-keys", Static), message)
+
+    def action_take(self) -> None:
+        """Write what was written before where the cursor is."""
+        if self._before:
+            self._area().insert(self._before)
 
     def action_close(self) -> None:
         """Keep the note and go back."""

@@ -52,6 +52,14 @@ class SpotList(Inked, inherit_bindings=False):
         return self._rows[row].spots[spot].key
 
     @property
+    def place(self) -> str:
+        """Which rows are in sight, where not all are: ``rows 1–17 of 42``."""
+        bottom = self._top + self.size.height
+        if self._top == 0 and bottom >= len(self._rows):
+            return ""
+        return f"rows {self._top + 1:,}–{min(bottom, len(self._rows)):,} of {len(self._rows):,}"
+
+    @property
     def text(self) -> str:
         """All rows, whether in sight or not."""
         return "\n".join(row.text for row in self._rows)
