@@ -292,7 +292,7 @@ def test_votes_of_excluded_groups_are_said_to_be_left_out(
             order = Order(
                 "votes", layout, Options(both_bad="as-tie" if layout == "mt_bench" else "")
             )
-            output = tmp_path / f"out-{groups}"
+            output = tmp_path / f"out-{groups}.json"
             told[groups] = write_files(store, order, output)
             assert verify_file(store, output) == []
             assert len(rows_of(output / file if file else output)) == 8 - 2 * bool(groups)

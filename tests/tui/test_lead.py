@@ -20,7 +20,8 @@ from tests.adjudicating import disputed_study, disputes
 from tests.studies import make_study
 from tui.app import TiebreakApp, Who
 from tui.cli import run
-from tui.dashboard.pages import PAGES
+from tui.dashboard.pages import PAGES, Numbers
+from tui.dashboard.pages import Seen as SeenByLead
 from tui.filter_screen import FilterScreen, ValueScreen
 from tui.number_screen import NumberScreen
 from tui.screens.lead import LeadScreen
@@ -371,3 +372,15 @@ async def test_a_pair_read_behind_what_a_judge_said_counts_as_unmasked(tmp_path:
         ).fetchall()
         assert name == "lea"
     app.store.close()
+
+
+def test_before_anything_is_counted_the_overview_does_not_say_that_there_is_nothing() -> None:
+    def told(waiting: frozenset[str]) -> str:
+        return "\n".join(row.text for row in PAGES[0].rows(SeenByLead(NONE, waiting=waiting), 80))
+
+    assert "Counting …" in told(frozenset({"agreement"}))
+    assert "no votes" not in told(frozenset({"agreement"}))
+    assert "no votes and no verdicts" in told(frozenset())
+
+
+NONE = Numbers([])

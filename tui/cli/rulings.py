@@ -56,6 +56,12 @@ def _queue(settings: Settings, lead: str | None) -> Iterator[RulingQueue]:
         yield RulingQueue(store, lead or login, identity)
 
 
+def _check(queue: RulingQueue, category: str | None, turn: int | None) -> None:
+    from tui.export_choice import check_cases
+
+    check_cases(queue.store, category, turn)
+
+
 def _new_id() -> str:
     return secrets.token_hex(16)
 
@@ -119,6 +125,7 @@ def rulings_queue(
     if states:
         wanted = replace(wanted, states=frozenset(map(State, states)))
     with _queue(settings, lead) as queue:
+        _check(queue, category, turn)
         rows = queue.cases(wanted, Order(order), limit=limit, backwards=backwards)
         counts = queue.counts()
     if as_json:
@@ -173,6 +180,7 @@ def rulings_next(
     """Open the next case and show it blind; no other lead gets it for a while."""
     wanted = Filter(frozenset(map(Reason, reasons)), category=category, turn=turn)
     with _queue(settings, lead) as queue:
+        _check(queue, category, turn)
         case = queue.next(wanted, Order(order))
     if case is None:
         say("nothing waits to be ruled on")
