@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 from core.records import Choice, Seen
 
@@ -74,3 +75,46 @@ def pseudonym(seed: str, annotator: str) -> str:
     """
     material = "\x1f".join((seed, "pseudonym", annotator)).encode("utf-8", "surrogatepass")
     return f"annotator-{hashlib.sha256(material).hexdigest()[:8]}"
+
+
+def case_name(seed: str, pair_key: str) -> str:
+    """What a pair is called before a lead who is not to know its models.
+
+    A pair's key follows from question and models, so whoever has a list of likely names finds
+    theirs. This is the key enciphered with the study's seed: a balanced Feistel network of four
+    rounds, whose round functions are keyed hashes (Luby and Rackoff 1988).
+
+    Args:
+        pair_key: :attr:`core.records.Pair.key`, 32 hexadecimal digits.
+
+    Returns:
+        As many digits; each pair has another name.
+    """
+    left, right = _halves(pair_key)
+    for number in range(_ROUNDS):
+        left, right = right, left ^ _mixed(seed, number, right)
+    return f"{left:016x}{right:016x}"
+
+
+def pair_called(seed: str, name: str) -> str:
+    """The key of the pair with a name of :func:`case_name`; empty for what can be no name."""
+    if _NAME.fullmatch(name) is None:
+        return ""
+    left, right = _halves(name)
+    for number in reversed(range(_ROUNDS)):
+        left, right = right ^ _mixed(seed, number, left), left
+    return f"{left:016x}{right:016x}"
+
+
+_ROUNDS = 4
+_NAME = re.compile("[0-9a-f]{32}")
+
+
+def _halves(digits: str) -> tuple[int, int]:
+    return int(digits[:16], 16), int(digits[16:], 16)
+
+
+def _mixed(seed: str, number: int, half: int) -> int:
+    material = "\x1f".join((seed, "case", str(number), f"{half:x}"))
+    digest = hashlib.sha256(material.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big")

@@ -115,6 +115,32 @@ def failures_by_class(store: Store, judge: str | None) -> dict[str, int]:
         )
 
 
+def know_reply(store: Store, verdict: str, lead: str) -> None:
+    """Record that a lead read what a judge said: what they rule there later is not blind.
+
+    One reply of a judge that ranks settles all pairs of its question.
+    """
+    with store.write() as connection:
+        connection.execute(
+            "INSERT OR IGNORE INTO unmasking SELECT v.pair_id, v.turn, a.id, ? "
+            "FROM verdict v, annotator a WHERE v.id = ? AND a.name = ?",
+            (store.now(), verdict, lead),
+        )
+        (judge,) = connection.execute(
+            "SELECT judge_id FROM verdict WHERE id = ?", (verdict,)
+        ).fetchone() or (None,)
+        if judge in _ranking_judges(connection):
+            connection.execute(
+                "INSERT OR IGNORE INTO unmasking SELECT DISTINCT w.pair_id, w.turn, a.id, ? "
+                "FROM verdict v JOIN pair p ON p.id = v.pair_id "
+                "JOIN pair o ON o.question_id = p.question_id "
+                "JOIN verdict w ON w.pair_id = o.id AND w.turn = v.turn "
+                "AND w.judge_id = v.judge_id AND w.raw_hash = v.raw_hash, annotator a "
+                "WHERE v.id = ? AND a.name = ?",
+                (store.now(), verdict, lead),
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call on the way to a verdict."""

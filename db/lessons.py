@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -110,6 +110,8 @@ class Lessons:
                 "name one of these with --turn",
             )
         place = f"{lesson.pair.question!r}, turn {lesson.turn}"
+        named = connection.execute("SELECT name FROM model WHERE length(name) > 1 ORDER BY name")
+        _need_unnamed([name for (name,) in named], lesson.why, place)
         return add_lesson(connection, pair_id, lesson, self.store.now(), place=place)
 
     def from_rulings(self, use: LessonUse) -> Taken:
@@ -237,12 +239,7 @@ def add_lesson(
         Conflict: if the study holds it with another outcome or another reason, or for the other
             use, or if its reason names a model of the pair: annotators read it.
     """
-    for model in (lesson.pair.model_1, lesson.pair.model_2):
-        if re.search(rf"(?<!\w){re.escape(model)}(?!\w)", lesson.why, re.IGNORECASE):
-            raise Conflict(
-                f"{place}: the reason names the model {model!r}, and annotators read it",
-                "say what the answer does, not who wrote it",
-            )
+    _need_unnamed((lesson.pair.model_1, lesson.pair.model_2), lesson.why, place)
     rows = connection.execute(
         "SELECT use, choice, why FROM lesson WHERE pair_id = ? AND turn = ?",
         (pair_id, lesson.turn),
@@ -265,6 +262,20 @@ def add_lesson(
         (pair_id, lesson.turn, lesson.use, lesson.choice, lesson.why, now, source_id),
     )
     return True
+
+
+def _need_unnamed(models: Iterable[str], why: str, place: str) -> None:
+    """Refuse a reason that tells who wrote an answer, or who others take for its author.
+
+    Raises:
+        Conflict: naming the model.
+    """
+    for model in models:
+        if re.search(rf"(?<!\w){re.escape(model)}(?!\w)", why, re.IGNORECASE):
+            raise Conflict(
+                f"{place}: the reason names the model {model!r}, and annotators read it",
+                "say what the answer does, not who wrote it",
+            )
 
 
 def _lessons(connection: sqlite3.Connection) -> Iterator[tuple[int, Kept]]:

@@ -18,18 +18,23 @@ class Place:
     """One pair and turn of the study, as one lead has it before them.
 
     Attributes:
+        pair: the pair's key, which follows from its models' names: not for who is to be blind.
+        name: what the pair is called instead.
         left: which model stands left, 1 or 2; the same whenever this lead looks.
+        is_by_pair: whether it was asked for by the pair's key, so that the names may be known.
     """
 
     pair_id: int
     pair: str
+    name: str
     turn: int
     left: int
+    is_by_pair: bool = False
 
     @property
     def key(self) -> str:
         """The case's name."""
-        return f"{self.pair}/{self.turn}"
+        return f"{self.name}/{self.turn}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,8 @@ def opinions_of(
     the position looks like two people who differ.
     """
     told = [*_votes(connection, place, lead_id), *_verdicts(connection, place)]
-    order = shuffled([one.event for one in told], seed, "opinions", place.key, str(lead_id))
+    where = f"{place.pair}/{place.turn}"
+    order = shuffled([one.event for one in told], seed, "opinions", where, str(lead_id))
     return [_numbered(told[index], number, mask) for number, index in enumerate(order, 1)]
 
 

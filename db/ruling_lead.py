@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.blinding import case_name, pair_called
 from core.errors import Conflict, NotAdmitted
 from core.families import family_of
 from core.records import Role, RulingChoice
@@ -73,21 +74,30 @@ class Lead:
     # ── places ──────────────────────────────────────────────────────────────
 
     def place(self, connection: sqlite3.Connection, key: str) -> Place:
-        """The pair and turn that a case's key names.
+        """The pair and turn that a case's key names, or the key of its pair.
+
+        That key can be worked out from the names of question and models.
 
         Raises:
             Conflict: if it names none.
         """
-        pair, _, turn = key.partition("/")
-        row = connection.execute("SELECT id FROM pair WHERE key = ?", (pair,)).fetchone()
-        if row is None or not (turn.isascii() and turn.isdecimal() and len(turn) < 6):
-            raise Conflict(f"no case is called {key!r}", "tiebreak rulings queue lists the keys")
-        return Place(row[0], pair, int(turn), side(self.store.seed, pair, self.name))
+        said, _, turn = key.partition("/")
+        if turn.isascii() and turn.isdecimal() and len(turn) < 6:
+            for pair in (pair_called(self.store.seed, said), said):
+                row = connection.execute("SELECT id FROM pair WHERE key = ?", (pair,)).fetchone()
+                if row is not None:
+                    return self._before(row[0], pair, int(turn), is_by_pair=pair == said)
+        raise Conflict(f"no case is called {key!r}", "tiebreak rulings queue lists the keys")
 
     def place_of(self, connection: sqlite3.Connection, pair_id: int, turn: int) -> Place:
         """A pair and turn as this lead has them before them."""
         (pair,) = connection.execute("SELECT key FROM pair WHERE id = ?", (pair_id,)).fetchone()
-        return Place(pair_id, pair, turn, side(self.store.seed, pair, self.name))
+        return self._before(pair_id, pair, turn)
+
+    def _before(self, pair_id: int, pair: str, turn: int, *, is_by_pair: bool = False) -> Place:
+        seed = self.store.seed
+        left = side(seed, pair, self.name)
+        return Place(pair_id, pair, case_name(seed, pair), turn, left, is_by_pair)
 
     # ── what this lead may ──────────────────────────────────────────────────
 
@@ -153,6 +163,13 @@ class Lead:
             (place.pair_id, place.turn, self.id),
         ).fetchone()
         return row is not None
+
+    def see(self, connection: sqlite3.Connection, place: Place) -> None:
+        """Record that this lead may know who is who in a case from now on."""
+        connection.execute(
+            "INSERT OR IGNORE INTO unmasking VALUES (?, ?, ?, ?)",
+            (place.pair_id, place.turn, self.id, self.store.now()),
+        )
 
     # ── what this lead has ruled ────────────────────────────────────────────
 

@@ -7,6 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from core.adjudication.case import Filter, Order, Reason, Row, State
+from core.blinding import case_name, pair_called
 from core.records import RulingChoice
 from db import rulings
 from db.feed import Feed
@@ -47,9 +48,12 @@ class Roll:
         places = self._listing.cases.view.tally.places_of(items)
         with store.in_words():
             named = {
-                pair: store.connection.execute(
-                    "SELECT key FROM pair WHERE id = ?", (pair,)
-                ).fetchone()[0]
+                pair: case_name(
+                    store.seed,
+                    store.connection.execute(
+                        "SELECT key FROM pair WHERE id = ?", (pair,)
+                    ).fetchone()[0],
+                )
                 for pair, _ in places
             }
         return [
@@ -63,7 +67,8 @@ class Roll:
         Raises:
             StudyUnavailable: if that cannot be looked up.
         """
-        pair, _, turn = key.partition("/")
+        name, _, turn = key.partition("/")
+        pair = pair_called(store.seed, name)
         with store.in_words():
             row = store.connection.execute("SELECT id FROM pair WHERE key = ?", (pair,)).fetchone()
         if row is None:

@@ -277,10 +277,7 @@ class RulingQueue:
                     "this case waits for more votes, and is to be ruled on blind then",
                     "undo that, and rule, to see who is who",
                 )
-            connection.execute(
-                "INSERT OR IGNORE INTO unmasking VALUES (?, ?, ?, ?)",
-                (place.pair_id, place.turn, self.lead.id, self.store.now()),
-            )
+            self.lead.see(connection, place)
             return self._desk.unmasked(connection, place, mine)
 
     def revise(
@@ -426,7 +423,7 @@ class RulingQueue:
     # ── both of them ────────────────────────────────────────────────────────
 
     def _allowed(self, connection: sqlite3.Connection, key: str) -> Place:
-        """A case that this lead may rule on now.
+        """A case that this lead may rule on now; seen with its names, where the key tells them.
 
         Raises:
             Conflict: if they may not, with the reason.
@@ -435,6 +432,8 @@ class RulingQueue:
         place = self.lead.place(connection, key)
         if problem := self.lead.why_not(connection, place):
             raise Conflict(*problem)
+        if place.is_by_pair:
+            self.lead.see(connection, place)
         return place
 
     def _append(self, connection: sqlite3.Connection, place: Place, **row: object) -> None:

@@ -1,4 +1,4 @@
-"""Whether what an export is filtered by is there: a misspelt name would pass for no votes."""
+"""Whether what is filtered by is there: a misspelt name would pass for no votes."""
 
 from __future__ import annotations
 
@@ -40,6 +40,27 @@ def check_choice(store: Store, options: Options) -> None:
             names = known("SELECT name FROM annotator ORDER BY name")
             if options.annotator not in {pseudonym(store.seed, name) for name in names}:
                 _refuse("annotator", options.annotator, names)
+
+
+def check_cases(store: Store, category: str | None, turn: int | None) -> None:
+    """Refuse a filter of cases that names nothing in the study.
+
+    Raises:
+        UsageError: naming what there is.
+    """
+    with store.read() as connection:
+        if category is not None:
+            found = connection.execute("SELECT DISTINCT category FROM question ORDER BY 1")
+            _refuse("category", category, [name for (name,) in found if name])
+        if turn is not None:
+            said = connection.execute(
+                "SELECT turn FROM vote UNION SELECT turn FROM verdict ORDER BY 1"
+            )
+            turns = [str(one) for (one,) in said]
+            if turns and str(turn) not in turns:
+                raise UsageError(
+                    f"nothing was said of turn {turn}", f"there are: {', '.join(turns)}"
+                )
 
 
 def _refuse(what: str, wanted: str, known: Iterable[str]) -> None:

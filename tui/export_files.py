@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -137,14 +138,54 @@ def _is_database(path: Path) -> bool:
     return False
 
 
+def followed(path: Path) -> Path:
+    """Where a file or folder of this name really stands: what a link points to, or the name."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _kind(path: Path) -> int:
+    """What is at a name, following links, as of ``stat.S_IFMT``; 0 where nothing is yet.
+
+    Raises:
+        TiebreakError: if it cannot be looked at.
+    """
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or error
+        raise TiebreakError(
+            f"{path}: {why}", "nothing was written; look at the path and its rights"
+        ) from error
+
+
+def _need_replaceable(path: Path) -> None:
+    """Refuse a name whose file would not be written into but taken away.
+
+    Raises:
+        TiebreakError: for a device, a pipe or a socket.
+    """
+    if _kind(path) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise TiebreakError(
+            f"{path}: is a device or a pipe, and no file",
+            "name a file, or - for standard output; nothing was written",
+        )
+
+
 @contextmanager
 def writing(output: Path, *, is_folder: bool) -> Iterator[Unfinished]:
     """Files to write; what was not kept when the block ends is gone.
 
+    A link is followed: what it points to is written, and the manifest stands beside that.
+
     Raises:
-        TiebreakError: if the folder holds something already, the file is a database, or the disk
-            refuses.
+        TiebreakError: if the folder holds something already, the file is a database, a device or
+            a pipe, or the disk refuses.
     """
+    _need_replaceable(output)
+    output = followed(output)
+    _need_replaceable(manifest_of(output))
     if is_folder and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise TiebreakError(
             f"{output}: there is something already", "name a folder that is new or empty"

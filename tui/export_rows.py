@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -257,14 +258,21 @@ class Export:
             tuple((one.role, one.content) for one in messages), prompt.id, prompt.hash, replies
         )
 
-    def rows(self, layout: Layout, *, texts: bool | None = None) -> Iterator[Row]:
+    def rows(
+        self,
+        layout: Layout,
+        *,
+        texts: bool | None = None,
+        left_out: Counter[str] | None = None,
+    ) -> Iterator[Row]:
         """One row for each pair and turn, by question, models and turn.
 
         Args:
             texts: with texts; as the layout needs them unless given.
+            left_out: counts the votes that are in no row because of their annotator's group.
         """
         with_texts = layout.texts if texts is None else texts
-        for item, known in self._kept(self._items(texts=with_texts)):
+        for item, known in self._kept(self._items(texts=with_texts), left_out):
             votes = [vote for vote, _ in item.votes]
             gold = decide(votes, item.rulings, self._rule, self._posterior(item))
             yield Row(item, gold, None if known is None else self.unknown.texts(item, known))
@@ -286,7 +294,7 @@ class Export:
         )
 
     def _kept(
-        self, found: Iterator[tuple[Item, Texts | None]]
+        self, found: Iterator[tuple[Item, Texts | None]], left_out: Counter[str] | None = None
     ) -> Iterator[tuple[Item, Texts | None]]:
         """The items that are asked for, each with the votes and verdicts that are."""
         options = self.options
@@ -296,6 +304,8 @@ class Export:
             category = self.unknown.category(item)
             if options.category is not None and category != options.category:
                 continue
+            if left_out is not None and (gone := sum(map(self._is_left_out, item.votes))):
+                left_out["of excluded groups"] += gone
             votes = [(vote, how) for vote, how in item.votes if self.counts(vote)]
             if self.order.what == "gold" and not votes and not item.rulings:
                 continue  # neither judges nor those who cannot judge make gold
@@ -320,8 +330,20 @@ class Export:
 
     def counts(self, vote: Vote) -> bool:
         """Whether a vote is among those that are asked for."""
-        if vote.annotator not in self.counted:
-            return False
+        return vote.annotator in self.counted and self._is_in_time(vote)
+
+    def _is_left_out(self, told: tuple[Vote, Served]) -> bool:
+        """Whether a vote was not asked to be left out, and is, for its annotator's group."""
+        chosen = self.options.annotator, self.options.group
+        vote, _ = told
+        return (
+            chosen == (None, None)
+            and self.order.what == "votes"
+            and vote.annotator not in self.counted
+            and self._is_in_time(vote)
+        )
+
+    def _is_in_time(self, vote: Vote) -> bool:
         start, end = self._window
         return (start is None and end is None) or _is_within(vote.at, start, end)
 

@@ -101,7 +101,7 @@ def write_files(store: Store, order: Order, output: Path) -> Told:
     is_folder = found is not None and found.folder
     with writing(output, is_folder=is_folder) as files:
         told = fill(store, order, files)
-        manifest = _manifest(store, order, told, files.close(), output, is_folder=is_folder)
+        manifest = _manifest(store, order, told, files.close(), files.output, is_folder=is_folder)
         files.keep(manifest.dump())
     return told
 
@@ -120,7 +120,7 @@ def _rows(export: Export, found: Layout, files: Files) -> Told:
         export.training = _training(export.options.prompt)
     found.refuse_unchosen(export.rows(found, texts=False), export.options)
     telling = export.telling()
-    found.write(export.rows(found), telling, files)
+    found.write(export.rows(found, left_out=telling.left_out), telling, files)
     written = {name: telling.written[name] for name in sorted(telling.written)}
     left_out = {reason: telling.left_out[reason] for reason in sorted(telling.left_out)}
     return Told(written, left_out, dict(sorted(telling.prompts.items())))

@@ -31,10 +31,8 @@ if TYPE_CHECKING:
     from tui.app import TiebreakApp
     from tui.live_board import LiveBoard
 
-_TELLING = frozenset(
-    {"model", "models", "model_1", "model_2", "annotator", "annotator_1", "annotator_2", "judge"}
-)
-"""Filters and labels that say something of who wrote or voted."""
+_TELLING = frozenset({"model", "models", "annotator", "judge"})
+"""Filters that say something of who wrote or said what."""
 
 
 class NumberScreen(Screen[None]):
@@ -51,8 +49,9 @@ class NumberScreen(Screen[None]):
         self, result: Result, estimate: Estimate, live: LiveBoard, chosen: Collection[str] = ()
     ) -> None:
         super().__init__()
-        # A list of one model's pairs, or of one person's votes, tells what a case would not.
-        self._tells = bool(_TELLING & {*chosen, *estimate.labels})
+        # A list of one model's pairs, or of what one person or judge said, tells what a case
+        # would not; whether the number itself names somebody is known with its items.
+        self._tells = bool(_TELLING & {*chosen})
         self._result = result
         self._estimate = estimate
         self._live = live
@@ -86,6 +85,7 @@ class NumberScreen(Screen[None]):
             raise message.behind
         else:
             self._behind = message.behind
+            self._tells = self._tells or bool(message.behind.names)
         self._show()
 
     def _show(self) -> None:
@@ -141,8 +141,8 @@ class NumberScreen(Screen[None]):
             rows += told("in common: " + "; ".join(found.constraints), width)
         if self._tells and found.items:
             rows += told(
-                "this list tells whose answers they may be: what you read from it and rule on "
-                "later is kept as ruled after unmasking",
+                "this list tells who wrote or said what: what you read from it and rule on later "
+                "is kept as ruled after unmasking",
                 width,
             )
         if found.total > len(found.items):

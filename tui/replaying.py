@@ -13,7 +13,7 @@ from core.file_diff import differences
 from core.formats import fingerprint
 from db.schema import LATEST
 from db.store import Store
-from tui.export_files import SUFFIX, Unfinished, Written, manifest_of, writing
+from tui.export_files import SUFFIX, Unfinished, Written, followed, manifest_of, writing
 from tui.exporting import Told, fill, needed, study_id
 from tui.manifests import Manifest, is_one, read_manifest
 
@@ -47,7 +47,7 @@ def replay(store: Store, path: Path, to: Path | None) -> tuple[Path, int]:
     _check_study(store, manifest)
     with writing(output, is_folder=manifest.is_folder) as files:
         told = _again(store, manifest, files)
-        files.keep(None if manifest_of(output) == path else path.read_text("utf-8"))
+        files.keep(None if manifest_of(files.output) == path else path.read_text("utf-8"))
     return output, told.count
 
 
@@ -166,6 +166,8 @@ def verify_file(store: Store, path: Path) -> list[str]:
     Raises:
         BadInput: if there is no manifest beside it.
     """
+    if path.is_symlink() and not manifest_of(path).exists():
+        path = followed(path)  # where a link was exported to, the manifest stands beside the file
     is_manifest = path.name.endswith(SUFFIX) or is_one(path)
     beside = path if is_manifest else manifest_of(path)
     if not beside.exists() and not path.exists():

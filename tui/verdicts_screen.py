@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _MOST = 1000
 """Verdicts that are listed."""
 
+_UNMASKS = "A pair whose verdict you read here counts as unmasked for you."
+
 
 class VerdictList(NamedList, inherit_bindings=False):
     """Verdicts, by id."""
@@ -88,6 +90,8 @@ class VerdictsScreen(ModalScreen[None]):
         self.query_one("#verdicts-status", Static).update(
             f"{one_line(self._judge, 60)}  │  {kind}  │  {count}, {newest}"
         )
+        if found:
+            self._say(_UNMASKS)
 
     def _say(self, message: str, *, warning: bool = False) -> None:
         line = self.query_one("#said", Static)
@@ -103,7 +107,7 @@ class VerdictsScreen(ModalScreen[None]):
 
     def action_open(self) -> None:
         """Show the chosen verdict whole, its raw reply as it came."""
-        from db.judge_lists import calls_of, successor
+        from db.judge_lists import calls_of, know_reply, successor
 
         app: TiebreakApp = self.app  # type: ignore[assignment]
         key = self.verdicts.chosen
@@ -111,6 +115,7 @@ class VerdictsScreen(ModalScreen[None]):
             return
         try:
             verdict = app.store.reading.verdict(key)
+            know_reply(app.store, verdict.id, app.who.annotator)
             calls, replaced_by = calls_of(app.store, verdict.id), successor(app.store, verdict.id)
         except TiebreakError as error:
             self._say(f"{error.message}. {error.hint}.", warning=True)

@@ -11,6 +11,9 @@ from core.text import many
 _MOST = 8
 """Raters that get a sentence of one kind; the tables have them all."""
 
+NOTHING_TO_SAY = ("There is nothing to say yet: the study has no votes and no verdicts.",)
+"""What is said of an empty study."""
+
 
 def findings(results: Sequence[Result], people: str) -> tuple[str, ...]:
     """Sentences about ranking, agreement, what judges add, position and failures.
@@ -30,7 +33,7 @@ def findings(results: Sequence[Result], people: str) -> tuple[str, ...]:
     ):
         if id in known:
             said += tell(known[id])
-    return tuple(said) or ("There is nothing to say yet: the study has no votes and no verdicts.",)
+    return tuple(said) or NOTHING_TO_SAY
 
 
 def _with_interval(each: Estimate) -> str:

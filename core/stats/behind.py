@@ -57,11 +57,13 @@ class Behind:
             question.
         total: how many there are.
         constraints: in words, what they have in common.
+        names: the models, judges, panels and people that the number is of.
     """
 
     items: tuple[ItemBehind, ...]
     total: int
     constraints: tuple[str, ...]
+    names: frozenset[str] = frozenset()
 
 
 def behind(view: View, labels: Mapping[str, Label], most: int = 500) -> Behind:
@@ -89,7 +91,15 @@ def behind(view: View, labels: Mapping[str, Label], most: int = 500) -> Behind:
     rows = np.flatnonzero(keep)
     order = np.lexsort((view.turn[rows], view.pair[rows], np.nan_to_num(share[rows], nan=2.0)))
     chosen = rows[order[:most]]
-    return Behind(tuple(_items(view, chosen, share)), len(rows), tuple(words))
+    items = tuple(_items(view, chosen, share))
+    return Behind(items, len(rows), tuple(words), _named(view, labels))
+
+
+def _named(view: View, labels: Mapping[str, Label]) -> frozenset[str]:
+    """Whom the labels name; all who vote, or a group of them, are nobody."""
+    tally = view.tally
+    known = {*tally.models, *tally.judges, *tally.annotators, *view.words()}
+    return frozenset(map(str, labels.values())) & (known - {*view.populations})
 
 
 def _common(view: View, labels: Mapping[str, Label]) -> tuple[Bools, list[str]]:

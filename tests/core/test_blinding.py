@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.blinding import as_seen, left_side, meant, pseudonym
+from core.blinding import as_seen, case_name, left_side, meant, pair_called, pseudonym
 from core.records import Choice, Pair, Seen
 
 
@@ -80,3 +81,20 @@ def test_pseudonyms_are_stable_and_need_the_seed() -> None:
     assert not set(first) & {pseudonym("another", name) for name in names}
     assert pseudonym("seed", "dora@example.org").startswith("annotator-")
     assert "dora" not in pseudonym("seed", "dora@example.org")
+
+
+@given(seed=st.text(max_size=8), key=st.integers(0, 2**128 - 1).map("{:032x}".format))
+def test_the_name_of_a_case_leads_back_to_its_pair_with_the_seed_alone(seed: str, key: str) -> None:
+    name = case_name(seed, key)
+    assert len(name) == 32
+    assert pair_called(seed, name) == key
+    assert pair_called(f"{seed}.", name) != key
+    assert case_name(f"{seed}.", key) != name
+
+
+def test_names_of_cases_are_spread_evenly_and_what_is_none_calls_no_pair() -> None:
+    names = {case_name("a seed", f"{number:032x}") for number in range(2000)}
+    assert len(names) == 2000
+    digits = Counter("".join(names))
+    assert all(3700 < digits[digit] < 4300 for digit in "0123456789abcdef")
+    assert {pair_called("a seed", odd) for odd in ("", "x" * 32, "0" * 31, "\u0660" * 32)} == {""}

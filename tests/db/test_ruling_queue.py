@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from core.adjudication.case import Case, Filter, Order, Reason, RulingSeen, State
+from core.blinding import case_name
 from core.errors import Conflict, NotAdmitted, TiebreakError
 from core.records import (
     Annotator,
@@ -37,6 +38,7 @@ from db.merging import merge
 from db.ruling_queue import RulingQueue
 from db.ruling_reports import made_by, themes
 from db.store import Store
+from tests.adjudicating import disputed_study, disputes
 from tests.core.stats_oracle import find, result_of
 from tests.db.workers import at_once
 from tests.studies import FILES, FakeClock, located, make_study, rows, serve, vote
@@ -419,6 +421,10 @@ def test_a_ruling_becomes_a_lesson_with_its_reason(lea: RulingQueue, store: Stor
     lea.rule(other.key, LEFT, "antfarm-7b is right", id="r2")
     with pytest.raises(TiebreakError, match="names the model"):
         lea.teach(other.key, LessonUse.PRACTICE)
+    with store.write() as connection:
+        connection.execute("INSERT INTO model (name) VALUES ('cicada-13b')")
+    with pytest.raises(TiebreakError, match="names the model 'cicada-13b'"):
+        lea.teach(other.key, LessonUse.PRACTICE, "(CICADA-13b) would do better")
     assert lea.teach(other.key, LessonUse.PRACTICE, "The left one is.")
 
 
@@ -531,8 +537,8 @@ def test_a_killed_lead_loses_nothing_that_was_said_to_be_ruled(tmp_path: Path) -
     opened_, ruled = ([key for what, key in said if what == each] for each in ("open", "ruled"))
     with Store(study) as store:
         assert store.verify() == []
-        kept = {case for (case,) in rows(
-            study, "SELECT p.key || '/' || v.turn FROM ruling v JOIN pair p ON p.id = v.pair_id"
+        kept = {f"{case_name(store.seed, pair)}/{turn}" for pair, turn in rows(
+            study, "SELECT p.key, v.turn FROM ruling v JOIN pair p ON p.id = v.pair_id"
         )}  # fmt: skip
         assert set(ruled) <= kept <= set(opened_)
         other = RulingQueue(store, "lead1").next()
@@ -656,3 +662,42 @@ def test_a_list_kept_up_is_a_list_made_anew(
     lea.undo(id="u1")
     store.set({"ruling_sample_agreements": 1.0})
     same()
+
+
+# ── the names of cases ──────────────────────────────────────────────────────
+
+
+def test_a_case_has_a_name_that_follows_from_no_model_and_no_number(tmp_path: Path) -> None:
+    models = ("antfarm-7b", "zebra-70b")
+    told = []
+    for study in ("one", "two"):
+        with Store(tmp_path / study, create=True) as store:
+            store.fix_seed(f"seed {study}")
+            store.ingest.take(located(disputes(6, models=models)), FILES)
+            queue = RulingQueue(store, "lea")
+            case = queue.next()
+            assert case is not None
+            names = {row.question: row.key for row in queue.cases()}
+            told.append(names)
+            for question, key in names.items():
+                pair, _ = Pair.of(question, *models)
+                assert pair.key not in f"{key} {case}"
+                assert key == f"{case_name(store.seed, pair.key)}/{key.partition('/')[2]}"
+    assert not set(told[0].values()) & set(told[1].values()), "another study has other names"
+    assert sorted(told[0]) == sorted(told[1])
+
+
+def test_a_case_opened_by_a_key_that_its_names_make_is_not_blind(tmp_path: Path) -> None:
+    models = ("antfarm-7b", "zebra-70b")
+    with Store(disputed_study(tmp_path / "study.db", disputes(2, models=models))) as store:
+        queue = RulingQueue(store, "lea")
+        (blind, seen) = queue.cases()[:2]
+        pair, _ = Pair.of(seen.question, *models)
+        assert not queue.take(blind.key).is_unmasked
+        case = queue.take(f"{pair.key}/{seen.turn}")
+        assert case.is_unmasked
+        assert case.key == seen.key
+        queue.rule(seen.key, LEFT, "so", id="r1")
+        queue.rule(blind.key, LEFT, "so", id="r2")
+    stages = dict(rows(tmp_path / "study.db", "SELECT id, stage FROM ruling"))
+    assert stages == {"r1": "unmasked", "r2": "blind"}

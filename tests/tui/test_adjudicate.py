@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.adjudication.case import RulingSeen, State
+from core.blinding import case_name, pair_called
 from core.gold import GoldRule, decide
 from core.records import Annotator, Choice, LessonUse, Role, RulingChoice, RulingStage
 from db.ruling_queue import RulingQueue
@@ -97,8 +98,9 @@ async def test_a_side_is_stored_as_the_model_that_stood_there(study: Path) -> No
             (found,) = rows(
                 study,
                 "SELECT iif(v.choice = 'model_1', p.model_1, p.model_2) FROM ruling v "
-                "JOIN pair p ON p.id = v.pair_id WHERE p.key || '/' || v.turn = ?",
-                case.key,
+                "JOIN pair p ON p.id = v.pair_id WHERE p.key = ? AND v.turn = ?",
+                pair_called("a fixed seed", case.key.partition("/")[0]),
+                case.turn,
             )
             assert found == (model,)
 
@@ -303,9 +305,10 @@ async def test_a_final_ruling_settles_what_leads_disagree_about(study: Path) -> 
         await one.press("enter", "f")
         await one.type("is B cut off?")
         await one.rule("3")
-        (ruled,) = rows(
-            study, "SELECT p.key || '/' || turn FROM ruling JOIN pair p ON p.id = pair_id"
-        )[0]
+        ((pair, turn),) = rows(
+            study, "SELECT p.key, turn FROM ruling JOIN pair p ON p.id = pair_id"
+        )
+        ruled = f"{case_name('a fixed seed', pair)}/{turn}"
         with Store(study) as store:
             queue = RulingQueue(store, "leo")
             queue.take(ruled)

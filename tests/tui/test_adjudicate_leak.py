@@ -7,6 +7,7 @@ as annotators see them, verbatim: what a model says of itself there stays.
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,8 +16,15 @@ from pathlib import Path
 import pytest
 
 from core.records import Annotator, Choice, Pair, Record, Vote
+from core.stats import Tally, compute
+from core.stats.behind import behind
+from core.stats.view import View
+from db.feed import Feed
+from db.store import Store
 from tests.adjudicating import Lead, disputed_study, disputes, lead
+from tests.docs import said
 from tests.studies import rows
+from tui.live import options_of
 from tui.ruling_screen import RulingScreen
 from tui.widgets.note import NoteModal
 
@@ -56,10 +64,14 @@ def study(tmp_path: Path) -> Path:
     return disputed_study(tmp_path / "study.db", canaries())
 
 
+KEYS = tuple(Pair.of(f"q{number}", *MODELS)[0].key for number in range(4))
+"""What whoever has a list of likely names can work out."""
+
+
 def leaks(text: str) -> set[str]:
-    """Which canaries a text holds, whatever stands between their letters."""
+    """Which canaries a text holds, whatever stands between their letters; and keys made of them."""
     bare = re.sub(r"[\W_]+", "", text.casefold())
-    return {name for name in CANARIES if name in bare}
+    return {name for name in CANARIES if name in bare} | {key for key in KEYS if key[:8] in bare}
 
 
 class Eye:
@@ -140,3 +152,41 @@ async def test_the_test_would_see_a_name(study: Path) -> None:
         await eye.press("7")
         await eye.press("tab", "tab", "tab", "tab", "z", "G")
         assert set().union(*eye.seen.values()) == set(CANARIES)
+
+
+def printed(study: Path, *words: str) -> str:
+    code, text = said(["--db", str(study), "rulings", *words, "--as", "lea"])
+    assert code == 0, text
+    return text
+
+
+def test_nothing_printed_before_unmasking_holds_a_name_or_what_is_made_of_one(study: Path) -> None:
+    case = json.loads(printed(study, "next", "--json"))["case"]
+    for words in (["queue"], ["next"], ["take", case], ["release", case], ["list"]):
+        for form in ([], ["--json"]) if words[0] != "release" else ([],):
+            assert leaks(printed(study, *words, *form)) == set(), words
+    printed(study, "rule", case, "--choice", "tie", "--reason", "so")
+    for words in (["list"], ["list", "--json"], ["undo"]):
+        assert leaks(printed(study, *words)) == set(), words
+    printed(study, "rule", case, "--choice", "tie", "--reason", "so")
+    told = json.loads(printed(study, "unmask", case, "--json"))
+    assert told["pair"] in KEYS, "the key is told to who has seen the names"
+
+
+def test_every_number_that_names_somebody_is_known_to(study: Path) -> None:
+    with Store(study) as store:
+        feed = Feed(store, Tally())
+        feed.catch_up()
+        options = options_of(store)
+    view = View(feed.tally, options)
+    named = set()
+    for result in compute(feed.tally, options):
+        for each in result.estimates:
+            found = behind(view, each.labels, most=1).names
+            if people := {str(value) for value in each.labels.values()} & _WHO:
+                assert people == found, (result.id, each.labels)
+                named |= people
+    assert {*MODELS, *JUDGES} <= named
+
+
+_WHO = {*MODELS, *PEOPLE, *JUDGES, SIMULATED, "lea", "leo"}

@@ -121,6 +121,17 @@ def test_what_cannot_be_is_refused_in_words(study: Path, words: list[str], probl
     assert len(output.splitlines()) == 2  # the reason, and how to mend it
 
 
+@pytest.mark.parametrize("command", ["queue", "next"])
+def test_a_filter_that_names_nothing_is_refused(study: Path, command: str) -> None:
+    code, output = rulings(study, command, "--category", "nobody")
+    assert code == 2
+    assert "no category is called 'nobody'" in output
+    code, output = rulings(study, command, "--turn", "99")
+    assert code == 2
+    assert "nothing was said of turn 99" in output
+    assert rulings(study, command, "--turn", "1")[0] == 0
+
+
 def test_a_turn_is_shown_without_what_came_after_it(tmp_path: Path) -> None:
     path = make_study(tmp_path / "turns.db", questions=1, models=MODELS, turns=2)
     votes = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from db.store import Store
 from db.voting import Declined
 from tests.docs import said
 from tests.studies import FakeClock, full_study, located, make_study, serve, vote
+from tui.cli import run
 from tui.exporting import gold_rows, write
 from tui.importing import import_path
 
@@ -335,6 +337,54 @@ def test_a_reader_that_hangs_up_leaves_the_study_usable(store: Store) -> None:
             write(store, what, "jsonl", Options(), Closed())
         store.set({"overlap": 3})
     assert store.verify() == []
+
+
+@pytest.mark.parametrize("words", [("export", "gold", "-o"), ("report", "--format", "html")])
+def test_what_is_no_ordinary_file_is_refused_and_a_link_is_followed(
+    store: Store, words: tuple[str, ...]
+) -> None:
+    folder = store.path.parent
+    pipe, link, dangling = folder / "pipe", folder / "link", folder / "dangling"
+    kept, new = folder / "kept", folder / "new"
+    os.mkfifo(pipe)
+    kept.write_text("old")
+    link.symlink_to(kept.name)
+    dangling.symlink_to(new.name)
+    (folder / "to-pipe").symlink_to(pipe.name)
+    listed = set(folder.iterdir())
+    call = ["--db", str(store.path), *words]
+    for name in (pipe, folder / "to-pipe"):
+        code, told = said([*call, str(name)])
+        assert code == 1
+        assert f"{name}: is a device or a pipe, and no file" in told
+    assert pipe.is_fifo()
+    assert set(folder.iterdir()) == listed
+    assert said([*call, str(link)])[0] == said([*call, str(dangling)])[0] == 0
+    assert link.is_symlink()
+    assert dangling.is_symlink()
+    assert kept.read_bytes()[:40] == new.read_bytes()[:40] != b"old"
+    assert said([*call, str(kept)])[0] == 0, "an earlier file is replaced"
+    if words[0] == "export":
+        assert kept.with_name("kept.manifest.json").is_file()
+        assert not link.with_name("link.manifest.json").exists()
+        assert said(["--db", str(store.path), "verify", str(link)])[0] == 0
+
+
+def test_a_dash_is_standard_output(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(store.path.parent)
+    call = ["--db", str(store.path)]
+    assert run([*call, "export", "gold", "-o", "-"]) == 0
+    told = capsys.readouterr()
+    assert told.out == exported(store, "gold")
+    assert told.err.endswith("written to stdout\n")
+    assert run([*call, "report", "-", "--only", "coverage"]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("# Report on ")
+    assert told.err == "1 section written to stdout\n"
+    assert said([*call, "replay", "any.manifest.json", "--to", "-"])[0] == 2
+    assert not Path("-").exists()
 
 
 @pytest.mark.parametrize(

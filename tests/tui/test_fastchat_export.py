@@ -17,8 +17,9 @@ from core.records import Annotator, Choice, Pair, Verdict, VerdictStatus, Vote
 from core.stats import Tally
 from db.feed import Feed
 from db.store import Store
+from tests.adjudicating import MODELS, disputed_study, disputes
 from tests.core.stats_oracle import find, result_of
-from tests.studies import FILES, SHARED, located
+from tests.studies import FILES, SHARED, FakeClock, located
 from tests.tui.test_layouts import records
 from tui.exporting import write_files
 from tui.importing import import_path
@@ -273,3 +274,29 @@ def test_published_votes_come_back_from_battles(folder: Path) -> None:
         with Store(folder / "battles.db") as again:
             assert said(again) == said(store)
             assert said(again).total() == len(rows_of(path))
+
+
+@pytest.mark.parametrize(("layout", "file"), [("mt_bench", "human_judgments.json"), ("arena", "")])
+def test_votes_of_excluded_groups_are_said_to_be_left_out(
+    tmp_path: Path, layout: str, file: str
+) -> None:
+    with Store(disputed_study(tmp_path / "study.db", disputes(3)), clock=FakeClock()) as store:
+        outsider = [Annotator("out", group="author")]
+        outside = [
+            Vote(f"o{n}", Pair.of(f"q{n}", *MODELS)[0], 1, "out", Choice.TIE) for n in range(2)
+        ]
+        store.ingest.take(located([*outsider, *outside]))
+        told = {}
+        for groups in ("", "author"):
+            store.set({"exclude_groups": groups})
+            order = Order(
+                "votes", layout, Options(both_bad="as-tie" if layout == "mt_bench" else "")
+            )
+            output = tmp_path / f"out-{groups}.json"
+            told[groups] = write_files(store, order, output)
+            assert verify_file(store, output) == []
+            assert len(rows_of(output / file if file else output)) == 8 - 2 * bool(groups)
+            manifest = json.loads(output.with_name(f"{output.name}.manifest.json").read_text())
+            assert manifest["left_out"] == told[groups].left_out
+        assert told[""].left_out.get("of excluded groups") is None
+        assert told["author"].left_out["of excluded groups"] == 2

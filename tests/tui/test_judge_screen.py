@@ -12,10 +12,13 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from core.records import Judge, Pair, Verdict, VerdictStatus
+from core.adjudication.case import RulingSeen
+from core.records import Judge, Pair, Role, RulingStage, Verdict, VerdictStatus
 from core.times import stamp
 from db.judge_control import JudgeControl
+from db.ruling_queue import RulingQueue
 from db.store import Store
+from tests.adjudicating import disputed_study, disputes
 from tests.studies import make_study, rows
 from tests.terminal import ROOT
 from tests.tui.test_cli import Done
@@ -82,6 +85,43 @@ async def choose(pilot: Pilot[None], wanted: str) -> None:
     raise AssertionError(f"{wanted!r} is not in the list")
 
 
+def unmasked(path: Path) -> list[tuple[str, str, int]]:
+    """Who is taken to know the names of which pairs: lead, question, turn."""
+    with Store(path) as store:
+        found = store.connection.execute(
+            "SELECT a.name, q.key, u.turn FROM unmasking u JOIN annotator a ON a.id = u.lead_id "
+            "JOIN pair p ON p.id = u.pair_id JOIN question q ON q.id = p.question_id"
+        ).fetchall()
+    return [(name, question, turn) for name, question, turn in found]
+
+
+async def test_a_judges_reply_that_was_read_is_no_unnamed_opinion_any_more(
+    tmp_path: Path,
+) -> None:
+    path = disputed_study(tmp_path / "study.db", disputes(3, judges=("strict", "lenient")))
+    app = judges_app(path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, "strict")
+        await pilot.press("enter", "enter")
+        assert isinstance(app.screen, VerdictsScreen)
+        assert "counts as unmasked for you" in painted(pilot)
+        assert unmasked(path) == []
+        await pilot.press("enter")
+        assert isinstance(app.screen, Reader)
+        ((who, question, _),) = unmasked(path)
+        assert who == "lea"
+    app.store.close()
+    with Store(path) as store:
+        queue = RulingQueue(store, "lea")
+        stages = {}
+        for row in queue.cases():
+            queue.rule(row.key, RulingSeen.TIE, "so", id=row.question)
+        for one in store.reading.items():
+            stages |= {ruling.pair.question: ruling.stage for ruling in one.rulings}
+    others = {"q0", "q1", "q2"} - {question}
+    assert stages == {question: RulingStage.UNMASKED} | dict.fromkeys(others, RulingStage.BLIND)
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_the_judges_their_details_and_the_raw_reply_of_a_failure(
     study: Path, size: tuple[int, int]
@@ -143,6 +183,13 @@ async def test_a_ranking_that_failed_is_a_line_that_says_why(tmp_path: Path) -> 
         await pilot.press("enter", "enter")
         await until(pilot, "6 verdicts of 2 calls, the newest first")
         assert "q2  turn 1  order 1  3 pairs  the ranking does not name" in painted(pilot)
+        app.store.annotator("lea", role=Role.LEAD)
+        assert "counts as unmasked for you" in said(pilot)
+        assert unmasked(path) == []
+        await pilot.press("enter")
+        assert isinstance(app.screen, Reader)
+        # One reply is of all pairs of its question.
+        assert unmasked(path) == [("lea", "q2", 1)] * 3
 
 
 async def test_it_moves_by_itself_and_keeps_the_chosen_judge(study: Path) -> None:

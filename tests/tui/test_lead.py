@@ -16,10 +16,12 @@ from core.stats import registry
 from core.stats.results import Result, count
 from db.store import Store
 from db.voting import Cast
+from tests.adjudicating import disputed_study, disputes
 from tests.studies import make_study
 from tui.app import TiebreakApp, Who
 from tui.cli import run
-from tui.dashboard.pages import PAGES
+from tui.dashboard.pages import PAGES, Numbers
+from tui.dashboard.pages import Seen as SeenByLead
 from tui.filter_screen import FilterScreen, ValueScreen
 from tui.number_screen import NumberScreen
 from tui.screens.lead import LeadScreen
@@ -343,3 +345,42 @@ async def test_a_pair_read_from_a_list_that_tells_whose_it_is_counts_as_unmasked
             "SELECT a.name FROM unmasking u JOIN annotator a ON a.id = u.lead_id"
         ).fetchall()
     assert [tuple(row) for row in found] == [("lead",)]
+
+
+async def test_a_pair_read_behind_what_a_judge_said_counts_as_unmasked(tmp_path: Path) -> None:
+    path = disputed_study(tmp_path / "judged.db", disputes(3, judges=("strict", "lenient")))
+    app = TiebreakApp(path, Who("lea", "local:lea", is_lead=True), first="lead")
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await live(pilot)
+        await pilot.press("tab")
+        await until(pilot, "strict", "numbers")
+        for _ in range(20):
+            chosen = screen.numbers.chosen
+            if chosen is not None and "strict" in dict(chosen[1]).values():
+                break
+            await pilot.press("j")
+        await pilot.press("enter")
+        assert "strict said something" in await opened(pilot, "kept as ruled after unmasking")
+        await pilot.press("tab", "enter")
+        for _ in range(500):
+            await pilot.pause(0.02)
+            if isinstance(app.screen, Reader):
+                break
+        assert isinstance(app.screen, Reader)
+        ((name,),) = app.store.connection.execute(
+            "SELECT a.name FROM unmasking u JOIN annotator a ON a.id = u.lead_id"
+        ).fetchall()
+        assert name == "lea"
+    app.store.close()
+
+
+def test_before_anything_is_counted_the_overview_does_not_say_that_there_is_nothing() -> None:
+    def told(waiting: frozenset[str]) -> str:
+        return "\n".join(row.text for row in PAGES[0].rows(SeenByLead(NONE, waiting=waiting), 80))
+
+    assert "Counting …" in told(frozenset({"agreement"}))
+    assert "no votes" not in told(frozenset({"agreement"}))
+    assert "no votes and no verdicts" in told(frozenset())
+
+
+NONE = Numbers([])

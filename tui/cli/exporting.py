@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
+from core.errors import UsageError
 from core.gold import GoldModel, GoldRule
 from core.layouts import layouts
 from core.layouts.rows import AS_TIE, BOTH, DROP, KEEP, ORDERS, Options
@@ -21,6 +22,9 @@ from tui.cli.figures import Number, Whole
 if TYPE_CHECKING:
     from tui.exporting import Told
 
+
+STDOUT = Path("-")
+"""What stands for standard output where a file is asked for."""
 
 _DEFAULT = Options()
 _CHOSEN = (
@@ -119,7 +123,10 @@ def _chosen(command: Callable[..., Any]) -> Callable[..., Any]:
     help="The layout.",
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="A file or folder; else stdout."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="A file or folder; - or none: stdout.",
 )
 @_chosen
 @filtering
@@ -140,6 +147,8 @@ def export_command(
     from tui.manifests import Order
 
     options = _options(chosen)
+    if output == STDOUT:
+        output = None
     if what == "study" and options != _DEFAULT:
         raise click.UsageError("a whole study is written as it is: leave the options out")
     with Store(settings.study(), reading=True) as store:
@@ -217,6 +226,8 @@ def replay_command(settings: Settings, manifest: Path, to: Path | None) -> None:
     from db.store import Store
     from tui.replaying import replay
 
+    if to == STDOUT:
+        raise UsageError("an export is not replayed to standard output", "name a file: --to FILE")
     with Store(settings.study(), reading=True) as store:
         output, count = replay(store, manifest, to)
     say(f"{many(count, 'row')}, byte for byte, in {one_line(str(output), 600)}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.errors import UsageError
-from core.text import one_line
+from core.text import many, one_line
 from tui.cli import Settings, example, say
 from tui.cli.choosing import choosing, chosen
 
@@ -33,7 +33,7 @@ _KINDS = {".html": "html", ".htm": "html", ".md": "markdown", ".markdown": "mark
     "--format",
     "kind",
     type=click.Choice(["html", "markdown"]),
-    help="What to write.  [default: by the file's name]",
+    help="What to write.  [default: by the file's name; markdown to standard output]",
 )
 @click.option(
     "--against",
@@ -61,11 +61,12 @@ def report_command(
     from core.reporting.html import html
     from core.reporting.markdown import markdown
     from db.store import Store
-    from tui.cli.exporting import shown
+    from tui.cli.exporting import STDOUT, shown
     from tui.export_files import writing
     from tui.reporting import report_of
 
-    kind = kind or _KINDS.get(output.suffix.lower())
+    is_shown = output == STDOUT
+    kind = kind or ("markdown" if is_shown else _KINDS.get(output.suffix.lower()))
     if kind is None:
         raise UsageError(
             f"{one_line(str(output), 200)}: no report is known to end so",
@@ -74,14 +75,15 @@ def report_command(
     with Store(settings.study(), reading=True) as store:
         report = report_of(store, chosen(said), names=names, against=_against(against), only=only)
     text = html(report) if kind == "html" else markdown(report)
-    if str(output) == "-":
+    if is_shown:
         shown(sys.stdout, is_json=False).write(text)
     else:
         with writing(output, is_folder=False) as files:
             files.text().write(text)
             files.close()
             files.keep(None)
-    say(f"{len(report.sections):,} sections written to {one_line(str(output), 600)}")
+    where = "stdout" if is_shown else one_line(str(output), 600)
+    say(f"{many(len(report.sections), 'section')} written to {where}")
 
 
 def _against(said: str | None) -> Against | None:

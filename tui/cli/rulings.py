@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.adjudication.case import REASON_WORDS, Filter, Order, Reason, RulingSeen, State
+from core.blinding import pair_called
 from core.records import LessonUse
 from core.text import displayable, many, one_line
 from tui.cli import Settings, as_name, example, say
@@ -53,6 +54,12 @@ def _queue(settings: Settings, lead: str | None) -> Iterator[RulingQueue]:
         need_owner(settings.study(), "only the owner of the study's file may say --as")
     with Store(settings.study()) as store:
         yield RulingQueue(store, lead or login, identity)
+
+
+def _check(queue: RulingQueue, category: str | None, turn: int | None) -> None:
+    from tui.export_choice import check_cases
+
+    check_cases(queue.store, category, turn)
 
 
 def _new_id() -> str:
@@ -118,6 +125,7 @@ def rulings_queue(
     if states:
         wanted = replace(wanted, states=frozenset(map(State, states)))
     with _queue(settings, lead) as queue:
+        _check(queue, category, turn)
         rows = queue.cases(wanted, Order(order), limit=limit, backwards=backwards)
         counts = queue.counts()
     if as_json:
@@ -172,6 +180,7 @@ def rulings_next(
     """Open the next case and show it blind; no other lead gets it for a while."""
     wanted = Filter(frozenset(map(Reason, reasons)), category=category, turn=turn)
     with _queue(settings, lead) as queue:
+        _check(queue, category, turn)
         case = queue.next(wanted, Order(order))
     if case is None:
         say("nothing waits to be ruled on")
@@ -212,6 +221,8 @@ def _show_case(case: Case, as_json: bool) -> None:
         click.echo(f"\n── {_opinion_line(opinion)}")
         if opinion.text:
             click.echo(displayable(opinion.text))
+    if case.is_unmasked:
+        say("you may know its names: what you rule is kept as ruled after unmasking")
     if any(case.draft):
         say(f"kept from before: {displayable(' '.join(case.draft))}")
 
@@ -315,8 +326,9 @@ def rulings_unmask(settings: Settings, key: str, lead: str | None, as_json: bool
     """Show who wrote and who said what in a case you ruled on; nothing is blind after that."""
     with _queue(settings, lead) as queue:
         told = queue.unmask(key)
+        pair = _pair(queue, told.key)
     if as_json:
-        show_json(_unmasked_json(told))
+        show_json(_unmasked_json(told, pair))
         return
     click.echo(f"left: {one_line(told.left, 80)}\nright: {one_line(told.right, 80)}")
     for named in told.opinions:
@@ -329,9 +341,15 @@ def rulings_unmask(settings: Settings, key: str, lead: str | None, as_json: bool
         click.echo(f"lead {one_line(one.name, 60)} ruled{final}: {one.seen}; {why}")
 
 
-def _unmasked_json(told: Unmasked) -> dict[str, Any]:
+def _pair(queue: RulingQueue, case: str) -> str:
+    """The key of a case's pair, which follows from its names: for who has seen these."""
+    return pair_called(queue.store.seed, case.partition("/")[0])
+
+
+def _unmasked_json(told: Unmasked, pair: str) -> dict[str, Any]:
     return {
         "case": told.key,
+        "pair": pair,
         "left": told.left,
         "right": told.right,
         "opinions": [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core.reporting.findings import findings
+from core.reporting.findings import NOTHING_TO_SAY, findings
 from core.stats.results import Estimate, Result
 from core.text import many
 from tui.dashboard.blocks import bars, matrix, table, told
@@ -72,7 +72,10 @@ def _overview(seen: Seen, width: int) -> list[Row]:
     rows += [blank(), head("In short")]
     told_above = {"ranking"}
     others = [one for id, one in seen.numbers.by_id.items() if id not in told_above]
-    for sentence in findings(others, seen.people):
+    sentences = findings(others, seen.people)
+    if seen.waiting and sentences == NOTHING_TO_SAY:
+        sentences = ("Counting …",)
+    for sentence in sentences:
         rows += told(sentence, width, "· ")
     return rows
 
