@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import count
 from random import Random
@@ -94,3 +94,18 @@ def simple_sample(population: int, size: int, seed: str) -> list[int]:
     places = list(range(population))
     chance(seed, "sample", population).shuffle(places)
     return sorted(places[:size])
+
+
+def inclusion_probability(population: int, sizes: Iterable[int]) -> float:
+    """How likely a pair is to be in any of several samples that one shuffle of places decides.
+
+    Args:
+        population: how many places were shuffled.
+        sizes: for each different place that the pair had, the largest sample drawn with it there.
+            One place is an ordinary sample, ``size / population``.
+    """
+    chance = 0.0
+    # The place with the largest sample has the fewest ranks to hide in, and all others share them.
+    for taken, size in enumerate(sorted(sizes, reverse=True)):
+        chance += (1 - chance) * min(size / (population - taken), 1)
+    return chance

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from db.answer_counts import AnswerCounts
 from db.background import BackgroundFeed
+from db.inclusion import probabilities
 
 if TYPE_CHECKING:
     from core.stats.tally import Tally
@@ -154,11 +155,11 @@ class Feed:
     def _new_probabilities(self, connection: sqlite3.Connection) -> bool:
         """Read the queue again when pairs were made, which may change what it says of old ones."""
         queued = connection.execute(
-            "SELECT (SELECT coalesce(max(id), 0) FROM design), coalesce(max(pair_id), 0) FROM queue"
+            "SELECT (SELECT coalesce(max(id), 0) FROM design), count(*) FROM queue"
         ).fetchone()
         if queued == self._queued:
             return False
-        self.tally.set_probabilities(connection.execute("SELECT pair_id, probability FROM queue"))
+        self.tally.set_probabilities(probabilities(connection))
         self._queued = queued
         return True
 

@@ -27,6 +27,7 @@ from core.records import Annotator, Answer, Judge, Question, Record, Setting, Wo
 from db import chain
 from db.copying import back_up
 from db.drawing import settle_disputes
+from db.inclusion import settle_probabilities
 from db.ingest import File
 from db.judging import keep_wording
 from db.merging_clashes import clashes, disagreeing
@@ -138,6 +139,7 @@ class _Merging:
             "WHERE a.repeat = 0 AND a.pair_id = queue.pair_id AND a.state IN ('open', 'done'))"
         )
         settle_disputes(connection)
+        settle_probabilities(connection)
 
     # ── what votes are about ────────────────────────────────────────────────
 

@@ -1,4 +1,4 @@
-"""Making pairs and putting them in the queue, with the probability each was chosen with."""
+"""Making pairs and putting them in the queue, with the probability each was there with."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from core.errors import TiebreakError
 from core.records import Pair
 from core.sampling import simple_sample
+from db.inclusion import settle_probabilities
 from db.texts import TURNS_OF_PAIR
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ class Made:
         population: pairs that could be chosen.
         queued: pairs newly put in the queue.
         already: chosen pairs that were in the queue before.
+        overlap: votes wanted on each.
+        probability: of each pair of the population to be chosen by this.
+        unknown: queued pairs, old and new, of which nobody can work out how likely they were to be
+            in the queue by all draws up to now.
     """
 
     population: int
@@ -32,6 +37,7 @@ class Made:
     already: int
     overlap: int
     probability: float
+    unknown: int = 0
 
 
 def make(
@@ -43,12 +49,14 @@ def make(
 ) -> Made:
     """Pair the answers of each question and queue the pairs for voting.
 
+    Each queued pair, old and new, then has the probability of being in the queue by all draws.
+
     Args:
         against: only pairs with this baseline model; all pairs otherwise.
         sample: this many of them, drawn uniformly without replacement by the study's seed.
         overlap: votes wanted per pair; otherwise what the study's settings say: for its category,
             from all groups together, or for all pairs. A pair that is in the queue already keeps
-            the larger of the two, and so with its probability.
+            the larger of the two.
 
     Raises:
         TiebreakError: if there is nothing to pair, no such model, or too few for the sample.
@@ -98,7 +106,9 @@ def make(
         connection.executemany(
             "INSERT INTO queue (pair_id, design_id, probability, overlap) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (pair_id) DO UPDATE SET overlap = max(overlap, excluded.overlap), "
-            "design_id = iif(excluded.probability > probability, excluded.design_id, design_id), "
+            # What a lead queued by hand has no chance of its own; what is queued whole has 1.
+            "design_id = iif(excluded.probability = 1 AND (SELECT d.method FROM design d "
+            "WHERE d.id = design_id) = 'ruling', excluded.design_id, design_id), "
             "probability = max(probability, excluded.probability)",
             [
                 (pair_id, design, probability, by_category.get(category, wanted))
@@ -106,7 +116,8 @@ def make(
             ],
         )
         queued = connection.execute("SELECT count(*) FROM queue").fetchone()[0] - before
-    return Made(len(rows), queued, len(chosen) - queued, wanted, probability)
+        unknown = settle_probabilities(connection)
+    return Made(len(rows), queued, len(chosen) - queued, wanted, probability, unknown)
 
 
 def _check_model(connection: sqlite3.Connection, model: str | None) -> None:

@@ -139,6 +139,7 @@ def _oracles(id: str, proof: Proof | None, asked: Asked) -> Iterator[Line]:
             "tolerance": held.oracle.tolerance,
         }
         said = f"{many(held.numbers, 'number')}, largest difference {held.largest:.1g}"
+        said += f" (up to {held.oracle.tolerance:.1g})"
         yield Line(id, ORACLE, name, said, KEPT if held.is_kept else BROKEN, numbers)
 
 

@@ -149,7 +149,7 @@ def _summary(view: View, part: _Slice, people: int) -> list[Estimate]:
     else:
         rows = _of_judge(view, labels("ω"), labels("ρ"), part, enough)
     if rows[0].value is not None and rows[0].value >= PASSED:
-        method = "none: the judge passes with the items there are"
+        method = "none: the judge passes with the items there are; no interval: a plan"
         more = Estimate(labels("more items"), 0, n=len(every), unit="count", method=method)
     else:
         more = _needed(labels("more items"), every, epsilon)
@@ -242,7 +242,7 @@ def _needed(labels: dict[str, Label], every: list[Tested], epsilon: float) -> Es
         return Estimate(labels, None, n=len(every), unit="count", reason=reason)
     method = (
         f"per annotator, for half of {len(every)} annotators; {POWER:.0%} power at the bar that "
-        "half have to pass, if items to come are like those so far"
+        "half have to pass, if items to come are like those so far; no interval: a plan"
     )
     return Estimate(labels, at_half, n=len(every), unit="count", method=method)
 

@@ -36,7 +36,8 @@ def _people(view: View, population: str) -> list[Estimate]:
             Estimate(labels("both bad"), None, reason=nothing),
         ]
     mean = cast / items
-    spread = f"mean over items voted on; from {voted.min()} to {voted.max()}"
+    spread = f"mean over items voted on; from {voted.min()} to {voted.max()}; "
+    spread += "no interval: a mean of what there is"
     rows.append(Estimate(labels("votes per item"), mean, n=items, unit="count", method=spread))
     (_, by_pair), pairs = collapsed_pairs(view, (), votes(view, population))
     bad, whole = by_pair[:, BOTH_BAD - 1], by_pair.sum(axis=1)

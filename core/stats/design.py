@@ -37,7 +37,8 @@ def design_of(probability: Floats, voted: Bools, *, is_wanted: bool) -> Design:
     """Weights for what people voted on.
 
     Args:
-        probability: by pair number, with which it came into the queue; 0 where none is known.
+        probability: by pair number, with which it came into the queue; 0 where none is known,
+            below 0 where nobody can work it out.
         voted: which pairs have votes that are looked at.
         is_wanted: whether the lead leaves votes weighed.
     """

@@ -144,10 +144,12 @@ def plan_win_rate(
     """
     _check_points(points)
     variance, lead, z = crowd.score_variance(points), points - 0.5, normal_quantile(level)
+    is_planned = False
     if pairs is None:
         wanted = (z + NormalDist().inv_cdf(power)) ** 2 * variance / lead**2 + z * z / 2
         pairs = _pairs(wanted)
-    else:
+        is_planned = pairs - wanted < 1  # fewer would do, were it not for the least number
+    if not is_planned:
         effective = max(pairs - z * z / 2, 0.0)
         power = _power(lead * math.sqrt(effective / variance) - z) if variance > 0 else 1.0
     return Plan(
@@ -316,10 +318,13 @@ def plan_ranking(
     single, between = _ladder_errors(models, gap, crowd)
     z = normal_quantile(level)
     overlap = single[:-1] + single[1:]
+    is_planned = False
     if questions is None:
         steps = z * overlap + NormalDist().inv_cdf(power) * between
-        questions = _pairs(float((steps.max() / gap) ** 2), least=5)
-    else:
+        wanted = float((steps.max() / gap) ** 2)
+        questions = _pairs(wanted, least=5)
+        is_planned = questions - wanted < 1
+    if not is_planned:
         lead = gap * math.sqrt(questions) - z * overlap
         power = min(map(_power, lead / np.maximum(between, _NO_SPREAD)))
     pairs = _pairs(questions * models * (models - 1) / 2)

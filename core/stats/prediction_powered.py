@@ -172,7 +172,10 @@ def _rows(view: View, judge: str, name: str, model: _Model) -> list[Estimate]:
         return [*rows, Estimate(labels("with verdicts"), None, n=n, reason=reason)]
     method = f"PPI++ over {n} voted and {more} other pairs, λ = {found.tuning:.2f}"
     rows.append(share("with verdicts", found.value, found.error, n + more, method))
-    method = "voted pairs × (error of the votes / error with verdicts)²"
+    method = (
+        "voted pairs × (error of the votes / error with verdicts)²; no interval: it compares the "
+        "intervals above"
+    )
     worth = Estimate(labels("worth in pairs"), found.worth, n=n, unit="count", method=method)
     return [*rows, worth]
 

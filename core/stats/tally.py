@@ -174,7 +174,7 @@ class Tally:
 
     @property
     def pair_probability(self) -> NDArray[np.float64]:
-        """With what probability each pair came into the queue; 0 where none is on record."""
+        """With what probability each pair is in the queue: 0 none on record, below 0 unknown."""
         self._probabilities.grow_to(len(self._pairs))
         return self._probabilities.rows
 
@@ -369,11 +369,11 @@ class Tally:
 
     @property
     def sampled_unequally(self) -> bool:
-        """Whether pairs are on record with different probabilities of coming into the queue."""
+        """Whether pairs are on record with different or unknown chances of being in the queue."""
         if self._unequal is None:
             known = self.pair_probability
-            known = known[known > 0]
-            self._unequal = bool(known.size) and float(known.min()) != float(known.max())
+            known = known[known != 0]
+            self._unequal = bool(known.size) and bool(known.min() != known.max() or known[0] < 0)
         return self._unequal
 
     def items_of_pairs(self, pairs: IntArray) -> tuple[IntArray, IntArray]:

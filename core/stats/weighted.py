@@ -27,11 +27,19 @@ def weights_of(probability: Floats) -> tuple[Floats | None, str]:
     """Weights for voted pairs, or why there can be none.
 
     Args:
-        probability: of each, with which it came into the queue; 0 where none is on record.
+        probability: of each, with which it came into the queue; 0 where none is on record, below
+            0 where nobody can work it out.
 
     Returns:
         Weights, None where all weigh alike; and the reason, empty where there is none.
     """
+    lost = int((probability < 0).sum())
+    if lost:
+        return None, (
+            f"{lost} of the voted pairs came into the queue by draws that cannot be retraced, or "
+            "by hand beside a draw, so that nobody knows with what probability; the numbers are "
+            "about the pairs as they were voted on"
+        )
     known = probability[probability > 0]
     if not known.size or float(known.max()) == float(known.min()):
         return None, ""

@@ -160,3 +160,21 @@ def test_a_plan_says_what_it_rests_on() -> None:
     }
     assert any("3 votes on each pair; 30% of votes" in each for each in said["assumptions"])
     assert any("agree 75% of the time" in each for each in said["assumptions"])
+
+
+@pytest.mark.parametrize("points", [0.8, 0.9, 0.97])
+def test_where_the_least_number_is_more_than_was_needed_the_power_is_that_of_so_many(
+    points: float,
+) -> None:
+    crowd = Crowd(2, 0.25, 0.8)
+    for planned, asked in (
+        (plan_win_rate(points, crowd), plan_win_rate(points, crowd, pairs=10)),
+        (plan_ranking(4, points, crowd), plan_ranking(4, points, crowd, questions=5)),
+    ):
+        if planned.pairs == asked.pairs:
+            assert planned.power == asked.power
+            assert planned.power is not None
+            assert planned.power > 0.81
+        else:
+            assert planned.power == 0.8
+    assert plan_win_rate(0.97, crowd).pairs == 10

@@ -169,6 +169,7 @@ def test_pairs_make_all_against_one_and_a_sample(tiebreak: Any, tmp_path: Path) 
         "already_queued": 0,
         "overlap": 1,
         "probability": pytest.approx(10 / 42),
+        "unknown": 0,
     }
     made = tiebreak("pairs", "make", "--against", "godwit-l", "--json").json
     assert (made["queued"], made["already_queued"]) == (32, 10)

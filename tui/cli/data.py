@@ -104,7 +104,8 @@ def pairs_make(
 ) -> None:
     """Pair the answers of each question and queue the pairs for voting.
 
-    The probability each pair was chosen with is kept, so that a sample can be weighted back.
+    The probability of each pair to be in the queue, over all draws up to now, is kept, so that a
+    sample can be weighted back.
     """
     from db.pairs import make
     from db.store import Store
@@ -119,11 +120,17 @@ def pairs_make(
                 "already_queued": made.already,
                 "overlap": made.overlap,
                 "probability": made.probability,
+                "unknown": made.unknown,
             }
         )
         return
     already = f", {made.already:,} were in it before" if made.already else ""
     say(f"{many(made.queued, 'pair')} of {made.population:,} put in the queue{already}")
+    if made.unknown:
+        say(
+            f"  how likely {many(made.unknown, 'queued pair')} came into the queue by all draws "
+            "cannot be worked out: statistics will not weigh votes, and say so"
+        )
     say(f"  {many(made.overlap, 'vote')} wanted per pair; next: tiebreak annotate")
 
 
