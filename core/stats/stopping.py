@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.stats.log import ORDER
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import MODEL_1, MODEL_2
@@ -245,8 +246,9 @@ def stopping(view: View) -> Result:
         tuple(notes),
         view.assumptions(
             "a win is one point, a tie or both bad half a point for each",
-            "one observation a pair of answers: its first vote, in the order votes were cast; "
-            "further votes on it tell of the same pair, and are not in here",
+            "one observation a pair of answers: its first vote; further votes on it tell of the "
+            "same pair, and are not in here",
+            f"pairs come {ORDER}",
             "pairs come as if drawn at random from those that could come, whatever was voted so "
             "far",
             f"settled: '{THIS_ONE}' errs once in {1 / (1 - view.options.level):.0f} studies for "
