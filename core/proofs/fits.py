@@ -134,6 +134,25 @@ def _krippendorff(study: Study, rows: Rows) -> Compared:
     )
 
 
+def _fleiss_row(rows: Rows) -> float:
+    return rows.value(raters=_HUMAN, measure="Fleiss κ", classes=4)
+
+
+def _fleiss(study: Study, rows: Rows) -> Compared:
+    """Fleiss' κ class by class, each a κ of one class against the rest, then their mean."""
+    items = [[vote.choice for vote in said] for said in reading.by_pair(study).values()]
+    items = [said for said in items if len(said) > 1]
+    votes = sum(map(len, items))
+    found = weight = 0.0
+    for choice in sorted({each for said in items for each in said}):
+        share = sum(said.count(choice) for said in items) / votes
+        apart = sum(said.count(choice) * (1 - said.count(choice) / len(said)) for said in items)
+        spread = share * (1 - share)
+        kappa = 1 - apart / (len(items) * (votes / len(items) - 1) * spread) if spread else 0.0
+        found, weight = found + spread * kappa, weight + spread
+    yield _fleiss_row(rows), found / weight
+
+
 def _shared(study: Study) -> dict[tuple[str, str], tuple[list[int], list[int]]]:
     """What every two annotators said of the pairs that both voted on."""
     found: dict[tuple[str, str], tuple[list[int], list[int]]] = {}
@@ -251,6 +270,7 @@ register(
         (
             Oracle("table of coincidences", _alpha),
             Oracle("krippendorff", _krippendorff, needs="krippendorff"),
+            Oracle("Fleiss' κ class by class", _fleiss),
         ),
     ),
     Proof(
