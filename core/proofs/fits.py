@@ -91,7 +91,8 @@ def _hybrid(study: Study, rows: Rows) -> Compared:
 
     ranks: dict[str, dict[str, float]] = {}
     for row in rows.every(measure="rank"):
-        assert row.value is not None
+        if row.value is None:
+            continue
         ranks.setdefault(str(row.labels["ranking"]), {})[str(row.labels["model"])] = row.value
     people = ranks.pop(_HUMAN, {})
     for name, theirs in ranks.items():
