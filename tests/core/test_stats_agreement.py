@@ -387,3 +387,25 @@ def test_the_same_seed_gives_the_same_numbers_whatever_else_is_computed() -> Non
     other = result_of(tally, "agreement", seed=5)
     assert [row.value for row in other.estimates] == [row.value for row in alone.estimates]
     assert [row.low for row in other.estimates] != [row.low for row in alone.estimates]
+
+
+def test_a_number_in_two_tables_has_one_interval() -> None:
+    rng, rows = np.random.default_rng(4), Rows()
+    for item in range(70):
+        pair = rows.pair(f"q{item}", "a", "b")
+        for annotator in range(4):
+            choice = int(rng.choice(4, p=(0.4, 0.3, 0.1, 0.2))) + 1
+            rows.vote(pair, f"ann{annotator}", choice, left=int(rng.integers(1, 3)))
+    tally = rows.tally()
+    for (one, mine), (two, theirs) in (
+        (("position", {"outcome": "left"}), ("position_lean", {"measure": "left"})),
+        (
+            ("coverage", {"measure": "both bad"}),
+            ("both_bad_use", {"among": "all", "measure": "share"}),
+        ),
+    ):
+        first = find(result_of(tally, one).estimates, rater="human", **mine)
+        second = find(result_of(tally, two).estimates, rater="human", **theirs)
+        assert first.low is not None
+        told = [(each.value, each.low, each.high, each.n, each.k) for each in (first, second)]
+        assert told[0] == told[1], (one, two)
