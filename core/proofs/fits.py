@@ -91,7 +91,8 @@ def _hybrid(study: Study, rows: Rows) -> Compared:
 
     ranks: dict[str, dict[str, float]] = {}
     for row in rows.every(measure="rank"):
-        assert row.value is not None
+        if row.value is None:
+            continue
         ranks.setdefault(str(row.labels["ranking"]), {})[str(row.labels["model"])] = row.value
     people = ranks.pop(_HUMAN, {})
     for name, theirs in ranks.items():
@@ -132,6 +133,25 @@ def _krippendorff(study: Study, rows: Rows) -> Compared:
         _alpha_row(rows),
         float(krippendorff.alpha(table, level_of_measurement="nominal")),
     )
+
+
+def _fleiss_row(rows: Rows) -> float:
+    return rows.value(raters=_HUMAN, measure="Fleiss κ", classes=4)
+
+
+def _fleiss(study: Study, rows: Rows) -> Compared:
+    """Fleiss' κ class by class, each a κ of one class against the rest, then their mean."""
+    items = [[vote.choice for vote in said] for said in reading.by_pair(study).values()]
+    items = [said for said in items if len(said) > 1]
+    votes = sum(map(len, items))
+    found = weight = 0.0
+    for choice in sorted({each for said in items for each in said}):
+        share = sum(said.count(choice) for said in items) / votes
+        apart = sum(said.count(choice) * (1 - said.count(choice) / len(said)) for said in items)
+        spread = share * (1 - share)
+        kappa = 1 - apart / (len(items) * (votes / len(items) - 1) * spread) if spread else 0.0
+        found, weight = found + spread * kappa, weight + spread
+    yield _fleiss_row(rows), found / weight
 
 
 def _shared(study: Study) -> dict[tuple[str, str], tuple[list[int], list[int]]]:
@@ -251,6 +271,7 @@ register(
         (
             Oracle("table of coincidences", _alpha),
             Oracle("krippendorff", _krippendorff, needs="krippendorff"),
+            Oracle("Fleiss' κ class by class", _fleiss),
         ),
     ),
     Proof(

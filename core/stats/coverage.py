@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from core.stats.collapsed import collapsed, collapsed_pairs, said_by, votes
-from core.stats.intervals import clustered_share
+from core.stats.intervals import clustered_wilson
 from core.stats.outcomes import KINDS
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result, count
@@ -41,9 +41,8 @@ def _people(view: View, population: str) -> list[Estimate]:
     rows.append(Estimate(labels("votes per item"), mean, n=items, unit="count", method=spread))
     (_, by_pair), pairs = collapsed_pairs(view, (), votes(view, population))
     bad, whole = by_pair[:, BOTH_BAD - 1], by_pair.sum(axis=1)
-    options = view.options
-    rng = view.rng("coverage", population)
-    share = clustered_share(bad, whole, options.level, options.replicates, rng, pairs)
+    # The very interval that both_bad_use has: it is the same number.
+    share = clustered_wilson(bad, whole, view.options.level, "comparisons", "pairs", pairs)
     if share:
         rows.append(
             Estimate(
@@ -51,10 +50,10 @@ def _people(view: View, population: str) -> list[Estimate]:
                 share.value,
                 share.low,
                 share.high,
-                options.level,
+                view.options.level,
                 n=cast,
                 k=int(pairs @ bad),
-                method=f"{share.method}; clustered by pair",
+                method=share.method,
             )
         )
     return rows

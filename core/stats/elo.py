@@ -1,4 +1,4 @@
-"""Online Elo: ratings that move with each vote, in the order in which votes were cast.
+"""Online Elo: ratings that move with each vote, in the order of the log.
 
 Elo 1978, as Chatbot Arena first used it: the winner takes K × what it was not expected to take.
 """
@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from core.stats.log import ORDER
 from core.stats.options import Elo
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
@@ -164,8 +165,8 @@ def elo(view: View) -> Result:
         view.assumptions(
             f"K = {chosen.k:g}, start {chosen.start:g}, scale {chosen.scale:g}, a tie gives "
             f"{chosen.tie:g} to model_1 and the rest to model_2 (settings elo_…)",
-            "votes count in the order they were cast, a changed vote where it was changed; both "
-            "bad moves nobody",
+            f"votes count {ORDER}; a changed vote counts where it was changed",
+            "both bad moves nobody",
             "no interval: the same votes in another order give other ratings",
         ),
     )

@@ -118,6 +118,12 @@ def _raters(view: View, gold: Reference) -> Iterator[tuple[str, str, Longs]]:
         yield view.tally.annotators[number], ANNOTATOR, _one_each(label)
 
 
+def _says_both_bad(gold: Reference, said: list[tuple[str, str, Longs]]) -> bool:
+    """Whether a ruling, or anybody on an item that was ruled on, says both bad."""
+    bad = BOTH_BAD - 1
+    return bool((gold.label == bad).any() or any(words[:, bad].any() for _, _, words in said))
+
+
 def _leads_own(view: View, item: Longs, annotator: Longs) -> Bools:
     """Which votes are those of a lead on an item that they ruled on themselves."""
     rulings, people = view.tally.rulings, max(len(view.tally.annotators), 1)
@@ -183,10 +189,11 @@ def gold_agreement(view: View) -> Result:
     gold = reference(view)
     estimates: list[Estimate] = []
     if gold.item.size:
+        said = list(_raters(view, gold))
         classes = classes_of(view)
-        if not view.options.merge_both_bad and not (gold.label == BOTH_BAD - 1).any():
+        if not view.options.merge_both_bad and not _says_both_bad(gold, said):
             classes -= 1
-        for name, sort, words in _raters(view, gold):
+        for name, sort, words in said:
             for over in (DRAWN, RULED) if gold.drawn.any() else (RULED,):
                 labels: dict[str, Label] = {"rater": name, "is": sort, "over": over}
                 estimates.append(_estimate(view, labels, words, gold, classes))
@@ -203,6 +210,7 @@ def gold_agreement(view: View) -> Result:
             "drawn: only items that came into the queue by a draw, weighed by 1 / probability: "
             "they stand for all items that could have been drawn (times the pair's own weight "
             "where the queue was unequal); all ruled: as they are",
+            "chance is 1/3, 1/4 where a ruling, or anybody on an item ruled on, says both bad",
             "a lead's own votes on items that they ruled on are left out",
             "(majority): more than half of the votes; (dawid-skene): from "
             f"{GoldRule().threshold:g} on, by fits that know the rulings on other questions only "

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from core.stats.deference import majority_on
 from core.stats.gold_fit import ruled_on
 from core.stats.gold_labels import OPEN
-from core.stats.intervals import normal_quantile, student_quantile, wilson
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.view import View
+from core.stats.weighted import weighted_share
 from core.text import many
 
 Floats = NDArray[np.float64]
@@ -24,14 +24,10 @@ FEWEST = 5
 """Pairs of answers below which a sample shows no spread."""
 
 
-def weighted_share(
+def drawn_share(
     labels: Mapping[str, Label], wrong: Bools, weight: Floats, pair: Longs, level: float
 ) -> Estimate:
-    """Hájek's estimate of a share, with an interval.
-
-    Σ w e / Σ w with w = 1 / probability (Hájek 1971); the variance is that of the linearised
-    residuals, summed by pair. The interval is Wilson's at the effective sample size, which is
-    what the design leaves of n, less what a small number of pairs costs (Korn & Graubard 1998).
+    """Hájek's estimate of a share (1971), by the interval of :mod:`core.stats.weighted`.
 
     Args:
         wrong: by sampled item.
@@ -39,25 +35,18 @@ def weighted_share(
         pair: which items are of one pair of answers.
     """
     n, k = len(wrong), int(wrong.sum())
-    total = float(weight.sum())
-    value = float(weight @ wrong) / total
-    _, cluster = np.unique(pair, return_inverse=True)
-    clusters = int(cluster.max(initial=-1)) + 1
+    # Weights belong to items, clusters are pairs: both are summed up before the share is taken.
+    pairs, cluster = np.unique(pair, return_inverse=True)
+    clusters = len(pairs)
+    whole, part = np.bincount(cluster, weight), np.bincount(cluster, weight * wrong)
     if clusters < FEWEST:
+        value = float(part.sum() / whole.sum())
         few = f"no interval: {many(clusters, 'pair')} in the sample, {FEWEST} are needed"
         return Estimate(labels, value, n=n, k=k, method=few)
-    effective = total**2 / float((np.bincount(cluster, weight) ** 2).sum())
-    if 0 < k < n:
-        residual = np.bincount(cluster, weight * (wrong - value))
-        variance = float(residual @ residual) / total**2 * clusters / (clusters - 1)
-        effective = value * (1 - value) / variance
-    effective *= (normal_quantile(level) / student_quantile(level, clusters - 1)) ** 2
-    low, high = wilson(value * effective, effective, level)
-    method = f"Hájek; Wilson interval at the effective sample size {effective:.0f} "
-    method += f"({many(clusters, 'pair')})"
-    return Estimate(
-        labels, value, min(low, value), max(high, value), level, n=n, k=k, method=method
-    )
+    found = weighted_share(part, whole, np.ones(clusters), level, "pairs", n)
+    assert found is not None
+    method = f"Hájek; {found.method}"
+    return Estimate(labels, found.value, found.low, found.high, level, n=n, k=k, method=method)
 
 
 def _sample(view: View) -> tuple[Longs, Floats, Bools]:
@@ -103,7 +92,7 @@ def gold_error(view: View) -> Result:
             continue
         pair = view.tally.item_pair[items[used]].astype(np.int64)
         weight = 1 / probability[used]
-        estimates.append(weighted_share({"of": name}, wrong[used], weight, pair, level))
+        estimates.append(drawn_share({"of": name}, wrong[used], weight, pair, level))
     return Result(
         "gold_error",
         "How often is the majority wrong?",

@@ -149,6 +149,9 @@ def _ranks(view: View, name: str, people: Mapping[str, float], scale: Scale) -> 
                 method=method,
             )
         )
+    for model, reason in scale.unrated.items():
+        labels = {"ranking": name, "measure": RANK, "model": model}
+        rows.append(Estimate(labels, None, unit="count", reason=reason))
     return rows
 
 
@@ -195,7 +198,8 @@ def hybrid(view: View) -> Result:
         (*correlations, *rows),
         tuple(notes),
         view.assumptions(
-            "rankings by votes and verdicts are those of ranking; models it cannot rate are out",
+            "rankings by votes and verdicts are those of ranking; models it cannot rate stand "
+            "there with the reason, and in no correlation",
             "rank correlations are over the models that both rank; from 4 models on",
             "intervals draw all ratings together, clustered by question; a benchmark's score "
             "moves by its own interval, taken as 95%, and is exact where it has none",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.stats.cells import ABSENT, FAILED
 from core.stats.collapsed import cells as cells_of
 from core.stats.collapsed import collapsed, collapsed_pairs, turns, votes
-from core.stats.intervals import clustered_share, wilson
+from core.stats.intervals import clustered_wilson, wilson
 from core.stats.outcomes import UNDECIDED_CELL
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
@@ -133,9 +133,9 @@ def _human_row(view: View, population: str) -> Estimate:
     labels: dict[str, Label] = {"rater": population, "turn": ALL, "outcome": LEFT_SHARE}
     (_, counts), times = collapsed_pairs(view, (), votes(view, population, sides=True))
     left, right = counts[:, COUNTED_LEFT], counts[:, COUNTED_RIGHT]
-    options = view.options
-    rng = view.rng("position", population)
-    found = clustered_share(left, left + right, options.level, options.replicates, rng, times)
+    # The very interval that position_lean has: it is the same number.
+    level = view.options.level
+    found = clustered_wilson(left, left + right, level, "choices", "pairs", times)
     if found is None:
         prefer = bool(counts[:, :2].any())
         reason = (
@@ -147,7 +147,7 @@ def _human_row(view: View, population: str) -> Estimate:
         found.value,
         found.low,
         found.high,
-        options.level,
+        level,
         n=int(times @ (left + right)),
         k=int(times @ left),
         method=found.method,

@@ -126,8 +126,8 @@ def _signed(view: View, name: str, lean: Longs, times: Longs) -> Estimate:
     return Estimate(
         labels,
         value,
-        min(value, middle - half),
-        max(value, middle + half),
+        max(-1.0, min(value, middle - half)),
+        min(1.0, max(value, middle + half)),
         view.options.level,
         n=n,
         unit="difference",

@@ -7,7 +7,7 @@ two rankings from the same questions are drawn together, and what they share can
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.stats.bradley_terry import Games, influences, ratings, reach
 from core.stats.intervals import Interval
-from core.stats.ranking import in_several_pairs, rated
+from core.stats.ranking import in_several_pairs, rated, why_unrated
 from core.stats.tally import BOTH_BAD, TIE
 from core.stats.view import View
 from core.text import many
@@ -45,6 +45,7 @@ class Scale:
         freedom: degrees of freedom of that covariance.
         errors: standard errors of values that no question stands behind; None if not known.
         reason: why there are no values, in words.
+        unrated: models that were compared and have no value, and why, in words.
     """
 
     values: Mapping[str, float]
@@ -52,6 +53,7 @@ class Scale:
     freedom: int = 0
     errors: Floats | None = None
     reason: str = ""
+    unrated: Mapping[str, str] = field(default_factory=dict)
 
     def only(self, names: Sequence[str]) -> Scale:
         """The same of some models, in the order given."""
@@ -84,21 +86,28 @@ def scale_of_votes(view: View, counts: NDArray[Any], chosen: Bools | None = None
     inside = games.among(present)
     group = rated(reach(inside.table()))
     members = None if group is None else in_several_pairs(inside, group)
+    names = view.tally.models
+    local = [names[model] for model in present.tolist()]
+    unrated = {
+        name: why_unrated(model, inside.table(), group, local)
+        for model, name in enumerate(local)
+        if members is None or model not in members
+    }
     if members is None or not members.size:
-        return Scale({}, reason="its models have no common scale (ranking says why)")
+        reason = "its models have no common scale"
+        return Scale({}, reason=reason, unrated=unrated)
     kept = np.isin(inside.one, members) & np.isin(inside.two, members)
     among = inside.among(members)
     theta = ratings(among.table())
-    names = view.tally.models
     values = {names[int(present[model])]: float(theta[n]) for n, model in enumerate(members)}
     question = pairs[kept, 3]
     questions = len(np.unique(question))
     freedom = questions - (len(members) - 1)
     if freedom < _FEWEST_FREE:
-        return Scale(values)
+        return Scale(values, unrated=unrated)
     pulls = np.zeros((len(view.tally.questions), len(members)))
     np.add.at(pulls, question, influences(among, theta))
-    return Scale(values, pulls * np.sqrt(questions / freedom), freedom)
+    return Scale(values, pulls * np.sqrt(questions / freedom), freedom, unrated=unrated)
 
 
 def draws(scales: Sequence[Scale], replicates: int, rng: np.random.Generator) -> list[Floats]:

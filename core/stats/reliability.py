@@ -1,11 +1,14 @@
 """Whether annotators measure the same thing: agreement corrected for chance.
 
 Krippendorff's α for nominal data (Krippendorff 2011, "Computing Krippendorff's
-Alpha-Reliability") from the counts per item, and the mean of Cohen's κ (Cohen 1960) over pairs
-of annotators.
+Alpha-Reliability") and Fleiss' κ (Fleiss 1971; Fleiss & Cuzick 1979) from the counts per item,
+and the mean of Cohen's κ (Cohen 1960) over pairs of annotators.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,26 +71,85 @@ def alpha(sums: Floats) -> Floats:
     return np.asarray(1 - np.divide(observed, expected, out=undefined, where=expected > 0))
 
 
-def _alpha_estimate(view: View, population: str) -> Estimate:
+def fleiss_features(counts: NDArray[np.int64]) -> Floats:
+    """What Fleiss' κ needs of a cluster: pairable votes by class, items, and Σ x² / m.
+
+    Args:
+        counts: as for :func:`alpha_features`; m are an item's votes, x those of one class.
+
+    Returns:
+        Shape (clusters, 6), summed over the items of a cluster with two votes or more.
+    """
+    votes = counts.sum(axis=2)
+    pairable = np.where((votes >= 2)[:, :, None], counts, 0)
+    squares = (pairable**2).sum(axis=2) / np.maximum(votes, 1)
+    items = (votes >= 2).sum(axis=1)
+    return np.column_stack([pairable.sum(axis=1), items, squares.sum(axis=1)])
+
+
+def fleiss(sums: Floats) -> Floats:
+    """Fleiss' κ = 1 − (N − Σ x²/m) / ((N − k) (1 − Σ p²)), for k items with N votes.
+
+    It is the mean of the classes' κ = 1 − Σ x (m − x)/m / (k (m̄ − 1) p (1 − p)), each weighed by
+    p (1 − p), for items with unequal numbers of votes (Fleiss & Cuzick 1979; Fleiss, Levin & Paik
+    2003, 18.3). With m the same on all items it is the κ of Fleiss 1971.
+
+    Args:
+        sums: features summed over items, shape (..., 6).
+
+    Returns:
+        Shape (...); NaN where all votes are the same.
+    """
+    by_class, items, squares = sums[..., :CHOICES], sums[..., CHOICES], sums[..., CHOICES + 1]
+    votes = by_class.sum(axis=-1)
+    # Whole numbers as long as they can be, so that one class alone is exactly no chance to differ.
+    unlike = votes**2 - (by_class**2).sum(axis=-1)
+    expected = (votes - items) * unlike
+    undefined = np.full_like(expected, np.nan)
+    observed = (votes - squares) * votes**2
+    return np.asarray(1 - np.divide(observed, expected, out=undefined, where=expected > 0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Coefficient:
+    """A coefficient from the counts per item.
+
+    Attributes:
+        features: what it needs of clusters of items; the first four columns are votes by class.
+        value: the coefficient, from their sums.
+        draws: what its resamples are called.
+    """
+
+    name: str
+    features: Callable[[NDArray[np.int64]], Floats]
+    value: Callable[[Floats], Floats]
+    draws: str
+
+
+_ALPHA = _Coefficient("Krippendorff α", alpha_features, alpha, "alpha")
+_FLEISS = _Coefficient("Fleiss κ", fleiss_features, fleiss, "fleiss")
+
+
+def _estimate(view: View, population: str, measure: _Coefficient) -> Estimate:
     classes = 3 if view.options.merge_both_bad else 4
     labels: dict[str, Label] = {
         "raters": population,
-        "measure": "Krippendorff α",
+        "measure": measure.name,
         "classes": classes,
     }
     patterns, weights = _by_pair(view, population)
     if not weights.size:
         return Estimate(labels, None, unit="coefficient", reason="no item has two votes")
-    features = alpha_features(patterns)
+    features = measure.features(patterns)
     sums = weights @ features
-    n = int(sums[:_COINCIDENCES].sum())
-    value = float(alpha(sums))
+    n = int(sums[:CHOICES].sum())
+    value = float(measure.value(sums))
     if np.isnan(value):
         reason = "all votes are the same, so nothing tells agreement from habit"
         return Estimate(labels, None, n=n, unit="coefficient", reason=reason)
     options, pairs = view.options, int(weights.sum())
-    drawn = resampled_sums(features, weights, options.replicates, view.rng("alpha", population))
-    replicates = alpha(drawn)
+    rng = view.rng(measure.draws, population)
+    replicates = measure.value(resampled_sums(features, weights, options.replicates, rng))
     defined = replicates[~np.isnan(replicates)]
     low, high = percentiles(defined, options.level)
     if low == high:
@@ -135,7 +197,7 @@ def _kappa_estimate(view: View, population: str, pairs: KappaPairs) -> Estimate:
 
 def alpha_rows(view: View) -> list[Estimate]:
     """Krippendorff's α of each population."""
-    return [_alpha_estimate(view, population) for population in view.populations]
+    return [_estimate(view, population, _ALPHA) for population in view.populations]
 
 
 @statistic(
@@ -148,10 +210,10 @@ def alpha_rows(view: View) -> list[Estimate]:
     ),
 )
 def reliability(view: View) -> Result:
-    """Krippendorff's α and mean pairwise Cohen's κ, per population of annotators."""
+    """Krippendorff's α, Fleiss' κ and mean pairwise Cohen's κ, per population of annotators."""
     estimates = []
     for population, alpha_row in zip(view.populations, alpha_rows(view), strict=True):
-        estimates.append(alpha_row)
+        estimates += [alpha_row, _estimate(view, population, _FLEISS)]
         estimates.append(_kappa_estimate(view, population, kappa_pairs(view, population)))
     return Result(
         "reliability",
@@ -162,8 +224,10 @@ def reliability(view: View) -> Result:
         (),
         view.assumptions(
             "classes are nominal: any two different choices disagree alike",
-            "α: n counts the votes on items with two or more",
-            "κ: an annotator's last vote on an item counts; n counts shared items over all pairs",
+            "α and Fleiss κ: n counts the votes on items with two or more",
+            "Fleiss κ: who voted does not matter, and items may have unequal numbers of votes",
+            "Cohen κ: an annotator's last vote on an item counts; n counts shared items over all "
+            "pairs",
             "turns are pooled; an item is a pair and a turn",
             "intervals are clustered by pair: the turns of one pair travel together",
         ),

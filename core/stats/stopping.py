@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.stats.log import ORDER
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import MODEL_1, MODEL_2
@@ -163,6 +164,19 @@ def _matches(view: View) -> int:
     return int(np.count_nonzero(np.bincount(one * models + two, minlength=1)))
 
 
+def _with_mean(streams: Streams, ends: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """Ends that hold the mean of each stream as well, crossed ones as they are.
+
+    Where the win rate falls on the way, a sequence may lie above all that was won so far. What is
+    printed, and what settles, is the wider of the two: it is on the safe side.
+    """
+    low, high = ends
+    mean = np.array([each.mean() for each in streams.parts()])
+    crossed = low > high
+    low = np.where(crossed, low, np.minimum(low, mean))
+    return low, np.where(crossed, high, np.maximum(high, mean))
+
+
 def _row(
     view: View, labels: dict[str, Label], values: Floats, ends: tuple[float, float]
 ) -> Estimate:
@@ -175,9 +189,7 @@ def _row(
         )
         return Estimate(labels, None, n=n, reason=reason)
     method = f"hedged betting over {n} pairs"
-    return Estimate(
-        labels, value, min(low, value), max(high, value), view.options.level, n=n, method=method
-    )
+    return Estimate(labels, value, low, high, view.options.level, n=n, method=method)
 
 
 @statistic(
@@ -203,10 +215,10 @@ def stopping(view: View) -> Result:
         start = np.flatnonzero(np.diff(match[order], prepend=-1))
         streams = Streams(points[order], start)
         alpha = 1 - view.options.level
-        low, high = _known(view, streams, alpha)
+        low, high = _with_mean(streams, _known(view, streams, alpha))
         low_all, high_all = low, high
         if matches > 1:
-            low_all, high_all = _known(view, streams, alpha / matches)
+            low_all, high_all = _with_mean(streams, _known(view, streams, alpha / matches))
         parts = streams.parts()
         rows = []
         for place, (values, one) in enumerate(zip(parts, played[order][start], strict=True)):
@@ -234,8 +246,9 @@ def stopping(view: View) -> Result:
         tuple(notes),
         view.assumptions(
             "a win is one point, a tie or both bad half a point for each",
-            "one observation a pair of answers: its first vote, in the order votes were cast; "
-            "further votes on it tell of the same pair, and are not in here",
+            "one observation a pair of answers: its first vote; further votes on it tell of the "
+            "same pair, and are not in here",
+            f"pairs come {ORDER}",
             "pairs come as if drawn at random from those that could come, whatever was voted so "
             "far",
             f"settled: '{THIS_ONE}' errs once in {1 / (1 - view.options.level):.0f} studies for "

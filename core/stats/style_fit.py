@@ -188,22 +188,37 @@ def fit(trials: Trials) -> StyleFit | str:
     """
     lost: set[int] = set()
     before: tuple[int, ...] | None = None
+    endless = _one_sided(trials) or _ENDLESS
     while True:
         trials, group = comparable(trials)
         if not trials.total.sum():
-            return _ENDLESS if before else _ONE_WAY
+            return endless if before else _ONE_WAY
         problem = _Problem(trials.collapsed(), group)
         lost |= set(before or ()) - set(problem.columns)
         if not problem.columns:
-            return _ENDLESS if before else _NOTHING
+            return endless if before else _NOTHING
         try:
             return problem.result(trials, *problem.solve(), tuple(sorted(lost)))
-        except _Endless as endless:
+        except _Endless as found:
             before = problem.columns
-            kept = ~endless.certain
+            kept = ~found.certain
             if trials.kind is not None:
                 kept = np.isin(trials.kind, np.unique(trials.kind)[kept])
             trials = trials.only(kept)
+
+
+def _one_sided(trials: Trials) -> str:
+    """That all choices are for the answer on one side, in words; empty where they are not."""
+    side = trials.x[:, 0]
+    times = np.ones(len(side)) if trials.times is None else trials.times
+    lost = trials.total - trials.won
+    left = float(times @ np.where(side > 0, trials.won, np.where(side < 0, lost, 0)))
+    right = float(times @ np.where(side > 0, lost, np.where(side < 0, trials.won, 0)))
+    total = float(times @ trials.total)
+    for name, found in (("first", left), ("second", right)):
+        if found == total:
+            return f"every choice is for the answer shown {name}, so that no finite number fits"
+    return ""
 
 
 class _Problem:

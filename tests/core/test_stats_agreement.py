@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from sklearn.metrics import cohen_kappa_score
+from statsmodels.stats.inter_rater import fleiss_kappa
 from statsmodels.stats.proportion import proportion_confint
 
 from core.stats import Options, compute
@@ -199,6 +200,73 @@ def test_alpha_equals_krippendorff(seed: int, merge: bool) -> None:
     assert found.low < expected < found.high
 
 
+def fleiss_table(rows: Rows, merge: bool) -> np.ndarray:
+    """Votes by class of each item with two votes or more."""
+    items: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0] * 4)
+    for vote in live_votes(rows):
+        items[vote.pair, vote.turn][2 if merge and vote.choice == 4 else vote.choice - 1] += 1
+    table = np.array(list(items.values()))
+    return table[table.sum(axis=1) >= 2]
+
+
+@pytest.mark.parametrize("merge", [False, True])
+@pytest.mark.parametrize("raters", [2, 5])
+def test_fleiss_equals_statsmodels_where_items_have_as_many_votes(raters: int, merge: bool) -> None:
+    rng, rows = np.random.default_rng(raters), Rows()
+    for item in range(80):
+        pair = rows.pair(f"q{item}", "a", "b")
+        truth = rng.dirichlet([0.6] * 4)
+        for annotator in range(raters):
+            rows.vote(pair, f"ann{annotator}", int(rng.choice(4, p=truth)) + 1)
+    expected = fleiss_kappa(fleiss_table(rows, merge))
+    result = result_of(rows.tally(), "reliability", merge_both_bad=merge)
+    found = find(result.estimates, measure="Fleiss κ", raters="human")
+    assert found.value == pytest.approx(expected, abs=1e-12)
+    assert found.n == 80 * raters
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < expected < found.high
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_fleiss_of_unequal_numbers_of_votes_is_the_mean_over_classes(merge: bool) -> None:
+    """By class, as Fleiss, Levin & Paik write it (18.3), each weighed by p (1 − p)."""
+    rows = random_study(3)
+    table = fleiss_table(rows, merge)
+    votes, items = table.sum(axis=1), len(table)
+    kappas, weights = [], []
+    for x in table.T[: 3 if merge else 4]:
+        p = x.sum() / votes.sum()
+        within = (x * (votes - x) / votes).sum() / (items * (votes.mean() - 1))
+        kappas.append(1 - within / (p * (1 - p)))
+        weights.append(p * (1 - p))
+    result = result_of(rows.tally(), "reliability", merge_both_bad=merge)
+    found = find(result.estimates, measure="Fleiss κ", raters="human")
+    assert found.value == pytest.approx(np.average(kappas, weights=weights), abs=1e-12)
+    assert len(set(votes.tolist())) > 1
+
+
+def test_the_interval_of_fleiss_is_that_of_a_bootstrap_of_pairs() -> None:
+    rows = Rows()
+    rng = np.random.default_rng(11)
+    for item in range(100):
+        pair, truth = rows.pair(f"q{item}", "a", "b"), rng.dirichlet([0.6] * 4)
+        for turn in (1, 2):
+            for annotator in range(3):
+                rows.vote(pair, f"ann{annotator}", int(rng.choice(4, p=truth)) + 1, turn)
+    found = find(result_of(rows.tally(), "reliability").estimates, measure="Fleiss κ")
+    assert found.low is not None
+    assert found.high is not None
+    by_pair = fleiss_table(rows, False).reshape(100, 2, 4)
+    replicates = [
+        fleiss_kappa(by_pair[rng.integers(0, 100, 100)].reshape(-1, 4)) for _ in range(2000)
+    ]
+    low, high = np.quantile(replicates, [0.025, 0.975])
+    width = high - low
+    assert found.low == pytest.approx(low, abs=0.12 * width)
+    assert found.high == pytest.approx(high, abs=0.12 * width)
+
+
 def test_kappas_equal_scikit_learn_and_their_mean_is_plain() -> None:
     rows = random_study(5)
     matrix, names = reliability_matrix(rows), list(rows.annotators)
@@ -319,3 +387,25 @@ def test_the_same_seed_gives_the_same_numbers_whatever_else_is_computed() -> Non
     other = result_of(tally, "agreement", seed=5)
     assert [row.value for row in other.estimates] == [row.value for row in alone.estimates]
     assert [row.low for row in other.estimates] != [row.low for row in alone.estimates]
+
+
+def test_a_number_in_two_tables_has_one_interval() -> None:
+    rng, rows = np.random.default_rng(4), Rows()
+    for item in range(70):
+        pair = rows.pair(f"q{item}", "a", "b")
+        for annotator in range(4):
+            choice = int(rng.choice(4, p=(0.4, 0.3, 0.1, 0.2))) + 1
+            rows.vote(pair, f"ann{annotator}", choice, left=int(rng.integers(1, 3)))
+    tally = rows.tally()
+    for (one, mine), (two, theirs) in (
+        (("position", {"outcome": "left"}), ("position_lean", {"measure": "left"})),
+        (
+            ("coverage", {"measure": "both bad"}),
+            ("both_bad_use", {"among": "all", "measure": "share"}),
+        ),
+    ):
+        first = find(result_of(tally, one).estimates, rater="human", **mine)
+        second = find(result_of(tally, two).estimates, rater="human", **theirs)
+        assert first.low is not None
+        told = [(each.value, each.low, each.high, each.n, each.k) for each in (first, second)]
+        assert told[0] == told[1], (one, two)

@@ -290,3 +290,20 @@ def test_only_rulings_on_cases_that_were_not_drawn_are_said_to_be_left_out() -> 
     result = result_of(tally, "gold_error")
     assert find(result.estimates, of="all items").n == 1
     assert result.notes[0] == "1 ruling on cases that were not drawn left out"
+
+
+def test_chance_counts_both_bad_where_anybody_says_it() -> None:
+    """No ruling says both bad, but a vote on one of the items does."""
+    rows = Rows()
+    for item in range(12):
+        pair = rows.pair(f"q{item}", "a", "b")
+        rows.vote(pair, "ann", 4 if item == 3 else 1)
+        rows.vote(pair, "bob", 1)
+    rows.vote(rows.pair("elsewhere", "a", "b"), "lea", 3)
+    rulings = [(number, 3, BLIND, 1, None, 0) for number in range(1, 13)]
+    found = result_of(ruled(rows.tally(), *rulings), "gold_agreement").estimates
+    assert {each.chance for each in found if each.value is not None} == {1 / 4}
+    plain = rows.tally()
+    plain.add_votes([(26, 4, 1, 1, 1, 0, 7)])
+    found = result_of(ruled(plain, *rulings), "gold_agreement").estimates
+    assert {each.chance for each in found if each.value is not None} == {1 / 3}

@@ -122,6 +122,20 @@ def test_with_few_models_the_reason_is_in_words() -> None:
     assert "same value" in found
 
 
+def test_a_model_that_cannot_be_ranked_is_named_with_its_reason() -> None:
+    rows, rng = Rows(), np.random.default_rng(3)
+    for question in range(40):
+        rows.vote(rows.pair(f"q{question}", "a", "b"), "ann", 1)
+        rows.vote(rows.pair(f"q{question}", "a", "c"), "ann", 1)
+        rows.vote(rows.pair(f"q{question}", "b", "c"), "ann", int(rng.integers(1, 3)))
+    tally = rows.tally()
+    found = result_of(tally, "hybrid").estimates
+    best = find(found, measure="rank", model="a")
+    assert best.value is None
+    assert best.reason == find(result_of(tally, "ranking").estimates, model="a").reason
+    assert {find(found, measure="rank", model=each).value for each in "bc"} == {1, 2}
+
+
 def test_few_questions_give_a_number_without_an_interval() -> None:
     rows = Rows()
     for question in range(2):

@@ -412,6 +412,31 @@ def test_a_win_rate_that_drifts_is_told() -> None:
     assert "no one win rate fits" in row.reason
 
 
+@pytest.mark.parametrize("votes", [20, 24])
+def test_settled_says_what_the_printed_interval_says(votes: int) -> None:
+    """Ten wins, then losses: the sequence lies above all that was won, the interval does not."""
+    rows = Rows()
+    for number in range(votes):
+        rows.vote(rows.pair(f"q{number}", "a", "b"), "ann", 1 if number < 10 else 2)
+    (row,) = result_of(rows.tally(), "stopping").estimates
+    assert row.low is not None
+    assert row.high is not None
+    assert row.low <= min(0.5, row.value)
+    assert row.high > 0.8
+    assert row.labels["settled"] == "not yet"
+
+
+@pytest.mark.parametrize("id", ["elo", "stopping"])
+def test_an_order_of_votes_is_called_what_it_is(id: str) -> None:
+    """Imported votes may carry times, by which nothing here goes."""
+    rows = Rows()
+    rows.vote(rows.pair("q", "a", "b"), "ann", 1)
+    told = " ".join(result_of(rows.tally(), id).assumptions)
+    assert "imported and merged ones as they came in" in told
+    assert "order they were cast" not in told
+    assert "order votes were cast" not in told
+
+
 def test_all_twos_at_once_are_harder_to_settle_than_one() -> None:
     def settled(models: int) -> Counter[str]:
         rows, rng = Rows(), np.random.default_rng(7)

@@ -301,3 +301,19 @@ def test_next_to_nothing_is_said_in_words(votes: int) -> None:
     style = result_of(rows.tally(), "style").estimates
     reasons = {row.reason for row in style if row.labels["effect"] == "length"}
     assert reasons == ({"the texts of the answers are not in the study"} if votes else set())
+
+
+@pytest.mark.parametrize(("side", "name"), [(1, "first"), (2, "second")])
+def test_a_judge_that_always_takes_one_side_leans_no_further_than_all(side: int, name: str) -> None:
+    rows = Rows()
+    for number in range(60):
+        pair = rows.pair(f"q{number}", "a", "b")
+        for left in (1, 2):
+            rows.verdict(pair, "j", left if side == 1 else 3 - left, left=left)
+    found = result_of(rows.tally(), "position_lean").estimates
+    signed = find(found, rater="j", measure="first − second")
+    assert signed.value == (1 if side == 1 else -1)
+    assert -1 <= signed.low < signed.high <= 1
+    odds = find(found, rater="j", measure="log-odds")
+    assert odds.value is None
+    assert f"every choice is for the answer shown {name}" in odds.reason

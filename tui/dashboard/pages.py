@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core.reporting.findings import NOTHING_TO_SAY, findings
+from core.stats.added import DIFFERENCE
+from core.stats.added import PEOPLE as EACH_OTHER
 from core.stats.results import Estimate, Result
 from core.text import many
 from tui.dashboard.blocks import bars, matrix, table, told
@@ -104,23 +106,36 @@ def _agreements(seen: Seen, width: int, setups: Sequence[str] = ("S1", "S2")) ->
         if key[1] in setups:
             groups.setdefault(key, []).append(each)
     rows: list[Row] = []
+    over_people = _over_people(seen)
     for (turn, setup), group in groups.items():
-        ceiling = next((each for each in group if _pair(each) == (seen.people, seen.people)), None)
         cells = [(*_pair(each), each) for each in group]
         on = f"turn {turn}" if turn.isdigit() and turn != "0" else "whole conversations"
         what = "all outcomes" if setup == "S1" else "where both prefer a model"
 
-        def word(each: Estimate, ceiling: Estimate | None = ceiling) -> str:
-            return agreement_word(each, ceiling)
+        def word(each: Estimate, turn: str = turn, setup: str = setup) -> str:
+            return agreement_word(each, over_people.get((turn, setup, *_pair(each))))
 
         rows += matrix(f"Agreement, {on}, {setup}: {what}", result, cells, width, word)
         rows.append(blank())
     if rows:
         rows += told(
-            "words: beside people among themselves, or chance; = where the 95% intervals overlap",
+            "words: beside people among themselves on the same items (added: 'each other'), or "
+            "chance; = where the 95% interval of the difference holds 0",
             width,
         )
     return rows or [head(result.title), quiet("nothing to show yet")]
+
+
+def _over_people(seen: Seen) -> dict[tuple[str, str, str, str], Estimate]:
+    """What each judge's agreement is less people's own: by turn, setup and both raters."""
+    result = seen.numbers.get("added")
+    rows = () if result is None else result.estimates
+    return {
+        (str(each.labels["turn"]), str(each.labels["setup"]), rater, seen.people): each
+        for each in rows
+        if each.labels.get("against") == EACH_OTHER and each.labels["measure"] == DIFFERENCE
+        for rater in [str(each.labels["rater"])]
+    }
 
 
 def _pair(each: Estimate) -> tuple[str, str]:
@@ -230,7 +245,12 @@ def _tables(seen: Seen, ids: Sequence[str], width: int) -> list[Row]:
 
 
 PAGES: tuple[Page, ...] = (
-    Page("overview", "Overview", ("ranking", "agreement", "position_lean", "failures"), _overview),
+    Page(
+        "overview",
+        "Overview",
+        ("ranking", "agreement", "added", "position_lean", "failures"),
+        _overview,
+    ),
     Page("agreement", "Agreement", ("agreement", "added", "reliability"), _agreement),
     Page("ranking", "Ranking", ("ranking", "win_rate"), _ranking),
     Page("bias", "Bias", ("position_lean", "style", "self_enhancement", "audits"), _bias),

@@ -20,12 +20,13 @@ def kappa_word(each: Estimate) -> str:
     return next((word for least, word in _KAPPA if each.value >= least), "poor")
 
 
-def agreement_word(each: Estimate, ceiling: Estimate | None) -> str:
+def agreement_word(each: Estimate, over_people: Estimate | None) -> str:
     """Where an agreement lies between chance and what people reach among themselves.
 
     Args:
-        ceiling: people among themselves, on the same turn and in the same setup. Where the two
-            intervals overlap they are called equal: nobody can tell them apart.
+        over_people: what it is less that of people among themselves, on the same items; None
+            where nobody worked that out. Intervals of the two may overlap although their
+            difference is clear, so that nothing is said about people without it.
     """
     assert each.value is not None
     low = each.value if each.low is None else each.low
@@ -34,8 +35,8 @@ def agreement_word(each: Estimate, ceiling: Estimate | None) -> str:
         return "< chance"
     if each.chance is not None and low <= each.chance:
         return "= chance"
-    if ceiling is None or ceiling is each or ceiling.low is None or ceiling.high is None:
+    if over_people is None or over_people.low is None or over_people.high is None:
         return "> chance"
-    if low > ceiling.high:
+    if over_people.low > 0:
         return "> people"
-    return "< people" if high < ceiling.low else "= people"
+    return "< people" if over_people.high < 0 else "= people"
