@@ -197,7 +197,10 @@ def opens_the_list(seat: Terminal) -> None:
     seat.send(F6)
     seat.shows("listed by")
     seat.send("\r")
-    seat.shows("Blind: no names")
+    # Whoever was killed amid a reason is told of that in place of the first.
+    seat.until(
+        lambda: "Blind: no names" in seat.text() or "The reason that you began" in seat.text()
+    )
 
 
 def chooses(seat: Terminal, key: str) -> None:

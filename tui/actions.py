@@ -650,7 +650,6 @@ RULING: Sequence[Action] = (
         CASE,
         "unmask",
     ),
-    replace(_FINAL, label=""),
     *_FROM_A_CASE,
 )
 

@@ -63,7 +63,7 @@ LAYOUTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "rule.more_votes": ("4",),
         "rule.unmask": ("5",),
         "rule.teach": ("5",),
-        "rule.final": ("8",),
+        "rule.final": ("4",),
         "teach.practice": ("1",),
         "teach.check": ("2",),
         "confirm.yes": ("e",),

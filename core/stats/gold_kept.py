@@ -276,7 +276,7 @@ def _key(view: View) -> tuple[Hashable, ...]:
 
 
 def _gold_line(view: View) -> Line[Gold]:
-    return line_of(view, ("gold", *_key(view)), Gold.made)
+    return line_of(view, _key(view), "gold", Gold.made)
 
 
 def gold_of(view: View) -> Gold:
@@ -295,7 +295,7 @@ def _judged_line(view: View, judge: int) -> Line[Judged]:
     make = partial(Judged.made, judge=judge)
     if not view.follows(judge):
         return view.once(("line", judge), lambda: Line(make))
-    return line_of(view, ("judged", judge, *_key(view)), make)
+    return line_of(view, _key(view), judge, make)
 
 
 def judged_by(view: View, judge: int) -> Judged:

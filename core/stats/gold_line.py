@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from core.stats.tally import Tally
 from core.stats.view import View
 
-_KEPT: Final = 12
+_KEPT: Final = 4
 """What is kept at once; what nobody asked for longest makes room."""
 
 STEPPED: Final = 1000
@@ -97,25 +97,32 @@ class LineWork(Generic[S]):
         return self._line.go_on(self._view)
 
 
-def line_of(view: View, key: Hashable, make: Callable[[View], Making[S]]) -> Line[S]:
-    """The line of a tally with a key; a new one if there is none.
+def line_of(
+    view: View, about: Hashable, name: Hashable, make: Callable[[View], Making[S]]
+) -> Line[S]:
+    """The line of a tally with a name; a new one if there is none.
 
     Where the view chooses votes one by one there is nothing to follow: its lines are its own.
+
+    Args:
+        about: which items and votes it rests on. Room is made by dropping all lines of one of
+            these: they rest on each other, so that to drop one would have the rest made anew.
     """
     if not view.follows_votes:
-        return view.once(("line", key), lambda: Line(make))
+        return view.once(("line", name), lambda: Line(make))
     lines = _lines(view.tally)
-    found: Line[S] = lines.setdefault(key, Line(make))
-    lines.move_to_end(key)
+    mine = lines.setdefault(about, {})
+    lines.move_to_end(about)
     if len(lines) > _KEPT:
         lines.popitem(last=False)
+    found: Line[S] = mine.setdefault(name, Line(make))
     return found
 
 
-def _lines(tally: Tally) -> OrderedDict[Hashable, Line[Any]]:
+def _lines(tally: Tally) -> OrderedDict[Hashable, dict[Hashable, Line[Any]]]:
     lines = tally.memo.get(("lines",))
     if lines is None:
         lines = OrderedDict()
         tally.memo.keep(("lines",), lines)
-    found: OrderedDict[Hashable, Line[Any]] = lines
+    found: OrderedDict[Hashable, dict[Hashable, Line[Any]]] = lines
     return found

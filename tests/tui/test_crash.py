@@ -95,7 +95,7 @@ import tui.cli
 
 atexit.register(print, " and taken down", end="")
 
-def run(arguments):
+def run(arguments, is_alone=False):
     for word in arguments:
         threading.Thread(target=time.sleep, args=(float(word),), daemon={daemon}).start()
     print("done", end="")
