@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core.stats import Options, Tally, compute
 from core.stats.dawid_skene import Ballots, Problem, Rules, climbing, finished, fit
 from core.stats.dawid_skene_kept import Changed, Kept
-from core.stats.gold_kept import gold_of, gold_work
+from core.stats.gold_kept import Gold, gold_of, gold_work
 from core.stats.registry import finished as made
 from core.stats.registry import registered
 from core.stats.view import View
@@ -191,3 +191,21 @@ def test_what_is_stepped_in_stays_near_the_full_fit_until_one_is_due() -> None:
     for one, other in zip(stepped.estimates, full.estimates, strict=True):
         if one.unit != "count":
             assert one.value == pytest.approx(other.value, abs=1e-3), one.labels
+
+
+def test_however_many_judges_there_are_the_votes_are_fitted_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = Rows()
+    for number in range(12):
+        pair = rows.pair(f"q{number}", "a", "b")
+        for name in ("ann", "bob"):
+            rows.vote(pair, name, 1 + number % 4, left=1)
+        for judge in range(30):
+            rows.verdict(pair, f"judge {judge}", 1 + (number + judge) % 4, left=1)
+    fits = []
+    make = Gold.made
+    monkeypatch.setattr(Gold, "made", staticmethod(lambda view: fits.append(view) or make(view)))
+    (found,) = compute(rows.tally(), Options(), {"confusion"})
+    assert {row.labels["rater"] for row in found.estimates} >= {f"judge {n}" for n in range(30)}
+    assert len(fits) == 1
