@@ -216,7 +216,7 @@ def rules(seat: Terminal, key: str, reason: str) -> None:
     seat.shows(reason)
     seat.send(ESCAPE)
     assert is_other, "two in a row are to be told apart"
-    seat.until(lambda: f"✓ Ruled: {WORDS[key]}." in seat.text() and "Why" not in seat.text())
+    seat.until(lambda: f"✓ Ruled: {WORDS[key]}." in seat.text() and "Why “" not in seat.text())
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,8 +181,8 @@ class RulingScreen(OpinionScreen, ModalScreen[None]):
         put(self.query_one("#status", Static), one_line("  │  ".join(parts), self.size.width - 2))
 
     def listed(self) -> None:
-        """The list is another: the counts above may be."""
-        if self._begun:
+        """The list is another: the counts above may be, unless the screen is being taken down."""
+        if self._begun and self.query("#status"):
             self._show_status()
 
     def _show_finished(self) -> None:
