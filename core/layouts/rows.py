@@ -145,6 +145,7 @@ class Layout:
         folder: whether it is several files in a folder.
         binary: whether its one file is no text.
         texts: whether rows need their texts.
+        replies: whether verdicts need their raw replies.
         labelled: whether rows without a label have no place in it.
         ties, both_bad: what may become of them; empty where they have their own label.
         is_split: whether questions are split into two files.
@@ -159,6 +160,7 @@ class Layout:
     folder: bool = False
     binary: bool = False
     texts: bool = False
+    replies: bool = False
     labelled: bool = False
     ties: tuple[str, ...] = ()
     both_bad: tuple[str, ...] = ()
