@@ -256,7 +256,11 @@ def _share(*parts: object) -> float:
 
 
 def about(row: Row) -> dict[str, Any]:
-    """What every row of every layout says of where it comes from."""
+    """What every row to train on says of where it comes from.
+
+    Nothing is called ``label``: TRL's unpaired preferences and Hugging Face's collators have a
+    column of that name, of another meaning, and take this one for it.
+    """
     item = row.item
     return {
         "question": item.pair.question,
@@ -264,6 +268,6 @@ def about(row: Row) -> dict[str, Any]:
         "turn": item.turn,
         "model_1": item.pair.model_1,
         "model_2": item.pair.model_2,
-        "label": row.gold.label,
+        "gold": row.gold.label,
         "decided_by": row.gold.decided_by,
     }
