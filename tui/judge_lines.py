@@ -333,7 +333,8 @@ def verdict_text(
         shown += [one_line(_call_line(call), max(width, 40)) for call in calls]
     for title, text in (("Reasoning", verdict.reasoning), ("Raw reply", verdict.raw)):
         if text is not None:
-            shown += ["", f"── {title} ".ljust(min(width, 60), "─"), "", text]
+            words = text if text.strip() else f"(nothing: {many(len(text), 'character')})"
+            shown += ["", f"── {title} ".ljust(min(width, 60), "─"), "", words]
     if verdict.raw is None:
         shown += ["", "There is no reply to show."]
     return "\n".join(shown)

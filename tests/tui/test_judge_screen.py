@@ -18,7 +18,10 @@ from core.times import stamp
 from db.judge_control import JudgeControl
 from db.ruling_queue import RulingQueue
 from db.store import Store
+from judges.models import new_judge
 from tests.adjudicating import disputed_study, disputes
+from tests.judges.serving import serving
+from tests.judges.stub_server import FINE, Request, Scripted, failure
 from tests.studies import make_study, rows
 from tests.terminal import ROOT
 from tests.tui.test_cli import Done
@@ -325,8 +328,7 @@ async def test_judges_begin_in_the_background_and_end_with_the_app(tmp_path: Pat
         assert isinstance(screen, JudgesScreen)
         work = screen._background
         assert work is not None
-        await until(pilot, "100%")
-        assert "40" in painted(pilot)
+        await until(pilot, "40 with a choice")
         await pilot.press("b", "y")
         for _ in range(400):
             await pilot.pause(0.02)
@@ -342,6 +344,34 @@ async def test_judges_begin_in_the_background_and_end_with_the_app(tmp_path: Pat
     with Store(study) as store:
         assert store.reading.counts()["verdicts"] == 40
         assert store.verify() == []
+
+
+async def test_what_judges_in_the_background_meet_is_said(tmp_path: Path) -> None:
+    """Their process has no terminal, and what holds them up stands in no table."""
+    study = make_study(tmp_path / "study.db", questions=20)
+
+    def answer(request: Request) -> Scripted:
+        return FINE if "/v1/" in request.path else failure(401, {"error": "Unauthorized"})
+
+    with serving(answer) as stub:
+        strict = stub.url.removesuffix("v1") + "strict"
+        with Store(study) as store:
+            store.judging.add(new_judge("two", "openai", "m", endpoint=stub.url))
+            store.endpoints.add("two", strict)
+        app = TiebreakApp(study, Who("lea", "local:lea", is_lead=True), first="judges")
+        async with app.run_test(size=(240, 40)) as pilot:
+            await until(pilot, "two")
+            await pilot.press("b", "y")
+            for _ in range(1000):
+                await pilot.pause(0.02)
+                if strict in said(pilot):
+                    break
+            words = f"two: {strict} gets no more calls: {strict} refuses the key"
+            assert said(pilot).startswith(words)
+            work = app.screen._background  # type: ignore[attr-defined]
+            assert work.is_alive()
+        work.join(10)
+        app.store.close()
 
 
 # ── who gets there ──────────────────────────────────────────────────────────
