@@ -52,7 +52,10 @@ def one_vote() -> Rows:
     ("id", "reason"),
     [
         ("ppi", "1 of its pairs have votes and a verdict; 10 are needed"),
-        ("alt_test", "0 of 1 annotators share items with another and with the judge; 3 are needed"),
+        (
+            "alt_test",
+            "items shared with another and with the judge: 0 of 1 annotator; 3 are needed",
+        ),
         ("ranking_ties", "it never lost a point"),
     ],
 )
