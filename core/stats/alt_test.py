@@ -136,7 +136,7 @@ def _summary(view: View, part: _Slice, people: int) -> list[Estimate]:
     enough = [each for each in every if each.n >= FEWEST_ITEMS]
     if len(every) < FEWEST_ANNOTATORS:
         reason = (
-            "items shared with another and with the judge: "
+            "items shared with another and the judge: "
             f"{len(every)} of {many(people, 'annotator')}; "
             f"{FEWEST_ANNOTATORS} are needed"
         )

@@ -175,7 +175,7 @@ def rulings_queue(
 
     for row in rows:
         reasons_said = ", ".join(row.reasons)
-        spread = "–".join(map(str, row.spread)) or "none"
+        spread = "·" if row.is_blank else "–".join(map(str, row.spread)) or "none"
         place = one_line(f"{row.question}, turn {row.turn}", 28)
         effect = f"± {elo(row.effect)} Elo"
         click.echo(f"{row.key}  {place:28}  {spread:8}{effect:>13}  {row.state:10}  {reasons_said}")
@@ -189,9 +189,9 @@ def _row_json(row: Row) -> dict[str, Any]:
         "turn": row.turn,
         "reasons": list(row.reasons),
         "state": row.state,
-        "spread": list(row.spread),
-        "effect": row.effect,
-        "agreement_effect": row.agreement_effect,
+        "spread": None if row.is_blank else list(row.spread),
+        "effect": None if row.is_blank else row.effect,
+        "agreement_effect": None if row.is_blank else row.agreement_effect,
         "probability": row.probability,
         "rulings": row.rulings,
     }
