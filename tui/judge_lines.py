@@ -313,6 +313,8 @@ def _listed_line(listed: Listed, now: datetime, widest: int, with_kind: bool) ->
         cells.append(f"repeat {listed.repeat}")
     if listed.pairs > 1:
         cells.append(many(listed.pairs, "pair"))
+    if listed.said is None:
+        return _GAP.join([*cells, "·"])
     why = _without_kind(listed.said, listed.kind)
     if with_kind and why == listed.said:
         cells.append(_cell(listed.kind, 16, is_number=False))

@@ -16,8 +16,9 @@ from core.adjudication.case import RulingSeen
 from core.records import Judge, Pair, Role, RulingStage, Verdict, VerdictStatus
 from core.times import stamp
 from db.judge_control import JudgeControl
+from db.judge_lists import last_verdicts
 from db.ruling_queue import RulingQueue
-from db.store import Store
+from db.store import Store, local_identity
 from judges.models import new_judge
 from tests.adjudicating import disputed_study, disputes
 from tests.judges.serving import serving
@@ -98,6 +99,13 @@ def unmasked(path: Path) -> list[tuple[str, str, int]]:
     return [(name, question, turn) for name, question, turn in found]
 
 
+def outcomes(path: Path, hidden_from: str | None) -> list[str | None]:
+    """What the verdicts of one judge came to, as far as they are told."""
+    with Store(path) as store:
+        found = last_verdicts(store, "strict", "ok", 9, hidden_from=hidden_from)
+    return [one.said for one in found]
+
+
 async def test_a_judges_reply_that_was_read_is_no_unnamed_opinion_any_more(
     tmp_path: Path,
 ) -> None:
@@ -107,12 +115,19 @@ async def test_a_judges_reply_that_was_read_is_no_unnamed_opinion_any_more(
         await until(pilot, "strict")
         await pilot.press("enter", "enter")
         assert isinstance(app.screen, VerdictsScreen)
-        assert "counts as unmasked for you" in painted(pilot)
+        assert "counts its pair as unmasked" in painted(pilot)
+        assert outcomes(path, "lea") == [None] * 3
         assert unmasked(path) == []
         await pilot.press("enter")
         assert isinstance(app.screen, Reader)
         ((who, question, _),) = unmasked(path)
         assert who == "lea"
+        assert outcomes(path, None).count(None) == 0
+        assert outcomes(path, "lea").count(None) == 2
+        await pilot.press("escape")
+        assert isinstance(app.screen, VerdictsScreen)
+        lines = [line.rstrip() for line in painted(pilot).splitlines() if "order" in line]
+        assert [line.endswith("·") for line in lines].count(True) == 2
     app.store.close()
     with Store(path) as store:
         queue = RulingQueue(store, "lea")
@@ -482,6 +497,23 @@ def test_failures_and_one_of_them(tiebreak: Any) -> None:
     assert whole["pair"]["model_1"] == "ant"
     assert "ant" not in shown.split()
     assert tiebreak("judge", "show", "nothing").code == 1
+
+
+def test_a_verdict_that_a_lead_reads_by_command_counts_as_unmasked(
+    tiebreak: Any, study: Path
+) -> None:
+    with Store(study) as store:
+        key = last_verdicts(store, "local", None, 1)[0].id
+        name, _ = local_identity()
+    shown = tiebreak("judge", "show", key)
+    assert "unmasked" not in shown.err
+    assert unmasked(study) == []
+    with Store(study) as store:
+        store.annotator(name, role=Role.LEAD)
+    shown = tiebreak("judge", "show", key)
+    assert f"counts as unmasked for {name}" in shown.err
+    ((who, _, turn),) = unmasked(study)
+    assert (who, turn) == (name, 1)
 
 
 def test_a_raw_reply_is_inert_on_a_terminal_and_verbatim_as_json(tmp_path: Path) -> None:
