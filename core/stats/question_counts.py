@@ -8,6 +8,7 @@ products of that pair's couple with the couples of its own question, and no othe
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -170,11 +171,9 @@ class Blocks:
         there = [(each[0] != 0).any(axis=1) | (each[1] != 0).any(axis=1) for each in (x, y)]
         cells = (rows[:, None] & there[1]) | (there[0][:, None] & columns)
         i, j = np.nonzero(np.triu(cells) if self.half else cells)
-        before, after = (
-            x[when][i][:, :, None] * y[when][j][:, None, :] for when in (0, 1)
-        )
+        before, after = (x[when][i][:, :, None] * y[when][j][:, None, :] for when in (0, 1))
         keys = couples[i] << _SHIFT | couples[j]
-        self._add(keys, (after - before).reshape(len(i), -1).T)
+        self._add(keys, (after - before).reshape(len(i), len(self._values)).T)
 
     def add_products(self, products: csr_array) -> None:
         """Add products by couple × number."""
@@ -230,10 +229,8 @@ class QuestionCounts:
     ) -> None:
         self._index = index
         ends = np.cumsum((0, *wide)).tolist()
-        self._groups = [slice(*each) for each in zip(ends[:-1], ends[1:], strict=True)]
-        self.blocks = {
-            (x, y): Blocks((wide[x], wide[y]), half=x == y) for x, y in products
-        }
+        self._groups = [slice(*each) for each in pairwise(ends)]
+        self.blocks = {(x, y): Blocks((wide[x], wide[y]), half=x == y) for x, y in products}
         self._counts = Growing(np.int32, ends[-1])
         self._totals = Growing(np.int64, ends[-1])
         self._pairs = Growing(np.int64, len(wide))
@@ -249,8 +246,7 @@ class QuestionCounts:
         if not len(pairs):
             return
         self._counts.grow_to(len(self._index))
-        question = self._index.question[pairs]
-        questions = np.unique(question).astype(np.int64)
+        questions = np.unique(self._index.question[pairs]).astype(np.int64)
         touched = self._index.of_all(questions)
         before = self._counts.rows[touched].astype(np.float64)
         self._counts.rows[pairs] = counts
@@ -303,7 +299,9 @@ class QuestionCounts:
         for each, counts in zip(told, (before, after), strict=True):
             np.add.at(each, place, counts)
         for (one, two), blocks in self.blocks.items():
-            x, y = ((told[0, :, at], told[1, :, at]) for at in (self._groups[one], self._groups[two]))
+            x, y = (
+                (told[0, :, at], told[1, :, at]) for at in (self._groups[one], self._groups[two])
+            )
             blocks.move(couples, x, y)
 
     def _multiply(self, question: Longs, couple: Longs, before: Floats, after: Floats) -> None:

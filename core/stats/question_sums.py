@@ -8,10 +8,11 @@ the fit decides, so that Σ s sᵀ over questions follows from Σ x xᵀ of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ from core.stats.view import View
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
+
+T = TypeVar("T")
 
 COUNTS = 3
 """Numbers of a pair: wins of the model with the lower number, of the other, ties."""
@@ -56,7 +59,7 @@ class Slopes:
     @property
     def size(self) -> int:
         """Parameters."""
-        return self.models + self.along.shape[2] - 1
+        return self.models + int(self.along.shape[2]) - 1
 
     def places(self, couples: Longs) -> Longs:
         """Of some couples their places here; −1 where they are not."""
@@ -121,7 +124,7 @@ class QuestionSums:
     """
 
     couples: Longs
-    totals: NDArray[np.float64] | Longs
+    totals: NDArray[Any]
     pairs: Longs
     blocks: Blocks
     count: int
@@ -213,12 +216,45 @@ def question_sums(view: View, columns: Columns, weights: Floats | None = None) -
 
     if weights is not None:
         return _weighed(view, turned(view, columns, np.arange(len(weights))) * weights[:, None])
-    if view.follows_votes and columns.follows:
-        key = ("questions", view.selection, columns.key)
-        return sums_of(tally.censuses.followed(key, make, take))
-    kept = make()
-    take(kept, None)
-    return sums_of(kept)
+    key = ("questions", view.selection, columns.key)
+    return sums_of(followed(view, key, make, take, columns.follows))
+
+
+def points_of(counts: NDArray[Any]) -> Longs:
+    """Twice the points of the lower model, and comparisons, of wins of either model and ties."""
+    return np.stack([2 * counts[:, 0] + counts[:, 2], counts.sum(axis=1)], axis=1)
+
+
+def products_of_two(view: View, one: Columns, other: Columns) -> Blocks:
+    """Products of what two raters said, as :func:`points_of` tells it."""
+    tally = view.tally
+
+    def make() -> QuestionCounts:
+        return QuestionCounts(question_index(tally), (2, 2), ((0, 1),))
+
+    def take(kept: QuestionCounts, items: Longs | None) -> None:
+        question_index(tally)
+        pairs = touched_pairs(view, items)
+        counts = [points_of(turned(view, each, pairs)) for each in (one, other)]
+        kept.put(pairs, np.concatenate(counts, axis=1))
+
+    key = ("questions of two", view.selection, one.key, other.key)
+    return followed(view, key, make, take, one.follows and other.follows).blocks[0, 1]
+
+
+def followed(
+    view: View,
+    key: Hashable,
+    make: Callable[[], T],
+    take: Callable[[T, Longs | None], None],
+    follows: bool,
+) -> T:
+    """What is kept under a key, or made anew where the tally does not know what changed."""
+    if view.follows_votes and follows:
+        return view.tally.censuses.followed(key, make, take)
+    anew = make()
+    take(anew, None)
+    return anew
 
 
 def _weighed(view: View, counts: Floats) -> QuestionSums:
