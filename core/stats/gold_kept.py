@@ -15,6 +15,7 @@ from core.records import Choice, Pair
 from core.stats.cells import FAILED
 from core.stats.dawid_skene import Ballots, Bools, Floats, Longs, Problem, Rules, climbing
 from core.stats.dawid_skene_kept import Changed, Kept
+from core.stats.filters import selected_votes
 from core.stats.gold_fit import ballots_of, classes_of, ruled_on
 from core.stats.gold_labels import OPEN, entropy, likeliest, majority
 from core.stats.gold_line import FURTHEST, STEPPED, Line, LineWork, Making, line_of
@@ -152,6 +153,8 @@ class Gold(_Stepped):
         """Votes and rulings on some selected items; of several by one annotator the last vote."""
         found = view.tally.votes_on(items)
         mine = view.members(next(iter(view.populations)))[found["rater"]]
+        if view.vote_filter is not None:
+            mine = mine & selected_votes(view.tally, view.options, found["rater"], found["seq"])
         votes = {name: column[mine] for name, column in found.items()}
         key = votes["place"] * max(len(view.tally.annotators), 1) + votes["rater"]
         last = last_of_each(key)

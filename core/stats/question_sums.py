@@ -247,7 +247,7 @@ def question_sums(view: View, columns: Columns, weights: Floats | None = None) -
         has_any = counts.any(axis=1)
         compared = question[has_any], couple[has_any]
         return _told(products, *_compared(question, couple, counts), lambda: compared)
-    if view.follows_votes and columns.follows:
+    if columns.follows:
         key = ("questions", view.selection, columns.key)
         return tally.censuses.followed(key, _Kept, take).told()
     kept = _Kept()
