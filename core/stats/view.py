@@ -512,9 +512,7 @@ def _apart(name: str, taken: Collection[str]) -> str:
     return name
 
 
-def _counts_of(
-    place: NDArray[Any], choice: NDArray[Any], left: NDArray[Any], places: int
-) -> Ints:
+def _counts_of(place: NDArray[Any], choice: NDArray[Any], left: NDArray[Any], places: int) -> Ints:
     """Votes by place, choice and side; see :meth:`Tally.vote_counts`."""
     base = place.astype(np.int64) * (CHOICES + 2)
     sided = (left > 0) & (choice <= MODEL_2)
