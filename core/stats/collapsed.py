@@ -299,7 +299,7 @@ def _patterns(
 ) -> Patterns:
     def find() -> Patterns:
         if all(each.follows for each in columns):
-            return view.tally.censuses.patterns(key, everything, clusters_of, rows_of, width)
+            return view.followed.items.patterns(key, everything, clusters_of, rows_of, width)
         rows, counted = rows_of(everything())
         return patterns_of(rows[counted])
 

@@ -249,7 +249,7 @@ def question_sums(view: View, columns: Columns, weights: Floats | None = None) -
         return _told(products, *_compared(question, couple, counts), lambda: compared)
     if columns.follows:
         key = ("questions", view.selection, columns.key)
-        return tally.censuses.followed(key, _Kept, take).told()
+        return view.followed.items.followed(key, _Kept, take).told()
     kept = _Kept()
     take(kept, None)
     return kept.told()

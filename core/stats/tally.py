@@ -11,7 +11,7 @@ numbered densely in order of appearance; the arrays below are indexed by those n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from core.records import Score
 from core.stats.background import Background
 from core.stats.beside import BaselineWords, FailureNames
 from core.stats.cells import Cells
-from core.stats.census import FEW, Censuses
+from core.stats.census import Followed, FollowedByFilter
 from core.stats.growing import Growing
 from core.stats.journal import Journal
 from core.stats.log import IntArray, Log, Names, Raters, blocks, check_range
@@ -74,9 +74,7 @@ class Tally:
         failures: why calls failed.
         baselines: what judges that need no model say.
         background: what is known of answers and judges besides; fed apart.
-        censuses: what statistics keep of items, so that a vote costs them what it changes.
-        ledgers: what they keep of pairs of answers.
-        memo: what else they keep.
+        memo: what statistics keep, but for :meth:`followed`.
         rulings: what leads decided; told by :meth:`add_rulings`.
         unmasked: item and lead's annotator number of every case whose names its lead has seen;
             told by :meth:`tell_unmasked`.
@@ -86,7 +84,7 @@ class Tally:
     def __init__(self) -> None:
         self.background = Background()
         self._journal = Journal()
-        self.censuses, self.ledgers = Censuses(self._journal), Censuses(self._journal, FEW)
+        self._followed = FollowedByFilter(self._journal)
         self.memo = Memo()
         self._revoked = Growing(np.int64)
         self._pair_number: dict[int, int] = {}
@@ -409,6 +407,10 @@ class Tally:
     def items_of_pairs(self, pairs: IntArray) -> tuple[IntArray, IntArray]:
         """Every item of some pair numbers, and the place of its pair among these."""
         return self._items_of.of(pairs)
+
+    def followed(self, chosen: Hashable) -> Followed:
+        """What is kept of the votes that a filter chooses; of all where it is None."""
+        return self._followed.of(chosen)
 
     # --- feeding -----------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.panels import Panel
 from core.records import Combined
+from core.stats.census import Followed
 from core.stats.design import ALIKE, Design, design_of
 from core.stats.filters import (
     check_judge,
@@ -186,6 +187,11 @@ class View:
     def marked_repeats(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
         """The same of :attr:`Tally.repeats`."""
         return self._looked_at(self.tally.repeats, lambda: self.tally.repeat_seqs)
+
+    @cached_property
+    def followed(self) -> Followed:
+        """What is kept of these votes."""
+        return self.tally.followed(self.vote_filter)
 
     def _looked_at(self, columns: Columns, seqs: Callable[[], NDArray[np.int64]]) -> Columns:
         """Rows of columns that begin with item and annotator, by who cast them when.

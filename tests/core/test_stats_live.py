@@ -116,10 +116,11 @@ def besides(pairs: int) -> st.SearchStrategy[tuple[str, Any]]:
 
 
 def rule(tally: Tally, lead: int, how: dict[str, Any]) -> None:
-    last = tally.rulings.last_seq
-    gone = last if how["takes back"] else 0
+    rulings, gone, place = tally.rulings, 0, (how["pair"], how["turn"])
+    if how["takes back"] and len(rulings):
+        gone, (place,) = int(rulings.seq[-1]), tally.places_of([int(rulings.item[-1])])
     choice = how["choice"] if gone else how["choice"] or 1
-    row = last + 1, how["pair"], how["turn"], lead, how["unmasked"], choice
+    row = rulings.last_seq + 1, *place, lead, how["unmasked"], choice
     tally.add_rulings([(*row, 1, how["probability"], "sample", "2026-01-01", gone, 1)])
 
 
