@@ -254,7 +254,8 @@ class ChatClient:
 
     async def _read(self, response: ClientResponse) -> bytes:
         """The whole body, unless it is too long: a server might never stop."""
-        chunks, size = [], 0
+        chunks: list[bytes] = []
+        size = 0
         async for chunk in response.content.iter_any():
             size += len(chunk)
             if size > MOST_BYTES:

@@ -45,14 +45,12 @@ class Numbers:
         now: the last moment of which any of it is.
         as_of: the moment of each result by its id; one that lags behind comes again soon.
         changed: the ids of the results that were computed since the numbers before these.
-        follows: whether a vote costs what it changes; filters of who voted when count anew.
     """
 
     results: list[Result]
     now: Moment
     as_of: dict[str, Moment]
     changed: tuple[str, ...]
-    follows: bool = True
 
 
 class Refresher:
@@ -197,8 +195,7 @@ class Refresher:
     def _told(self, *computed: str | None) -> Numbers:
         changed = tuple(each for each in computed if each is not None)
         results = [self.results[each.id] for each in self._statistics if each.id in self.results]
-        follows = self.view is None or self.view.follows_votes
-        return Numbers(results, self._now, dict(self._as_of), changed, follows)
+        return Numbers(results, self._now, dict(self._as_of), changed)
 
 
 def follow(

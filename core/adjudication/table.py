@@ -132,7 +132,7 @@ class Cases:
         every |= said
         wins = every[:, :MODEL_2].any(axis=1)
         reasons[every[:, BOTH_BAD - 1] & wins] |= BIT[Reason.BOTH_BAD_OR_WIN]
-        declined, _ = self.view.tally.cannot_judge
+        declined = self.view.tally.cannot_judge.item
         for reason, items in (
             (Reason.CANNOT_JUDGE, declined),
             (Reason.FLAGGED, self.marks.flagged),

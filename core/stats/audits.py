@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from core.records import Judge
-from core.stats.cells import FAILED
 from core.stats.clustered import Clusters, clusters_of, mean_difference
 from core.stats.intervals import clustered_wilson
 from core.stats.observed import Bools, Floats, Longs, item_counts, present_judges, votes_of
+from core.stats.outcomes import has_choice
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import BOTH_BAD, MODEL_2, TIE
@@ -107,7 +107,7 @@ class _Both:
 
 def _both(view: View, plain: int, changed: int, kind: str) -> _Both:
     one, two = (view.cells(judge)[view.items].astype(np.int64) for judge in (plain, changed))
-    used = (one > FAILED) & (two > FAILED)
+    used = has_choice(one) & has_choice(two)
     if kind == REFERENCE:
         used &= _referenced(view)[:, None]
     item, left = np.nonzero(used)

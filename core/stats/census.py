@@ -35,6 +35,9 @@ MANY: Final = 512
 FEW: Final = 64
 """The same of sums by pair of answers, which take more room."""
 
+_FILTERS: Final = 2
+"""Filters of votes whose censuses are kept at once, beside those of all votes."""
+
 _FEW = 64
 """New patterns that are sorted in one by one; more of them are sorted together."""
 
@@ -173,7 +176,7 @@ class _Kept:
 
 
 class Censuses:
-    """All that is kept of one tally, brought up to date when somebody asks.
+    """What is kept of one tally, brought up to date when somebody asks.
 
     Args:
         journal: which items changed.
@@ -236,3 +239,37 @@ class Censuses:
             census.put(clusters, *rows_of(clusters))
 
         return self.followed(key, lambda: Census(columns), take).patterns()
+
+
+class Followed:
+    """All that is kept of some votes.
+
+    Attributes:
+        items: what statistics keep of items, so that a vote costs them what it changes.
+        pairs: what they keep of pairs of answers.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.items, self.pairs = Censuses(journal), Censuses(journal, FEW)
+
+
+class FollowedByFilter:
+    """What is kept of all votes, and of those that filters choose.
+
+    Filters take as much room again each; the one that nobody asked for longest makes room.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._all = Followed(journal)
+        self._chosen: OrderedDict[Hashable, Followed] = OrderedDict()
+
+    def of(self, chosen: Hashable) -> Followed:
+        """What is kept of the votes that a filter chooses; of all where it is None."""
+        if chosen is None:
+            return self._all
+        found = self._chosen.setdefault(chosen, Followed(self._journal))
+        self._chosen.move_to_end(chosen)
+        if len(self._chosen) > _FILTERS:
+            self._chosen.popitem(last=False)
+        return found

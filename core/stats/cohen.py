@@ -2,157 +2,75 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.intervals import normal_quantile
+from core.stats.kappa_sums import KappaPairs, KappaSums, tables_of
+from core.stats.nearby import kept, near, votes_near
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.sorting import last_of_each
-from core.stats.tally import BOTH_BAD, CHOICES, TIE
+from core.stats.sorting import every_two
+from core.stats.tally import CHOICES
 from core.stats.view import View
 from core.text import many
 
-Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
+
+_PORTION: Final = 1 << 15
+"""Pairs of answers read at once."""
 
 _SHOWN = 100
 """Pairs of annotators listed one by one; those that share most items come first."""
 
 
-@dataclass(frozen=True, slots=True)
-class KappaPairs:
-    """κ of every pair of annotators that shares an item, or of annotators with themselves.
-
-    Attributes:
-        first: annotator numbers, shape (pairs,); never above ``second``.
-        second: annotator numbers.
-        shared: how many items both voted on.
-        equal: on how many of them they said the same.
-        kappa: κ; NaN where both gave one same label throughout.
-        cluster: of every shared item of every pair, its pair of answers; shape (comparisons,).
-        pair: of the same, the position in the arrays above.
-        influence: of the same, what it adds to κ's deviation (first-order).
-    """
-
-    first: Longs
-    second: Longs
-    shared: Longs
-    equal: Longs
-    kappa: Floats
-    cluster: Longs
-    pair: Longs
-    influence: Floats
-
-    def error_of_mean(self, used: NDArray[np.bool_]) -> tuple[float, int]:
-        """Standard error of the mean κ over the used pairs, clustered by pair of answers.
-
-        Returns:
-            The error, and the number of clusters it rests on.
-        """
-        mine = used[self.pair]
-        moved = np.bincount(self.cluster[mine], weights=self.influence[mine]) / used.sum()
-        clusters = np.unique(self.cluster[mine]).size
-        return float(np.sqrt((moved**2).sum() * clusters / max(clusters - 1, 1))), clusters
-
-    def errors(self) -> Floats:
-        """Standard error of each pair's κ, clustered alike, shape (pairs,); 0 if unknown."""
-        width = int(self.cluster.max(initial=0)) + 1
-        both, group = np.unique(self.pair * width + self.cluster, return_inverse=True)
-        moved = np.bincount(group, weights=self.influence, minlength=len(both))
-        size = len(self.kappa)
-        squares = np.bincount(both // width, weights=moved**2, minlength=size)
-        clusters = np.bincount(both // width, minlength=size)
-        return np.asarray(np.sqrt(squares * clusters / np.maximum(clusters - 1, 1)))
-
-
-def last_votes(view: View, population: str) -> tuple[Longs, Longs, Longs]:
-    """Item, annotator and class (0–3) of each annotator's last vote on each selected item."""
-    return view.once(("last votes", population), lambda: _last_votes(view, population))
-
-
-def _last_votes(view: View, population: str) -> tuple[Longs, Longs, Longs]:
-    item, annotator, choice, _ = view.votes
-    keep = np.ones(len(item), np.bool_)
-    if not view.all_items:
-        selected = np.zeros(len(view.tally.item_turn), np.bool_)
-        selected[view.items] = True
-        keep &= selected[item]
-    keep &= view.members(population)[annotator]
-    item, annotator = item[keep].astype(np.int64), annotator[keep].astype(np.int64)
-    choice = choice[keep].astype(np.int64) - 1
-    if view.options.merge_both_bad:
-        choice[choice == BOTH_BAD - 1] = TIE - 1
-    key = item * max(len(view.tally.annotators), 1) + annotator
-    last = last_of_each(key)
-    return item[last], annotator[last], choice[last]
-
-
-def _shared(item: Longs) -> tuple[Longs, Longs]:
-    """Positions of every two entries with the same item; ``item`` is sorted.
-
-    The gap between the two grows until no item is long enough for it.
-    """
-    left, right = [], []
-    start = np.arange(len(item))
-    gap = 1
-    while start.size:
-        start = start[start + gap < len(item)]
-        start = start[item[start + gap] == item[start]]
-        left.append(start)
-        right.append(start + gap)
-        gap += 1
-    return np.concatenate([[], *left]).astype(np.int64), np.concatenate([[], *right]).astype(
-        np.int64
-    )
-
-
 def kappa_pairs(view: View, population: str) -> KappaPairs:
-    """κ = (p_o − p_e) / (1 − p_e) of every pair of annotators, from their confusion tables."""
-    return view.once(("kappa", population), lambda: _kappa_pairs(view, population))
+    """κ of every two annotators of a population, clustered by pair of answers.
+
+    An annotator's last vote on an item counts.
+    """
+
+    def find() -> KappaPairs:
+        take = partial(_take, view, population)
+        sums: KappaSums = kept(view, ("kappa", view.vote_key(population)), KappaSums, take)
+        return sums.told()
+
+    return view.once(("kappa", population), find)
 
 
-def _kappa_pairs(view: View, population: str) -> KappaPairs:
-    item, annotator, choice = last_votes(view, population)
-    one, two = _shared(item)
-    people = max(len(view.tally.annotators), 1)
-    keys, pair = np.unique(annotator[one] * people + annotator[two], return_inverse=True)
-    cluster = view.tally.item_pair[item[one]].astype(np.int64)
-    return kappas((keys // people, keys % people), pair, choice[one], choice[two], cluster)
+def _take(view: View, population: str, sums: KappaSums, items: Longs | None) -> None:
+    tally = view.tally
+    pairs = np.arange(len(tally.pair_table))
+    if items is not None:
+        pairs = np.unique(tally.item_pair[items]).astype(np.int64)
+    for start in range(0, len(pairs), _PORTION):
+        mine = pairs[start : start + _PORTION]
+        here = near(view, mine)
+        people, _ = votes_near(view, here, population)
+        people = people.only(np.lexsort((people.rater, people.item)))
+        one, two = every_two(people.item)
+        said = (people.choice[one] - 1) * CHOICES + people.choice[two] - 1
+        owner = here.pair[people.item[one]]
+        sums.put(mine, owner, (people.rater[one], people.rater[two]), said)
 
 
-def kappas(
-    names: tuple[Longs, Longs], pair: Longs, one: Longs, two: Longs, cluster: Longs
-) -> KappaPairs:
-    """κ of several pairs of raters from their comparisons.
+def kappa_of(one: Longs, two: Longs, cluster: Longs) -> tuple[float, float]:
+    """κ of one pair of raters, NaN where it has none, and its standard error.
 
     Args:
-        names: what the two raters of each pair are called, shape (pairs,) each.
-        pair: of each comparison, its place in those; shape (comparisons,).
-        one: of the same, the first rater's class (0–3).
-        two: of the same, the second's.
-        cluster: of the same, what the standard errors are clustered by.
+        one: the first rater's class (0–3) in each comparison.
+        two: the second's.
+        cluster: what the standard error is clustered by.
     """
-    cells = (pair * CHOICES + one) * CHOICES + two
-    table = np.bincount(cells, minlength=len(names[0]) * CHOICES**2).reshape(-1, CHOICES, CHOICES)
-    shared = table.sum(axis=(1, 2))
-    equal = np.trace(table, axis1=1, axis2=2)
-    rows = table.sum(axis=2) / np.maximum(shared, 1)[:, None]
-    columns = table.sum(axis=1) / np.maximum(shared, 1)[:, None]
-    observed = equal / np.maximum(shared, 1)
-    expected = (rows * columns).sum(axis=1)
-    constant = (table.max(axis=(1, 2)) == shared) & (equal == shared)
-    room = np.where(constant, 1.0, 1 - expected)
-    kappa = np.where(constant, np.nan, (observed - expected) / room)
-    # First-order change of κ by one comparison (a, b): its own agreement and its pull on the
-    # margins, p_e moving by columns[a] + rows[b] − 2 p_e.
-    agreed = (one == two) - observed[pair]
-    pull = columns[pair, one] + rows[pair, two] - 2 * expected[pair]
-    slope = agreed * room[pair] - (1 - observed[pair]) * pull
-    influence = slope / room[pair] ** 2 / shared[pair]
-    return KappaPairs(*names, shared, equal, kappa, cluster, pair, influence)
+    table = np.bincount(one * CHOICES + two, minlength=CHOICES**2).reshape(1, CHOICES, CHOICES)
+    found = tables_of(table)
+    clusters, place = np.unique(cluster, return_inverse=True)
+    moved = np.bincount(place, weights=found.influence[0, one, two])
+    spread = float((moved**2).sum()) * len(clusters) / max(len(clusters) - 1, 1)
+    return float(found.kappa[0]), spread**0.5
 
 
 def _pair_estimate(view: View, pairs: KappaPairs, error: float, place: int) -> Estimate:
@@ -161,7 +79,8 @@ def _pair_estimate(view: View, pairs: KappaPairs, error: float, place: int) -> E
         "annotator_1": names[int(pairs.first[place])],
         "annotator_2": names[int(pairs.second[place])],
     }
-    n, k, value = int(pairs.shared[place]), int(pairs.equal[place]), float(pairs.kappa[place])
+    found = pairs.tables
+    n, k, value = int(found.shared[place]), int(found.equal[place]), float(found.kappa[place])
     if np.isnan(value):
         reason = "both gave one same label throughout, so nothing tells agreement from habit"
         return Estimate(labels, None, n=n, k=k, unit="coefficient", reason=reason)
@@ -202,25 +121,27 @@ def kappa_estimate(
     "Cohen's κ between annotators",
     order=35,
     limits="A low κ names a couple, not a culprit; with few shared items it says little.",
+    follows=True,
 )
 def annotator_kappa(view: View) -> Result:
     """Cohen's κ of each pair of annotators that shares enough items."""
     population = next(iter(view.populations))
     pairs = kappa_pairs(view, population)
-    enough = np.flatnonzero(pairs.shared >= view.options.min_shared)
-    ranked = enough[np.argsort(-pairs.shared[enough], kind="stable")][:_SHOWN]
+    shared = pairs.tables.shared
+    enough = np.flatnonzero(shared >= view.options.min_shared)
+    ranked = enough[np.argsort(-shared[enough], kind="stable")][:_SHOWN]
     errors = pairs.errors()
     notes = []
-    if len(pairs.shared) > len(enough):
+    if len(shared) > len(enough):
         notes.append(
             f"left out, for they share fewer than {many(view.options.min_shared, 'item')}: "
-            f"{many(len(pairs.shared) - len(enough), 'pair')} of annotators"
+            f"{many(len(shared) - len(enough), 'pair')} of annotators"
         )
     if len(enough) > len(ranked):
         notes.append(
             f"of {len(enough)} pairs with enough items, the {_SHOWN} that share most are listed"
         )
-    if not pairs.shared.size:
+    if not shared.size:
         notes.append("no two annotators voted on the same item")
     return Result(
         "annotator_kappa",

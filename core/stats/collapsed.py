@@ -298,8 +298,8 @@ def _patterns(
     rows_of: Callable[[Longs], tuple[Rows, NDArray[np.bool_]]],
 ) -> Patterns:
     def find() -> Patterns:
-        if view.follows_votes and all(each.follows for each in columns):
-            return view.tally.censuses.patterns(key, everything, clusters_of, rows_of, width)
+        if all(each.follows for each in columns):
+            return view.followed.items.patterns(key, everything, clusters_of, rows_of, width)
         rows, counted = rows_of(everything())
         return patterns_of(rows[counted])
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.stats.cohen import kappa_estimate, kappas
+from core.stats.cohen import kappa_estimate, kappa_of
 from core.stats.intervals import clustered_wilson
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
@@ -139,12 +139,9 @@ def _kappa(view: View, labels: dict[str, Label], data: Repeated) -> Estimate:
 
     if n < least:
         return without(f"κ is given from {least} repeats on" if n else _NONE_YET)
-    one = np.zeros(n, np.int64)
-    found = kappas((one[:1], one[:1]), one, data.first - 1, data.again - 1, data.question)
-    value = float(found.kappa[0])
+    value, error = kappa_of(data.first - 1, data.again - 1, data.question)
     if np.isnan(value):
         return without("one same choice throughout, so nothing tells steadiness from habit")
-    error = float(found.errors()[0])
     method = "κ from the table of first vote and repeat"
     if error == 0:
         method += "; no interval, no repeat departs from it"

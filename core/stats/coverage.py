@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.stats.collapsed import collapsed, collapsed_pairs, said_by, votes
+from core.stats.filters import selected_votes
 from core.stats.intervals import clustered_wilson
 from core.stats.outcomes import KINDS
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result, count
-from core.stats.tally import BOTH_BAD, CHOICES
+from core.stats.standing_votes import standing_by_rater
+from core.stats.tally import BOTH_BAD, CHOICES, Votes
 from core.stats.view import View
 
 
@@ -61,20 +64,26 @@ def _people(view: View, population: str) -> list[Estimate]:
 
 def _annotators(view: View, population: str) -> int:
     """How many annotators have a vote that counts on a selected item."""
-    if view.all_items and view.follows_votes:
+    if view.selects_all and view.vote_filter is None:
         return int(view.members(population)[view.tally.votes_standing > 0].sum())
-    item, annotator, _, _ = view.votes
-    voters = np.unique(annotator[np.isin(item, view.items)])
-    return int(view.members(population)[voters].sum())
+
+    def is_wanted(votes: Votes) -> NDArray[np.bool_]:
+        wanted = view.selects(votes.item)
+        if view.vote_filter is not None:
+            wanted &= selected_votes(view.tally, view.options, votes.annotator, votes.seq)
+        return wanted
+
+    voters = standing_by_rater(view.tally, (view.selection, view.vote_filter), is_wanted)
+    return int(view.members(population)[voters > 0].sum())
 
 
 def _declined(view: View, population: str) -> int:
     """How often somebody could not judge a selected item; no vote, and in no other number."""
     standing = view.tally.declined_standing
-    if not standing.any() or (view.all_items and view.follows_votes):
+    if not standing.any() or (view.selects_all and view.vote_filter is None):
         return int(standing[view.members(population)].sum())
     item, annotator = view.cannot_judge
-    here = np.isin(item, view.items) & view.members(population)[annotator]
+    here = view.selects(item) & view.members(population)[annotator]
     return int(here.sum())
 
 

@@ -21,7 +21,8 @@ third step is therefore a leap along the way that the last two took (SQUAREM: Va
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Final
 
@@ -149,7 +150,8 @@ class Problem:
 
         Args:
             given: what items are taken for before the ballots; shape (kinds, classes).
-            kind: which row of that is each item's; its own if left out.
+            kind: which row of that is each item's; its own if left out. Items of different kinds
+                are not alike, also where nothing is given.
         """
         from scipy.sparse import csr_array
 
@@ -162,7 +164,7 @@ class Problem:
         pattern, self.place = self._alike(cell, kind)
         self.given = None if given is None or kind is None else given[kind[pattern]]
         self.times = np.bincount(self.place, minlength=len(pattern)).astype(np.float64)
-        self.truth = ballots.truth[pattern]
+        self._pattern, self.truth = pattern, ballots.truth[pattern]
         row = np.full(ballots.items, -1, np.int64)
         row[pattern] = np.arange(len(pattern))
         kept = row[ballots.item] >= 0
@@ -171,6 +173,16 @@ class Problem:
             shape=(len(pattern), self.cells),
         )
         self.table, self.turned = table, table.T.tocsr()
+
+    def with_truth(self, truth: Longs) -> Problem:
+        """The same ballots with other rulings, which must not tell items apart that are alike.
+
+        Args:
+            truth: as :attr:`Ballots.truth`.
+        """
+        other = copy(self)
+        other.ballots, other.truth = replace(self.ballots, truth=truth), truth[self._pattern]
+        return other
 
     def _alike(self, cell: Longs, kind: Longs | None) -> tuple[Longs, Longs]:
         """One item of each pattern, and each item's place among those.

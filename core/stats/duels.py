@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.stats.collapsed import word
 from core.stats.ledger import Floats, Ledger
 from core.stats.nearby import Longs, counts_near, kept, near, votes_near
-from core.stats.sorting import grouped
+from core.stats.sorting import every_two, grouped
 from core.stats.view import View
 
 Bools = NDArray[np.bool_]
@@ -232,19 +232,6 @@ class Told:
 
 def _top(numbers: Longs) -> int:
     return int(numbers[numbers < _ANYBODY].max(initial=0)) + 1
-
-
-def every_two(group: Longs) -> tuple[Longs, Longs]:
-    """Places of every two entries of the same group; the groups are sorted."""
-    left, right = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    start, gap = np.arange(len(group)), 1
-    while start.size:
-        start = start[start + gap < len(group)]
-        start = start[group[start + gap] == group[start]]
-        left.append(start)
-        right.append(start + gap)
-        gap += 1
-    return np.concatenate(left), np.concatenate(right)
 
 
 def duels(view: View, population: str, judge: str) -> Told:

@@ -12,11 +12,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from core.stats.filters import selected_votes
 from core.stats.log import ORDER
 from core.stats.options import Elo
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.tally import BOTH_BAD, MODEL_1, TIE
+from core.stats.tally import BOTH_BAD, MODEL_1, TIE, Votes
 from core.stats.view import View
 
 Longs = NDArray[np.int64]
@@ -71,15 +72,17 @@ class _Course:
 
 
 def _games(
-    view: View, population: str, votes: tuple[NDArray[Any], ...]
+    view: View, population: str, votes: Votes, part: slice
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The games among some votes (item, annotator, choice): the models and the choice of each."""
-    item, annotator, choice = votes
+    """The games among a part of some votes: the models and the choice of each."""
+    item, annotator, choice = votes.item[part], votes.annotator[part], votes.choice[part]
     both_bad = TIE if view.options.merge_both_bad else BOTH_BAD
     choice = np.where(choice == BOTH_BAD, both_bad, choice)
     keep = view.members(population)[annotator] & (choice != BOTH_BAD)
     if not view.selects_all:
         keep &= view.selects(item)
+    if view.vote_filter is not None:
+        keep &= selected_votes(view.tally, view.options, annotator, votes.seq[part])
     pairs = view.tally.pair_table[view.tally.item_pair[item[keep]], :2]
     return pairs, choice[keep]
 
@@ -108,8 +111,6 @@ def _thinned(moments: list[_Moment]) -> list[_Moment]:
 def _now(view: View, population: str) -> _Moment:
     """The last moment. Only what came since the last one that still holds is played."""
     tally, options = view.tally, view.options
-    if not view.follows_votes:
-        return _played(view, None, 0, _games(view, population, view.votes[:3]))
     choices = options.merge_both_bad, options.elo
     key = ("elo", view.vote_key(population), view.selection, choices)
     course: _Course | None = tally.memo.get(key)
@@ -121,15 +122,14 @@ def _now(view: View, population: str) -> _Moment:
         course.moments = [each for each in course.moments if each.seq < revoked]
     course.revocations = tally.revocations
     last = course.moments[-1] if course.moments else None
-    seqs, votes = tally.votes_after(last.seq if last else 0)
-    for start in range(0, len(seqs), _STRETCH):
+    votes = tally.votes_from(last.seq if last else 0)
+    for start in range(0, len(votes.seq), _STRETCH):
         part = slice(start, start + _STRETCH)
-        games = _games(view, population, tuple(column[part] for column in votes))
-        last = _played(view, last, int(seqs[part][-1]), games)
+        last = _played(view, last, int(votes.seq[part][-1]), _games(view, population, votes, part))
         course.moments.append(last)
     if len(course.moments) > _MOMENTS:
         course.moments = _thinned(course.moments)
-    return last or _played(view, None, 0, _games(view, population, votes))
+    return last or _played(view, None, 0, _games(view, population, votes, slice(0)))
 
 
 def _population_rows(view: View, population: str) -> list[Estimate]:

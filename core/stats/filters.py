@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from core.errors import UsageError
 from core.stats.options import Options
+from core.stats.standing_votes import without_times
 from core.stats.tally import Tally
 from core.text import many
 
@@ -59,9 +60,13 @@ def selected_items(tally: Tally, options: Options, items: Longs) -> Bools:
     return keep
 
 
-def selects_votes(options: Options) -> bool:
-    """Whether the options leave out votes by who cast them when, beside whole groups."""
-    return options.annotator is not None or options.is_timed
+def vote_filter(tally: Tally, options: Options) -> tuple[object, ...] | None:
+    """By whom and when the votes looked at were cast; None where they are not chosen by that."""
+    if options.annotator is None and not options.is_timed:
+        return None
+    annotator = options.annotator
+    number = None if annotator is None else tally.annotators.index(annotator)
+    return number, options.window if options.is_timed else None
 
 
 def selected_votes(tally: Tally, options: Options, annotator: Longs, seq: Longs) -> Bools:
@@ -101,7 +106,7 @@ def _times(options: Options, tally: Tally) -> list[str]:
     words = [] if options.since is None else [f"from {options.since} on"]
     words += [] if options.until is None else [f"before {options.until}"]
     said = [f"only votes cast {' and '.join(words)}; verdicts are not chosen by time"]
-    unknown = int(np.count_nonzero(tally.times.of(tally.vote_seqs[0]) <= 0))
+    unknown = without_times(tally)
     return said + ([f"{many(unknown, 'vote')} left out, with no time on record"] if unknown else [])
 
 

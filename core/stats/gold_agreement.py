@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 import numpy as np
 
 from core.gold import GoldRule
-from core.stats.dawid_skene import Bools, Floats, Longs, Rules, fit
-from core.stats.gold_fit import agreed_on, ballots_of, classes_of
-from core.stats.gold_labels import OPEN, likeliest, majority
-from core.stats.observed import votes_of
+from core.stats.collapsed import word
+from core.stats.dawid_skene import Bools, Longs
+from core.stats.gold_blind import (
+    PARTS,
+    Reference,
+    blind_work,
+    labels_without_own_rulings,
+    reference,
+)
+from core.stats.gold_fit import classes_of
+from core.stats.gold_labels import OPEN, majority
+from core.stats.nearby import Near, votes_near
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import BOTH_BAD, CHOICES
 from core.stats.view import View, one_each
-from core.stats.voting import folds_of
 from core.stats.weighted import weighted_share
 from core.text import many
 
@@ -24,66 +30,8 @@ RULED, DRAWN = "all ruled", "drawn"
 MAJORITY, MODEL = "(majority)", "(dawid-skene)"
 ANNOTATOR, PEOPLE, JUDGE, GOLD = "annotator", "people", "judge", "gold"
 
-_PARTS = 5
-"""Parts that ruled items are dealt into; each is predicted by a fit that its rulings are not in."""
-
-_CLOSE = 1e-6
-"""What one more step moves nothing by where these fits are done: labels want less precision than
-probabilities."""
-
 _SHOWN = 100
 """Annotators listed; those with most ruled items come first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """What leads ruled without having seen a name; aligned, one entry per ruled item.
-
-    Attributes:
-        item: place among the items of the view, rising.
-        label: class that was ruled.
-        probability: with what probability the item was drawn for ruling; NaN where it was not.
-    """
-
-    item: Longs
-    label: Longs
-    probability: Floats
-
-    @property
-    def drawn(self) -> Bools:
-        """Which were drawn at random."""
-        return ~np.isnan(self.probability)
-
-
-def reference(view: View) -> Reference:
-    """Blind rulings, also where the lead revised them later; of disagreeing leads none."""
-    rulings = view.tally.rulings
-    nobody = np.zeros(len(rulings), np.bool_)
-    ruled, labels = agreed_on(view, rulings.first_choice, nobody)
-    label = np.full(len(view.tally.item_turn), OPEN)
-    label[ruled] = labels
-    label = label[view.items]
-    probability = np.full(len(view.tally.item_turn), np.nan)
-    drawn = ~np.isnan(rulings.probability)
-    probability[rulings.item[drawn]] = rulings.probability[drawn]
-    item = np.flatnonzero(label != OPEN)
-    return Reference(item, label[item], probability[view.items[item]])
-
-
-def _without_own_rulings(view: View, gold: Reference) -> Longs:
-    """What Dawid–Skene makes of each ruled item where its ruling is not known to it."""
-    found = ballots_of(view)
-    part = folds_of(view.tally.pair_table[view.pair[gold.item], 3]) % _PARTS
-    said = np.full(len(gold.item), OPEN)
-    for number in np.unique(part).tolist():
-        mine = gold.item[part == number]
-        truth = found.ballots.truth.copy()
-        truth[mine] = OPEN
-        # From the votes anew: the fit with all rulings would bring these rulings along.
-        posterior = fit(replace(found.ballots, truth=truth), Rules(close=_CLOSE)).posterior
-        said[part == number] = likeliest(posterior[mine], GoldRule().threshold)
-    said[~found.voted[gold.item]] = OPEN
-    return said
 
 
 def _one_each(label: Longs) -> Longs:
@@ -93,12 +41,9 @@ def _one_each(label: Longs) -> Longs:
 
 def _raters(view: View, gold: Reference) -> Iterator[tuple[str, str, Longs]]:
     """Name, sort and words per ruled item of everybody, shape (ruled items, 4)."""
-    voted = votes_of(view, next(iter(view.populations)))
-    is_ruled = np.zeros(len(view.items), np.bool_)
-    is_ruled[gold.item] = True
-    kept = voted.only(is_ruled[voted.item])
-    kept = kept.only(~_leads_own(view, kept.item, kept.rater))
-    kept = replace(kept, item=np.searchsorted(gold.item, kept.item).astype(np.int64))
+    here = Near(gold.item, gold.item)
+    kept, _ = votes_near(view, here, next(iter(view.populations)))
+    kept = kept.only(~_leads_own(view, gold.item[kept.item], kept.rater))
     items = len(gold.item)
     for name in view.populations:
         mine = kept.only(view.members(name)[kept.rater])
@@ -107,9 +52,9 @@ def _raters(view: View, gold: Reference) -> Iterator[tuple[str, str, Longs]]:
         yield name, PEOPLE, counts
         if name == next(iter(view.populations)):
             yield MAJORITY, GOLD, _one_each(majority(counts))
-    yield MODEL, GOLD, _one_each(_without_own_rulings(view, gold))
-    for name, outcomes in view.words().items():
-        yield name, JUDGE, _one_each(outcomes.choice[gold.item].astype(np.int64) - 1)
+    yield MODEL, GOLD, _one_each(labels_without_own_rulings(view)[0])
+    for name in (*view.present, *view.panels()):
+        yield name, JUDGE, _one_each(word(view, name).rows(gold.item)[:, 0].astype(np.int64) - 1)
     met = np.bincount(kept.rater, minlength=len(view.tally.annotators))
     order = sorted(np.flatnonzero(met).tolist(), key=lambda each: (-met[each], each))
     for number in order[:_SHOWN]:
@@ -129,7 +74,7 @@ def _leads_own(view: View, item: Longs, annotator: Longs) -> Bools:
     """Which votes are those of a lead on an item that they ruled on themselves."""
     rulings, people = view.tally.rulings, max(len(view.tally.annotators), 1)
     ruled = rulings.item * people + rulings.lead
-    return np.isin(view.items[item] * people + annotator, ruled)
+    return np.isin(item * people + annotator, ruled)
 
 
 def _estimate(
@@ -139,13 +84,13 @@ def _estimate(
     if labels["over"] == DRAWN:
         used = gold.drawn
         weights = 1 / np.where(used, gold.probability, 1)
-        queued = view.design.on(view.pair[gold.item])
+        queued = view.design.on(view.tally.item_pair[gold.item])
         weights = weights if queued is None else weights * queued
     whole = words.sum(axis=1) * used
     part = words[np.arange(len(words)), gold.label] * used
     n, k = int(whole.sum()), int(part.sum())
     # Weights belong to items, clusters are pairs: both are summed up before the share is taken.
-    pairs, pair = np.unique(view.pair[gold.item], return_inverse=True)
+    pairs, pair = np.unique(view.tally.item_pair[gold.item], return_inverse=True)
     looked, found = (np.bincount(pair, weights * each, len(pairs)) for each in (whole, part))
     share = weighted_share(found, looked, np.ones(len(pairs)), view.options.level, "pairs", n)
     if share is None:
@@ -184,12 +129,16 @@ def _notes(view: View, gold: Reference) -> list[str]:
         "Not about all items unless they were drawn: what leads rule on otherwise is mostly "
         "disputed. A lead can be wrong, too; the ruling is what the others are held to."
     ),
+    follows=True,
+    work=blind_work,
 )
 def gold_agreement(view: View) -> Result:
     """Each annotator, group, judge, panel, majority and Dawid–Skene against blind rulings."""
     gold = reference(view)
     estimates: list[Estimate] = []
+    fitted = []
     if gold.item.size:
+        fitted.append(f"(dawid-skene): {labels_without_own_rulings(view)[1]}")
         said = list(_raters(view, gold))
         classes = classes_of(view)
         if not view.options.merge_both_bad and not _says_both_bad(gold, said):
@@ -215,8 +164,9 @@ def gold_agreement(view: View) -> Result:
             "a lead's own votes on items that they ruled on are left out",
             "(majority): more than half of the votes; (dawid-skene): from "
             f"{GoldRule().threshold:g} on, by fits that know the rulings on other questions only "
-            f"({_PARTS} parts); where either is undecided the item is left out",
+            f"({PARTS} parts); where either is undecided the item is left out",
             "turns are pooled; intervals are clustered by pair; that of (dawid-skene) is about the "
             "labels of this study's fits: with more votes they would be others",
+            *fitted,
         ),
     )

@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 
 from core.gold import GoldRule
 from core.records import Choice, Pair
-from core.stats.cells import FAILED
 from core.stats.dawid_skene import Ballots, Bools, Floats, Longs, Problem, Rules, climbing
 from core.stats.dawid_skene_kept import Changed, Kept
+from core.stats.filters import selected_votes
 from core.stats.gold_fit import ballots_of, classes_of, ruled_on
 from core.stats.gold_labels import OPEN, entropy, likeliest, majority
 from core.stats.gold_line import FURTHEST, STEPPED, Line, LineWork, Making, line_of
 from core.stats.growing import Growing
 from core.stats.observed import verdicts_of
 from core.stats.options import Options
+from core.stats.outcomes import has_choice
 from core.stats.sorting import last_of_each
 from core.stats.tally import BOTH_BAD, TIE, Tally
 from core.stats.view import View
@@ -39,7 +40,7 @@ def _known_as(voted: Bools, truth: Longs, counts: NDArray[Any]) -> Longs:
     return np.where(voted & (truth == OPEN), undecided, code)
 
 
-class _Stepped:
+class Stepped:
     """What gold and judges have in common: a kept fit, and since when.
 
     Attributes:
@@ -77,7 +78,25 @@ class _Stepped:
         return f"full fit at vote {self.vote:,}{stepped}"
 
 
-class Gold(_Stepped):
+def votes_now(view: View, items: Longs) -> Changed:
+    """Votes and rulings on some selected items; of several by one annotator the last vote."""
+    found = view.tally.votes_on(items)
+    mine = view.members(next(iter(view.populations)))[found["rater"]]
+    if view.vote_filter is not None:
+        mine = mine & selected_votes(view.tally, view.options, found["rater"], found["seq"])
+    votes = {name: column[mine] for name, column in found.items()}
+    key = votes["place"] * max(len(view.tally.annotators), 1) + votes["rater"]
+    last = last_of_each(key)
+    owner, rater, left = (votes[name][last] for name in ("place", "rater", "left"))
+    said = votes["choice"][last] - 1
+    if view.options.merge_both_bad:
+        said = np.where(said == BOTH_BAD - 1, TIE - 1, said)
+    truth = ruled_on(view, items)
+    voted = np.bincount(owner, minlength=len(items)) > 0
+    return Changed(items, voted | (truth != OPEN), truth, owner, rater, left, said)
+
+
+class Gold(Stepped):
     """What votes alone make of a selection's items.
 
     Attributes:
@@ -130,7 +149,7 @@ class Gold(_Stepped):
         if items is None:
             return False
         if items.size:
-            changed = self._now(view, items)
+            changed = votes_now(view, items)
             before = [self._ruled.get(item, OPEN) for item in items.tolist()]
             is_new = self.kept.differs(changed) | (changed.truth != np.array(before))
             # A majority counts each vote, and the fit the last of an annotator's on an item.
@@ -147,21 +166,6 @@ class Gold(_Stepped):
     def _counts(self, view: View, items: Longs) -> Longs:
         people = next(iter(view.populations))
         return view.votes_on(people, items)[:, : classes_of(view)].astype(np.int64)
-
-    def _now(self, view: View, items: Longs) -> Changed:
-        """Votes and rulings on some selected items; of several by one annotator the last vote."""
-        found = view.tally.votes_on(items)
-        mine = view.members(next(iter(view.populations)))[found["rater"]]
-        votes = {name: column[mine] for name, column in found.items()}
-        key = votes["place"] * max(len(view.tally.annotators), 1) + votes["rater"]
-        last = last_of_each(key)
-        owner, rater, left = (votes[name][last] for name in ("place", "rater", "left"))
-        said = votes["choice"][last] - 1
-        if view.options.merge_both_bad:
-            said = np.where(said == BOTH_BAD - 1, TIE - 1, said)
-        truth = ruled_on(view, items)
-        voted = np.bincount(owner, minlength=len(items)) > 0
-        return Changed(items, voted | (truth != OPEN), truth, owner, rater, left, said)
 
     def _codes(self, view: View, changed: Changed) -> Longs:
         voted = np.bincount(changed.owner, minlength=len(changed.item)) > 0
@@ -202,7 +206,7 @@ class Gold(_Stepped):
         return set(self._ruled.values())
 
 
-class Judged(_Stepped):
+class Judged(Stepped):
     """One judge's words beside what gold takes the items for; it has no say in that."""
 
     def __init__(self, view: View, gold: Gold, judge: int) -> None:
@@ -260,7 +264,7 @@ class Judged(_Stepped):
 
     def _now(self, view: View, gold: Gold, items: Longs) -> Changed:
         cells = view.cells(self._judge)[items]
-        owner, left = np.nonzero(cells > FAILED)
+        owner, left = np.nonzero(has_choice(cells))
         said = cells[owner, left].astype(np.int64) - 2
         if view.options.merge_both_bad:
             said = np.where(said == BOTH_BAD - 1, TIE - 1, said)
@@ -270,13 +274,14 @@ class Judged(_Stepped):
         return Changed(items, counts, open_, owner, nobody, left, said, given)
 
 
-def _key(view: View) -> tuple[Hashable, ...]:
+def gold_key(view: View) -> tuple[Hashable, ...]:
+    """Which items and votes gold rests on."""
     people = next(iter(view.populations))
     return view.selection, view.vote_key(people), view.options.merge_both_bad
 
 
 def _gold_line(view: View) -> Line[Gold]:
-    return line_of(view, _key(view), "gold", Gold.made)
+    return line_of(view, gold_key(view), "gold", Gold.made)
 
 
 def gold_of(view: View) -> Gold:
@@ -295,7 +300,7 @@ def _judged_line(view: View, judge: int) -> Line[Judged]:
     make = partial(Judged.made, judge=judge)
     if not view.follows(judge):
         return view.once(("line", judge), lambda: Line(make))
-    return line_of(view, _key(view), judge, make)
+    return line_of(view, gold_key(view), judge, make)
 
 
 def judged_by(view: View, judge: int) -> Judged:

@@ -102,14 +102,10 @@ def line_of(
 ) -> Line[S]:
     """The line of a tally with a name; a new one if there is none.
 
-    Where the view chooses votes one by one there is nothing to follow: its lines are its own.
-
     Args:
         about: which items and votes it rests on. Room is made by dropping all lines of one of
             these: they rest on each other, so that to drop one would have the rest made anew.
     """
-    if not view.follows_votes:
-        return view.once(("line", name), lambda: Line(make))
     lines = _lines(view.tally)
     mine = lines.setdefault(about, {})
     lines.move_to_end(about)

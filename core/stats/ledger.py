@@ -70,7 +70,7 @@ class Ledger:
         self._take_out(clusters)
         if not len(cells):
             return
-        places = self._places(cells)
+        places = self.places(cells)
         self._add(places, values, 1)
         slots = self._slots(len(cells))
         self._cells.rows[slots], self._values.rows[slots] = places, values
@@ -94,6 +94,23 @@ class Ledger:
         sums = self._sums.rows[order]
         has = sums.any(axis=1)
         return self._keys.rows[order[has]], sums[has]
+
+    def by_place(self) -> tuple[Longs, Longs]:
+        """Every cell that ever was, by its place, and its sums; valid until the next change."""
+        return self._keys.rows, self._sums.rows
+
+    def places(self, cells: Longs) -> Longs:
+        """Numbers of some cells by which :meth:`by_place` tells of them; new ones get one."""
+        found, _, which = grouped(cells)
+        places = np.empty(len(found), np.int64)
+        for number, cell in enumerate(found.tolist()):
+            places[number] = self._place.setdefault(cell, len(self._place))
+        start = len(self._keys)
+        fresh = places >= start
+        self._keys.grow_to(len(self._place))
+        self._sums.grow_to(len(self._place))
+        self._keys.rows[places[fresh]] = found[fresh]
+        return places[which]
 
     def clusters_with(self, cells: Longs) -> Longs:
         """The clusters with a part in some of these cells; takes one look at every part."""
@@ -130,18 +147,6 @@ class Ledger:
         for column in (self._before, self._cells, self._owners, self._values):
             column.grow_to(end)
         return np.concatenate([np.array(used, np.int64), np.arange(start, end)])
-
-    def _places(self, cells: Longs) -> Longs:
-        found, _, which = grouped(cells)
-        places = np.empty(len(found), np.int64)
-        for number, cell in enumerate(found.tolist()):
-            places[number] = self._place.setdefault(cell, len(self._place))
-        start = len(self._keys)
-        fresh = places >= start
-        self._keys.grow_to(len(self._place))
-        self._sums.grow_to(len(self._place))
-        self._keys.rows[places[fresh]] = found[fresh]
-        return places[which]
 
     def _add(self, places: Longs, values: Floats, sign: int) -> None:
         for start in range(0, len(places), _BLOCK):

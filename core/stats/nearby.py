@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.background import COUNTED
-from core.stats.cells import FAILED
 from core.stats.collapsed import Columns, collapsed
-from core.stats.filters import selected_votes, selects_votes
+from core.stats.filters import selected_votes
 from core.stats.ledger import Floats, Ledger
 from core.stats.observed import LONGER_BY, NO_TEXTS, Observed
+from core.stats.outcomes import has_choice
 from core.stats.sorting import last_of_each
 from core.stats.tally import BOTH_BAD, CHOICES, TIE
 from core.stats.view import View
@@ -58,7 +58,7 @@ def votes_near(view: View, here: Near, population: str) -> tuple[Observed, Longs
     """
     found = view.tally.votes_on(here.items)
     kept = view.members(population)[found["rater"]]
-    if selects_votes(view.options):
+    if view.vote_filter is not None:
         kept = kept & selected_votes(view.tally, view.options, found["rater"], found["seq"])
     rows = np.flatnonzero(kept)
     key = found["rater"][rows] * max(len(here.items), 1) + found["place"][rows]
@@ -69,7 +69,7 @@ def votes_near(view: View, here: Near, population: str) -> tuple[Observed, Longs
 def verdicts_near(view: View, here: Near, judge: int) -> Observed:
     """A judge's words there, as :func:`core.stats.observed.verdicts_of` tells all of them."""
     cells = view.cells(judge)[here.items]
-    place, left = np.nonzero(cells > FAILED)
+    place, left = np.nonzero(has_choice(cells))
     choice = _merged(view, cells[place, left].astype(np.int64) - 1)
     return Observed(place, np.full(len(place), judge), choice, left)
 
@@ -192,12 +192,12 @@ def kept(
         make, take: see :meth:`core.stats.census.Censuses.followed`.
         follows: whether the tally knows of every item for which it changes.
     """
-    merged = view.options.merge_both_bad
-    key = ("kept", name, view.selection, merged, view.tally.background.version)
+    options = view.vote_filter, view.options.merge_both_bad
+    key = ("kept", name, view.selection, options, view.tally.background.version)
 
     def find() -> T:
-        if view.follows_votes and follows:
-            return view.tally.ledgers.followed(key, make, take)
+        if follows:
+            return view.followed.pairs.followed(key, make, take)
         anew = make()
         take(anew, None)
         return anew

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.stats.cells import FAILED
+from core.stats.outcomes import has_choice
 from core.stats.sorting import last_of_each
 from core.stats.tally import BOTH_BAD, CHOICES, MODEL_2, TIE
 from core.stats.view import View
@@ -95,7 +95,7 @@ def verdicts_of(view: View, judge: int) -> Observed:
 
     def find() -> Observed:
         cells = view.cells(judge)[view.items]
-        place, left = np.nonzero(cells > FAILED)
+        place, left = np.nonzero(has_choice(cells))
         choice = cells[place, left].astype(np.int64) - 1
         return _placed(view, view.items[place], np.full(len(place), judge), choice, left)
 

@@ -35,6 +35,11 @@ CELL_CODES: Final = CHOICES + 3
 _CHOICE = (None, *Choice)
 
 
+def has_choice(cells: NDArray[Any]) -> Bools:
+    """Which cells hold a choice: no failure, and no repeats without a majority."""
+    return np.asarray((cells > FAILED) & (cells < UNDECIDED_CELL))
+
+
 def _none() -> Longs:
     return np.zeros(0, np.int64)
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.stats.cells import FAILED
 from core.stats.collapsed import Columns, cells, collapsed, collapsed_pairs, derived
 from core.stats.intervals import clustered_wilson, normal_quantile
 from core.stats.observed import Longs, present_judges
+from core.stats.outcomes import has_choice
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.style import beside, difference, effect, fits, raters
@@ -72,7 +72,7 @@ def _both_orders(view: View, name: str, judge: int) -> list[Estimate]:
     """What the two orders of an item say with the item itself held still; judges only."""
     (rows,), times = collapsed(view, cells(view, judge))
     words = rows[:, 1:3]
-    both = (words > FAILED).all(axis=1)
+    both = has_choice(words).all(axis=1)
     labels: dict[str, Label] = {"rater": name, "measure": BOTH_ORDERS}
     if not both.any():
         return [Estimate(labels, None, unit=_UNIT, reason="no item has both of its orders")]

@@ -250,8 +250,8 @@ def followed(
     follows: bool,
 ) -> T:
     """What is kept under a key, or made anew where the tally does not know what changed."""
-    if view.follows_votes and follows:
-        return view.tally.censuses.followed(key, make, take)
+    if follows:
+        return view.followed.items.followed(key, make, take)
     anew = make()
     take(anew, None)
     return anew

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.stats.cohen import KappaPairs, kappa_pairs
+from core.stats.cohen import kappa_pairs
 from core.stats.collapsed import collapsed_pairs, votes_by_turn
 from core.stats.intervals import (
     normal_quantile,
     percentiles,
     resampled_sums,
 )
+from core.stats.kappa_sums import KappaPairs
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import CHOICES
@@ -177,20 +178,21 @@ def _kappa_estimate(view: View, population: str, pairs: KappaPairs) -> Estimate:
         "measure": "mean Cohen κ",
         "classes": 3 if options.merge_both_bad else 4,
     }
-    used = (pairs.shared >= options.min_shared) & ~np.isnan(pairs.kappa)
+    found = pairs.tables
+    used = (found.shared >= options.min_shared) & ~np.isnan(found.kappa)
     if not used.any():
-        if not pairs.shared.size:
+        if not found.shared.size:
             reason = "no two annotators voted on the same item"
-        elif pairs.shared.max() < options.min_shared:
+        elif found.shared.max() < options.min_shared:
             reason = (
                 f"no two annotators share {many(options.min_shared, 'item')}; "
-                f"the most is {int(pairs.shared.max())}"
+                f"the most is {int(found.shared.max())}"
             )
         else:
             reason = "every two annotators with enough shared items gave one same label throughout"
         return Estimate(labels, None, unit="coefficient", reason=reason)
-    value = float(pairs.kappa[used].mean())
-    n = int(pairs.shared[used].sum())
+    value = float(found.kappa[used].mean())
+    n = int(found.shared[used].sum())
     error, clusters = pairs.error_of_mean(used)
     method = (
         f"mean over {many(int(used.sum()), 'annotator pair')} with {options.min_shared} or "
@@ -218,6 +220,7 @@ def alpha_rows(view: View) -> list[Estimate]:
         "Reliable is not right. The coefficients depend on how frequent the classes are, so "
         "they cannot be compared between three and four classes or between studies."
     ),
+    follows=True,
 )
 def reliability(view: View) -> Result:
     """Krippendorff's α, Fleiss' κ and mean pairwise Cohen's κ, per population of annotators."""

@@ -59,6 +59,19 @@ def grouped(keys: Longs) -> tuple[Longs, Longs, Longs]:
     return keys[first], first, place
 
 
+def every_two(group: Longs) -> tuple[Longs, Longs]:
+    """Places of every two entries of the same group; the groups are sorted."""
+    left, right = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    start, gap = np.arange(len(group)), 1
+    while start.size:
+        start = start[start + gap < len(group)]
+        start = start[group[start + gap] == group[start]]
+        left.append(start)
+        right.append(start + gap)
+        gap += 1
+    return np.concatenate(left), np.concatenate(right)
+
+
 def summed_by(keys: Longs, values: Floats) -> tuple[Longs, Floats, Floats]:
     """Values added up by key, in the order in which they stand.
 

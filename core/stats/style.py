@@ -13,7 +13,6 @@ from functools import partial
 import numpy as np
 
 from core.stats.background import COUNTED
-from core.stats.cells import FAILED
 from core.stats.collapsed import MODELS, Columns, cells, collapsed, collapsed_pairs, votes
 from core.stats.intervals import clustered_wilson, student_quantile
 from core.stats.nearby import (
@@ -40,6 +39,7 @@ from core.stats.observed import (
     verdicts_of,
     votes_of,
 )
+from core.stats.outcomes import has_choice
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.style_fit import (
@@ -99,7 +99,7 @@ def raters(view: View) -> dict[str, Columns]:
             )
     for name, judge in present_judges(view).items():
         said = cells(view, judge)
-        if (collapsed(view, said)[0][0] > FAILED).any():
+        if has_choice(collapsed(view, said)[0][0]).any():
             found[name] = _decisive(view, said.key, partial(_judged, view, judge), said.follows)
     return found
 

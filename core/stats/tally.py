@@ -11,7 +11,8 @@ numbered densely in order of appearance; the arrays below are indexed by those n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -23,7 +24,7 @@ from core.records import Score
 from core.stats.background import Background
 from core.stats.beside import BaselineWords, FailureNames
 from core.stats.cells import Cells
-from core.stats.census import FEW, Censuses
+from core.stats.census import Followed, FollowedByFilter
 from core.stats.growing import Growing
 from core.stats.journal import Journal
 from core.stats.log import IntArray, Log, Names, Raters, blocks, check_range
@@ -52,6 +53,16 @@ _TURN_BITS = 16
 _VOTE_WIDTH, _VERDICT_WIDTH = 7, 8
 
 
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """Columns of some rows of the log of votes: seq, item, annotator and choice."""
+
+    seq: IntArray
+    item: NDArray[Any]
+    annotator: NDArray[Any]
+    choice: NDArray[Any]
+
+
 class Tally:
     """Votes and verdicts, counted as they come.
 
@@ -63,9 +74,7 @@ class Tally:
         failures: why calls failed.
         baselines: what judges that need no model say.
         background: what is known of answers and judges besides; fed apart.
-        censuses: what statistics keep of items, so that a vote costs them what it changes.
-        ledgers: what they keep of pairs of answers.
-        memo: what else they keep.
+        memo: what statistics keep, but for :meth:`followed`.
         rulings: what leads decided; told by :meth:`add_rulings`.
         unmasked: item and lead's annotator number of every case whose names its lead has seen;
             told by :meth:`tell_unmasked`.
@@ -75,9 +84,9 @@ class Tally:
     def __init__(self) -> None:
         self.background = Background()
         self._journal = Journal()
-        self.censuses, self.ledgers = Censuses(self._journal), Censuses(self._journal, FEW)
+        self._followed = FollowedByFilter(self._journal)
         self.memo = Memo()
-        self._revoked: list[int] = []
+        self._revoked = Growing(np.int64)
         self._pair_number: dict[int, int] = {}
         self._item_number: dict[int, int] = {}
         self._models, self._categories, self._questions = Names(), Names(), Names()
@@ -91,6 +100,7 @@ class Tally:
         self._annotators, self._judges = Raters(), Raters()
         self._votes, self._verdicts, self._repeats = Log(), Log(), Log()
         self._declined = Growing(np.bool_)  # by row of the vote log
+        self._ever_declined = Growing(np.int64)
         self._all_counts = Growing(np.int32, _COLUMNS)
         self._group_counts: dict[str, Growing] = {}
         self._standing = Standing()
@@ -184,14 +194,27 @@ class Tally:
         log, counts = self._votes, self._votes.counts.rows
         return log.item.rows[counts], log.rater.rows[counts], log.choice.rows[counts]
 
-    def votes_after(self, seq: int) -> tuple[IntArray, tuple[NDArray[Any], ...]]:
-        """The votes that count among those after a seq: their seqs; item, annotator and choice."""
+    def votes_from(self, seq: int) -> Votes:
+        """The votes that count among those after a seq."""
         log = self._votes
         start = int(np.searchsorted(log.seq.rows, seq, "right"))
-        counts = start + np.flatnonzero(log.counts.rows[start:])
-        return log.seq.rows[counts], tuple(
-            column.rows[counts] for column in (log.item, log.rater, log.choice)
-        )
+        return self._votes_in(start + np.flatnonzero(log.counts.rows[start:]))
+
+    def votes_lost(self, since: int, until: int) -> Votes:
+        """The votes up to a seq that counted and do not any more.
+
+        Args:
+            since: the number of :attr:`revocations` when they counted.
+            until: the seq.
+        """
+        log = self._votes
+        seqs = np.unique(self._revoked.rows[since:])
+        rows = np.searchsorted(log.seq.rows, seqs[seqs <= until])
+        return self._votes_in(rows[~log.counts.rows[rows]])
+
+    def _votes_in(self, rows: IntArray) -> Votes:
+        log = self._votes
+        return Votes(*(each.rows[rows] for each in (log.seq, log.item, log.rater, log.choice)))
 
     @property
     def mark(self) -> int:
@@ -212,26 +235,25 @@ class Tally:
 
     @property
     def revocations(self) -> int:
-        """How often votes that had been counted changed: were superseded, or changed group."""
+        """How many votes that had been counted changed: were superseded, or changed group."""
         return len(self._revoked)
 
     def first_revoked(self, since: int) -> int | None:
         """The lowest seq of the votes that changed since so many revocations; None if none did."""
-        return min(self._revoked[since:], default=None)
+        revoked = self._revoked.rows[since:]
+        return int(revoked.min()) if len(revoked) else None
 
     @property
-    def vote_seqs(self) -> tuple[IntArray, IntArray, IntArray]:
-        """The seqs of :attr:`votes`, of :attr:`cannot_judge` and of :attr:`repeats`."""
-        votes, repeats = self._votes, self._repeats
-        seq = votes.seq.rows
-        again: IntArray = repeats.seq.rows[repeats.counts.rows]
-        return seq[votes.counts.rows], seq[self._declined.rows], again
+    def vote_seqs(self) -> IntArray:
+        """The seqs of :attr:`votes`."""
+        seq: IntArray = self._votes.seq.rows[self._votes.counts.rows]
+        return seq
 
     @property
-    def cannot_judge(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Item and annotator of every standing word that somebody cannot judge."""
-        log, stands = self._votes, self._declined.rows
-        return log.item.rows[stands], log.rater.rows[stands]
+    def cannot_judge(self) -> Votes:
+        """Every standing word that somebody cannot judge; costs no look at the votes."""
+        rows = self._ever_declined.rows
+        return self._votes_in(rows[self._declined.rows[rows]])
 
     @property
     def vote_sides(self) -> NDArray[Any]:
@@ -249,6 +271,12 @@ class Tally:
         columns = log.item, log.rater, log.choice, log.left
         item, rater, choice, left = (column.rows[counts] for column in columns)
         return item, rater, choice, left
+
+    @property
+    def repeat_seqs(self) -> IntArray:
+        """The seqs of :attr:`repeats`."""
+        seq: IntArray = self._repeats.seq.rows[self._repeats.counts.rows]
+        return seq
 
     def vote_counts(self, group: str | None = None) -> NDArray[np.int32]:
         """Votes per item, shape (items, 6): the four choices, then decisive left and right.
@@ -379,6 +407,10 @@ class Tally:
     def items_of_pairs(self, pairs: IntArray) -> tuple[IntArray, IntArray]:
         """Every item of some pair numbers, and the place of its pair among these."""
         return self._items_of.of(pairs)
+
+    def followed(self, chosen: Hashable) -> Followed:
+        """What is kept of the votes that a filter chooses; of all where it is None."""
+        return self._followed.of(chosen)
 
     # --- feeding -----------------------------------------------------------------------
 
@@ -533,6 +565,7 @@ class Tally:
     def _decline(self, raters: IntArray, declined: NDArray[np.bool_], gone: IntArray) -> None:
         """Take who cannot judge among new vote rows, and take back what they supersede."""
         rows = self._declined
+        self._ever_declined.extend(len(rows) + np.flatnonzero(declined))
         rows.extend(declined)
         self._standing.declined.add(raters[declined], 1)
         lost = gone[rows.rows[gone]]
@@ -614,7 +647,7 @@ class Tally:
 
     def _revoke(self, rows: IntArray) -> None:
         if rows.size:
-            self._revoked.append(int(self._votes.seq.rows[rows].min()))
+            self._revoked.extend(self._votes.seq.rows[rows])
 
     def _move_group(self, annotator: int, group: str) -> None:
         log = self._votes

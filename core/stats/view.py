@@ -9,13 +9,14 @@ import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.panels import Panel
 from core.records import Combined
+from core.stats.census import Followed
 from core.stats.design import ALIKE, Design, design_of
 from core.stats.filters import (
     check_judge,
@@ -23,7 +24,7 @@ from core.stats.filters import (
     in_words,
     selected_items,
     selected_votes,
-    selects_votes,
+    vote_filter,
 )
 from core.stats.options import AUTO, FIRST, MAJORITY, Options
 from core.stats.outcomes import NO_VERDICT, Outcomes, combined
@@ -46,6 +47,9 @@ Ints = NDArray[np.int32]
 
 T = TypeVar("T")
 Columns = TypeVar("Columns", bound=tuple[NDArray[Any], ...])
+
+_FEW_ITEMS: Final = 1 << 12
+"""Items up to which their votes are found one by one sooner than in the whole log."""
 
 
 class View:
@@ -162,9 +166,7 @@ class View:
 
     def members(self, population: str) -> Bools:
         """Which annotators belong to a population, shape (annotators,)."""
-        groups = self.populations[population]
-        every = self.tally.annotator_groups
-        return np.array([groups is None or each in groups for each in every], np.bool_)
+        return self._in_groups(self.populations[population])
 
     @cached_property
     def votes(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -173,28 +175,33 @@ class View:
         In order of seq. Which annotators belong to a population is left to :meth:`members`.
         """
         tally = self.tally
-        return self._looked_at((*tally.votes, tally.vote_sides), 0)
+        return self._looked_at((*tally.votes, tally.vote_sides), lambda: tally.vote_seqs)
 
     @cached_property
     def cannot_judge(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The same of :attr:`Tally.cannot_judge`."""
-        return self._looked_at(self.tally.cannot_judge, 1)
+        """Item and annotator of the words of :attr:`Tally.cannot_judge`; the same."""
+        words = self.tally.cannot_judge
+        return self._looked_at((words.item, words.annotator), lambda: words.seq)
 
     @cached_property
     def marked_repeats(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
         """The same of :attr:`Tally.repeats`."""
-        return self._looked_at(self.tally.repeats, 2)
+        return self._looked_at(self.tally.repeats, lambda: self.tally.repeat_seqs)
 
-    def _looked_at(self, columns: Columns, log: int) -> Columns:
+    @cached_property
+    def followed(self) -> Followed:
+        """What is kept of these votes."""
+        return self.tally.followed(self.vote_filter)
+
+    def _looked_at(self, columns: Columns, seqs: Callable[[], NDArray[np.int64]]) -> Columns:
         """Rows of columns that begin with item and annotator, by who cast them when.
 
         Args:
-            log: the place of their seqs in :attr:`Tally.vote_seqs`.
+            seqs: of the rows.
         """
-        if not selects_votes(self.options):
+        if self.vote_filter is None:
             return columns
-        seq = self.tally.vote_seqs[log]
-        keep = selected_votes(self.tally, self.options, columns[1], seq)
+        keep = selected_votes(self.tally, self.options, columns[1], seqs())
         return tuple(column[keep] for column in columns)  # type: ignore[return-value]
 
     def sided_counts(self, population: str | None = None) -> Ints:
@@ -210,8 +217,8 @@ class View:
         return self._votes_at(groups, slice(None) if self.all_items else self.items)
 
     def _votes_at(self, groups: tuple[str, ...] | None, items: NDArray[Any] | slice) -> Ints:
-        if not self.follows_votes:
-            counts = self.once(("again", groups), lambda: self._counted_again(groups))[items]
+        if self.vote_filter is not None:
+            counts = self._chosen_at(groups, items)
         elif groups is not None and len(groups) == 1:
             counts = self.tally.vote_counts(groups[0])[items]
         else:
@@ -232,16 +239,17 @@ class View:
     def vote_key(self, population: str) -> tuple[object, ...]:
         """What tells a population's votes from those of others."""
         groups = self.populations[population]
-        return groups, () if groups is not None and len(groups) == 1 else self._left_out(groups)
+        is_one = groups is not None and len(groups) == 1
+        return groups, () if is_one else self._left_out(groups), self.vote_filter
 
     def votes_on(self, population: str, items: NDArray[Any]) -> Ints:
         """Votes of one population on items of the tally, selected or not, shape (items, 6)."""
         return self._votes_at(self.populations[population], items)
 
-    @property
-    def follows_votes(self) -> bool:
-        """Whether the votes are those that the tally counts, of which it knows what changed."""
-        return not selects_votes(self.options)
+    @cached_property
+    def vote_filter(self) -> tuple[object, ...] | None:
+        """What tells votes that are chosen one by one from others; None where all are looked at."""
+        return vote_filter(self.tally, self.options)
 
     @cached_property
     def _judge_numbers(self) -> dict[str, int]:
@@ -251,19 +259,28 @@ class View:
         """A judge's number."""
         return self._judge_numbers[name]
 
-    def _counted_again(self, groups: tuple[str, ...] | None) -> Ints:
-        """What :meth:`Tally.vote_counts` would hold if only the votes looked at had been cast."""
-        item, annotator, choice, left = self.votes
+    def _chosen_at(self, groups: tuple[str, ...] | None, items: NDArray[Any] | slice) -> Ints:
+        """What :meth:`Tally.vote_counts` would hold there of the votes that are chosen.
+
+        Of few items their own votes are read, of many the whole log is.
+        """
+        if isinstance(items, slice) or len(items) > _FEW_ITEMS:
+            return self.once(("chosen", groups), lambda: self._counted(groups))[items]
+        found = self.tally.votes_on(items)
+        keep = selected_votes(self.tally, self.options, found["rater"], found["seq"])
         if groups is not None:
-            every = self.tally.annotator_groups
-            mine = np.array([each in groups for each in every], np.bool_)[annotator]
-            item, choice, left = item[mine], choice[mine], left[mine]
-        base = item.astype(np.int64) * (CHOICES + 2)
-        sided = (left > 0) & (choice <= MODEL_2)
-        side = np.where(choice[sided] == left[sided], COUNTED_LEFT, COUNTED_RIGHT)
-        cells = np.concatenate([base + choice - 1, base[sided] + side])
-        size = len(self.tally.item_turn) * (CHOICES + 2)
-        return np.bincount(cells, minlength=size).reshape(-1, CHOICES + 2).astype(np.int32)
+            keep &= self._in_groups(groups)[found["rater"]]
+        place, choice, left = (found[name][keep] for name in ("place", "choice", "left"))
+        return _counts_of(place, choice, left, len(items))
+
+    def _counted(self, groups: tuple[str, ...] | None) -> Ints:
+        item, annotator, choice, left = self.votes
+        mine = self._in_groups(groups)[annotator]
+        return _counts_of(item[mine], choice[mine], left[mine], len(self.tally.item_turn))
+
+    def _in_groups(self, groups: tuple[str, ...] | None) -> Bools:
+        every = self.tally.annotator_groups
+        return np.array([groups is None or each in groups for each in every], np.bool_)
 
     def counts(self, population: str | None = None) -> Ints:
         """Votes of one population by choice, shape (items, 4)."""
@@ -499,6 +516,16 @@ def _apart(name: str, taken: Collection[str]) -> str:
     while name in taken:
         name += " (panel)"
     return name
+
+
+def _counts_of(place: NDArray[Any], choice: NDArray[Any], left: NDArray[Any], places: int) -> Ints:
+    """Votes by place, choice and side; see :meth:`Tally.vote_counts`."""
+    base = place.astype(np.int64) * (CHOICES + 2)
+    sided = (left > 0) & (choice <= MODEL_2)
+    side = np.where(choice[sided] == left[sided], COUNTED_LEFT, COUNTED_RIGHT)
+    cells = np.concatenate([base + choice - 1, base[sided] + side])
+    size = places * (CHOICES + 2)
+    return np.bincount(cells, minlength=size).reshape(-1, CHOICES + 2).astype(np.int32)
 
 
 def one_each(choice: Codes) -> Ints:

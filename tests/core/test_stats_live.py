@@ -31,6 +31,9 @@ CHOSEN: tuple[dict[str, Any], ...] = (
     {"models": ("b", "a"), "repeats": "majority"},
     {"annotator": "ann"},
     {"judge": "gpt"},
+    {"since": "1970-01-03"},
+    {"until": "1970-01-05", "turn": 1, "merge_both_bad": True},
+    {"since": "1970-01-02", "until": "1970-01-04", "annotator": "ann"},
 )
 PANEL = Panel("both", PanelRule.MAJORITY, {"gpt": 1, "llama": 1})
 
@@ -114,10 +117,11 @@ def besides(pairs: int) -> st.SearchStrategy[tuple[str, Any]]:
 
 
 def rule(tally: Tally, lead: int, how: dict[str, Any]) -> None:
-    last = tally.rulings.last_seq
-    gone = last if how["takes back"] else 0
+    rulings, gone, place = tally.rulings, 0, (how["pair"], how["turn"])
+    if how["takes back"] and len(rulings):
+        gone, (place,) = int(rulings.seq[-1]), tally.places_of([int(rulings.item[-1])])
     choice = how["choice"] if gone else how["choice"] or 1
-    row = last + 1, how["pair"], how["turn"], lead, how["unmasked"], choice
+    row = rulings.last_seq + 1, *place, lead, how["unmasked"], choice
     tally.add_rulings([(*row, 1, how["probability"], "sample", "2026-01-01", gone, 1)])
 
 
@@ -132,6 +136,12 @@ def texts(rows: Rows, seed: int) -> list[tuple[Any, ...]]:
     ]
 
 
+def take(tally: Tally, votes: list[Any]) -> None:
+    """Add votes, cast on one of four days; when one in five was cast is not known."""
+    tally.add_votes(votes)
+    tally.times.add((row[0], row[0] % 5 * 86_400) for row in votes)
+
+
 def begun(rows: Rows) -> Tally:
     votes, verdicts = rows.votes, rows.verdicts
     rows.votes, rows.verdicts = [], []
@@ -142,7 +152,7 @@ def begun(rows: Rows) -> Tally:
 
 def happen(rows: Rows, tally: Tally, what: str, how: Any) -> None:
     if what == "votes":
-        tally.add_votes(how)
+        take(tally, how)
     elif what == "verdicts":
         tally.add_verdicts(how)
     elif what == "group" and rows.annotators:
@@ -242,10 +252,13 @@ def test_what_follows_is_the_same_however_the_log_is_portioned(
     quick = {each.id for each in registered() if each.follows}
     watched = begun(rows)
     for start in range(0, max(len(rows.votes), len(rows.verdicts)), portion):
-        watched.add_votes(rows.votes[start : start + portion])
+        take(watched, rows.votes[start : start + portion])
         watched.add_verdicts(rows.verdicts[start : start + portion])
         compute(watched, Options(replicates=100), quick)
-    same(results(watched, quick, looks), results(rows.tally(), quick, looks))
+    unwatched = begun(rows)
+    take(unwatched, rows.votes)
+    unwatched.add_verdicts(rows.verdicts)
+    same(results(watched, quick, looks), results(unwatched, quick, looks))
 
 
 def test_a_vote_costs_what_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,12 +273,14 @@ def test_a_vote_costs_what_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
             rows.verdict(pair, "gpt", int(rng.integers(0, 5)), left=left)
     last = rows.votes.pop()
     tally = rows.tally()
+    tally.times.add((row[0], row[0]) for row in (*rows.votes, last))
     tally.baselines.tell(np.arange(3000), rng.integers(1, 4, (3000, 2)).astype(np.int8))
     quick = {each.id for each in registered() if each.follows}
     chosen = [
         (Options(replicates=100), quick),
-        # Which annotators voted on the items of a category is read from the log.
-        (Options(replicates=100, turn=1, category="maths"), quick - {"coverage"}),
+        (Options(replicates=100, turn=1, category="maths"), quick),
+        (Options(replicates=100, annotator="bob"), quick),
+        (Options(replicates=100, since="1970-01-01"), quick),
     ]
     for options, only in chosen:
         compute(tally, options, only)

@@ -143,7 +143,7 @@ def test_it_counts_as_no_vote_anywhere_and_is_counted_by_itself(store: Store) ->
     tally = Tally()
     Feed(store, tally).catch_up()
     assert tally.vote_counts()[:, :4].sum() == 1
-    assert len(tally.cannot_judge[0]) == 1
+    assert len(tally.cannot_judge.item) == 1
     counts = store.reading.counts()
     assert (counts["votes"], counts["cannot_judge"], counts["pairs_complete"]) == (1, 1, 0)
     assert [turn.turn for turn, _ in store.reading.votes()] == [1]

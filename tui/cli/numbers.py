@@ -92,8 +92,7 @@ def _follow(refresher: Refresher, as_json: bool) -> None:
             line = {"format": 1, "as_of": moment, "statistics": statistics}
             click.echo(inert_json(json.dumps(line, ensure_ascii=False, allow_nan=False)))
         else:
-            follows = "" if numbers.follows else "; this choice of votes is counted anew each time"
-            click.echo(f"── as of vote {numbers.now.vote:,}{follows} ──\n")
+            click.echo(f"── as of vote {numbers.now.vote:,} ──\n")
             _show(fresh)
         sys.stdout.flush()
 
