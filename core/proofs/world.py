@@ -46,6 +46,14 @@ SCORES = tuple(
 _SPREAD = 0.8
 """How far pairs differ beyond their models, in log-odds."""
 
+QUALITY = 1.0
+"""How far a model's answers differ from question to question, in log-odds. An answer is as much
+better or worse in all pairs that it is in, so that the pairs of a question are no strangers."""
+
+_QUALITY_STREAM = 11
+_UNEVEN = 0.6
+"""How far questions differ in how much judges mistake answers, as the logarithm of its size."""
+
 _LENGTH = 0.2
 LEADS = (("lea", "expert"), ("lou", "expert"))
 """Numbered after the annotators; they cast no votes, and so count in nothing but rulings."""
@@ -134,7 +142,14 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class _Drawn:
-    """What is drawn of all pairs of a study before anybody says anything."""
+    """What is drawn of all pairs of a study before anybody says anything.
+
+    Attributes:
+        one, two: numbers of the models.
+        leaning: to model ``one``, in log-odds.
+        tie, bad: how likely these outcomes are.
+        mistaken: what each judge adds to the leaning, shape (judges, pairs).
+    """
 
     one: Longs
     two: Longs
@@ -142,6 +157,11 @@ class _Drawn:
     tie: Floats
     bad: Floats
     rng: np.random.Generator
+    mistaken: Floats
+
+    def by_judge(self, judge: int) -> _Drawn:
+        """The same as one of the judges takes the answers to be."""
+        return replace(self, leaning=self.leaning + self.mistaken[judge])
 
     def choose(self, rows: Longs, left: Longs, lean: float, own: float) -> Longs:
         """A choice (1–4) for each of some pairs, with model ``left`` on the left."""
@@ -153,9 +173,14 @@ class _Drawn:
         return np.where(self.rng.random(len(rows)) < self.bad[rows], 4, choice)
 
 
-def draw(questions: int, seed: int) -> Study:
-    """A study of all pairs of five models on so many questions."""
+def draw(questions: int, seed: int, quality: float = QUALITY) -> Study:
+    """A study of all pairs of five models on so many questions.
+
+    Args:
+        quality: how far one model's answers differ, in log-odds; see :data:`QUALITY`.
+    """
     rng = np.random.default_rng(seed)
+    shared = np.random.default_rng([seed, _QUALITY_STREAM])
     games = np.array(list(combinations(range(len(MODELS)), 2)))
     one, two = np.tile(games, (questions, 1)).T
     question = np.repeat(np.arange(questions), len(games))
@@ -180,10 +205,14 @@ def draw(questions: int, seed: int) -> Study:
     )
     longer = (tokens[question, one] - tokens[question, two]) / (100 * np.sqrt(2))
     size = len(one)
-    leaning = _STRENGTH[one] - _STRENGTH[two] + _LENGTH * longer + rng.normal(0, _SPREAD, size)
-    weak = -(_STRENGTH[one] + _STRENGTH[two]) / 3
-    bad = 1 / (1 + np.exp(-(weak - 2.0 + rng.normal(0, 0.5, size))))
-    drawn = _Drawn(one, two, leaning, rng.beta(2, 12, size), bad, rng)
+    good = _STRENGTH + shared.normal(0, quality, (questions, len(MODELS)))
+    first, second = good[question, one], good[question, two]
+    leaning = first - second + _LENGTH * longer + rng.normal(0, _SPREAD, size)
+    bad = 1 / (1 + np.exp((first + second) / 3 + 2.0 - rng.normal(0, 0.5, size)))
+    uneven = quality * np.exp(shared.normal(0, _UNEVEN, (questions, 1)))
+    seen = uneven * shared.normal(0, 1, (len(JUDGES), questions, len(MODELS)))
+    mistaken = seen[:, question, one] - seen[:, question, two]
+    drawn = _Drawn(one, two, leaning, rng.beta(2, 12, size), bad, rng, mistaken)
     _vote(study, drawn)
     _judge(study, drawn)
     _rule(study, replace(drawn, rng=np.random.default_rng([seed, _RULING_STREAM])))
@@ -219,7 +248,7 @@ def _judge(study: Study, drawn: _Drawn) -> None:
             rows = np.flatnonzero(asked_again) if repeat else np.arange(size)
             for left in (1, 2):
                 side = np.full(len(rows), left)
-                choice = drawn.choose(rows, side, lean, own)
+                choice = drawn.by_judge(number - 1).choose(rows, side, lean, own)
                 choice = np.where(rng.random(len(rows)) < _FAILS, 0, choice)
                 start = len(study.verdicts) + 1
                 study.verdicts += [

@@ -9,7 +9,7 @@ from Σ x xᵀ of the counts x. That sum is of whole numbers, and a vote replace
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,6 +67,7 @@ class QuestionSums:
         count: questions with a comparison.
         by_model: questions on which each model was compared, by its number.
         compared: question and couple number of every pair with a comparison.
+        is_against: whether one model's gain is the other's loss; otherwise both gain alike.
     """
 
     one: Longs
@@ -75,6 +76,7 @@ class QuestionSums:
     count: int
     by_model: Longs
     compared: Callable[[], tuple[Longs, Longs]]
+    is_against: bool = True
 
     def questions(self, members: Longs) -> int:
         """How many questions compare two of these models."""
@@ -99,8 +101,8 @@ class QuestionSums:
         Args:
             members: the models that were fitted, in the order of their parameters.
             slopes: what one win, loss or tie of couples of these models (by their places) adds to
-                the score: along the gap of the two, then along each further parameter; shape
-                (couples, 3, 1 + further).
+                the score: along the gap of the two (or their sum, where not ``is_against``), then
+                along each further parameter; shape (couples, 3, 1 + further).
 
         Returns:
             Shape (members + further, members + further).
@@ -117,7 +119,7 @@ class QuestionSums:
         further = along.shape[2] - 1
         gap, row = along[:, :, 0].ravel(), np.arange(len(cells))
         columns = [np.repeat(one[inside], COUNTS), np.repeat(two[inside], COUNTS)]
-        values = [gap, -gap]
+        values = [gap, -gap if self.is_against else gap]
         for number in range(further):
             columns.append(np.full(len(cells), len(members) + number))
             values.append(along[:, :, 1 + number].ravel())
@@ -216,19 +218,23 @@ def _cells(couples: Longs) -> Longs:
     return np.asarray((couples[:, None] * COUNTS + np.arange(COUNTS)).ravel())
 
 
-def question_sums(view: View, columns: Columns, weights: Floats | None = None) -> QuestionSums:
+def question_sums(
+    view: View, columns: Columns, weights: Floats | None = None, *, is_against: bool = True
+) -> QuestionSums:
     """What one rater said, by question.
 
     Args:
-        columns: the rater's choices, see :func:`core.stats.collapsed.choices`.
+        columns: the rater's choices, see :func:`core.stats.collapsed.choices`; or three numbers of
+            a pair that are not of either of its models.
         weights: what each pair weighs, by pair number; alike if left out.
+        is_against: whether they are choices, of which the first two are of either model.
     """
     tally = view.tally
 
     def counted(pairs: Longs) -> Floats:
         rows, has_items = pair_rows(view, MODELS, (columns,), pairs)
         counts = rows[:, len(MODELS) :][:, :TIE] * has_items[:, None]
-        turned = rows[:, 0] > rows[:, 1]
+        turned = is_against & (rows[:, 0] > rows[:, 1])
         counts[turned, :2] = counts[turned, 1::-1]
         return counts.astype(np.float64)
 
@@ -246,10 +252,11 @@ def question_sums(view: View, columns: Columns, weights: Floats | None = None) -
         products = _products(question, couple, counts, int(couple.max(initial=-1)) + 1)
         has_any = counts.any(axis=1)
         compared = question[has_any], couple[has_any]
-        return _told(products, *_compared(question, couple, counts), lambda: compared)
+        found = _told(products, *_compared(question, couple, counts), lambda: compared)
+        return replace(found, is_against=is_against)
     if view.follows_votes and columns.follows:
         key = ("questions", view.selection, columns.key)
-        return tally.censuses.followed(key, _Kept, take).told()
+        return replace(tally.censuses.followed(key, _Kept, take).told(), is_against=is_against)
     kept = _Kept()
     take(kept, None)
-    return kept.told()
+    return replace(kept.told(), is_against=is_against)

@@ -1,0 +1,109 @@
+"""Which pairs of answers are of one question, and sums over questions that a vote keeps up.
+
+The pairs of a question share answers: a poor answer loses to everybody, and whoever misreads it
+does so in all of its pairs. What is said about them is therefore not independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from core.stats.ledger import Floats, Ledger
+from core.stats.nearby import Near, Parts, kept, near
+from core.stats.sorting import grouped
+from core.stats.standing import ItemsOfPairs
+from core.stats.view import View
+
+Longs = NDArray[np.int64]
+Rows = NDArray[Any]
+
+_ITEMS = 1 << 14
+"""Items that are looked at together where all of them are, on average."""
+
+
+class PairsOfQuestions:
+    """The pairs of each question, taken in as they come."""
+
+    def __init__(self) -> None:
+        self._pairs = ItemsOfPairs()
+        self._known = 0
+
+    def take(self, table: NDArray[np.int32]) -> None:
+        """Take the pairs that are new in a tally's table of them."""
+        if len(table) > self._known:
+            self._pairs.add(table[self._known :, 3].astype(np.int64))
+            self._known = len(table)
+
+    def of(self, questions: Longs) -> tuple[Longs, Longs]:
+        """Every pair of some questions, and the place of its question among these."""
+        return self._pairs.of(questions)
+
+
+def pairs_of_questions(view: View) -> PairsOfQuestions:
+    """The pairs of each question of a view's tally that have an item."""
+    tally = view.tally
+
+    def take(kept: PairsOfQuestions, items: Longs | None) -> None:
+        kept.take(tally.pair_table)
+
+    return tally.censuses.followed(("pairs of questions",), PairsOfQuestions, take)
+
+
+def questions_of(view: View, items: Longs | None) -> list[Longs]:
+    """The questions that some items are on, in blocks; all there are where ``items`` is None."""
+    tally = view.tally
+    if items is None:
+        questions = np.arange(len(tally.questions))
+    else:
+        questions = np.unique(tally.pair_table[tally.item_pair[items], 3]).astype(np.int64)
+    block = max(_ITEMS * len(tally.questions) // max(len(tally.item_turn), 1), 1)
+    return [questions[start : start + block] for start in range(0, len(questions), block)]
+
+
+def summed(keys: Longs, values: Rows) -> tuple[Longs, Rows]:
+    """The distinct keys in rising order, and the sums of rows with the same key."""
+    found, _, place = grouped(keys)
+    order = np.argsort(place, kind="stable")
+    starts = np.flatnonzero(np.append(True, place[order][1:] != place[order][:-1])[: len(keys)])
+    if not len(starts):
+        return found, values
+    return found, np.add.reduceat(values[order], starts, axis=0)
+
+
+def near_questions(view: View, questions: Longs) -> Near:
+    """The selected items of some questions, and of each the place of its question."""
+    pairs, owner = pairs_of_questions(view).of(questions)
+    here = near(view, pairs)
+    return Near(here.items, owner[here.pair])
+
+
+def kept_by_question(
+    view: View,
+    name: Hashable,
+    columns: int,
+    terms: Callable[[Floats], Longs],
+    parts_of: Callable[[Longs], Parts],
+    follows: bool = True,
+    dtype: DTypeLike = np.float64,
+) -> Ledger:
+    """Sums over questions, of which a vote changes what one question adds.
+
+    Args:
+        name: the same for the same parts under the same options of what to look at.
+        columns, terms, dtype: see :class:`Ledger`.
+        parts_of: the parts of some questions, as they are now.
+        follows: whether the tally knows of every item for which parts change.
+    """
+
+    def take(ledger: Ledger, items: Longs | None) -> None:
+        for questions in questions_of(view, items):
+            ledger.put(questions, *parts_of(questions))
+
+    def make() -> Ledger:
+        return Ledger(columns, terms, dtype)
+
+    return kept(view, ("by question", name), make, take, follows)
