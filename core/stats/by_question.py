@@ -53,14 +53,17 @@ def pairs_of_questions(view: View) -> PairsOfQuestions:
     return tally.censuses.followed(("pairs of questions",), PairsOfQuestions, take)
 
 
-def questions_of(view: View, items: Longs | None) -> list[Longs]:
-    """The questions that some items are on, in blocks; all there are where ``items`` is None."""
+def questions_of(view: View, items: Longs | None, at_once: int = _ITEMS) -> list[Longs]:
+    """The questions that some items are on, in blocks of about so many items.
+
+    All questions there are, where ``items`` is None.
+    """
     tally = view.tally
     if items is None:
         questions = np.arange(len(tally.questions))
     else:
         questions = np.unique(tally.pair_table[tally.item_pair[items], 3]).astype(np.int64)
-    block = max(_ITEMS * len(tally.questions) // max(len(tally.item_turn), 1), 1)
+    block = max(at_once * len(tally.questions) // max(len(tally.item_turn), 1), 1)
     return [questions[start : start + block] for start in range(0, len(questions), block)]
 
 

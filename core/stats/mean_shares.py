@@ -91,11 +91,12 @@ class MeanShares:
             found: products of some of the means, by the place of the mean.
         """
         variance, questions = self.error**2, self.clusters.copy()
+        won = 1 / np.where(self.looked > 0, self.looked, np.inf)
+        won = won / np.maximum(self.strata, 1)[:, None]
+        compared = -won * self.shares
         for place, block in found:
             questions[place] = count = block.questions
-            looked = self.looked[place]
-            of_one = 1 / np.where(looked > 0, looked, np.inf) / max(int(self.strata[place]), 1)
-            crossed = block.crossed(of_one, -of_one * self.shares[place])
+            crossed = block.crossed(won[place], compared[place])
             if crossed < 0 and count < FEW_QUESTIONS:
                 continue
             variance[place] += crossed * count / max(count - 1, 1)

@@ -10,7 +10,6 @@ vote replaces what one question adds for two models.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -30,33 +29,25 @@ _BITS = 24
 _CHUNK = 1 << 12
 """Questions whose products are added up in one go."""
 
+_ITEMS = 1 << 18
+"""Items that are looked at together where all of them are."""
+
 ANY = 0
 """The lane of everything where categories are not kept apart."""
 
 
-@dataclass(slots=True)
 class Block:
     """One model's products in one lane.
 
     Attributes:
-        place: of each opponent, by model number.
-        products: Σ over questions of x xᵀ without what one opponent has with itself, x being wins
-            and comparisons by opponent; shape (opponents, 2, opponents, 2).
         questions: with a comparison.
     """
 
-    place: dict[int, int] = field(default_factory=dict)
-    products: Floats = field(default_factory=lambda: np.zeros((0, 2, 0, 2)))
-    questions: int = 0
-
-    def places(self, opponents: Longs) -> Longs:
-        """Where opponents stand; room is made for new ones."""
-        for each in np.unique(opponents).tolist():
-            self.place.setdefault(each, len(self.place))
-        grown = len(self.place) - len(self.products)
-        if grown:
-            self.products = np.pad(self.products, ((0, grown), (0, 0)) * 2)
-        return np.array([self.place[each] for each in opponents.tolist()], np.int64)
+    def __init__(self) -> None:
+        self.questions = 0
+        self._place: dict[int, int] = {}
+        self._products = np.zeros((0, 0))
+        self._told: tuple[Longs, Floats] | None = None
 
     def add(self, row: Longs, opponent: Longs, counts: Floats, sign: int) -> None:
         """Add what questions have, or take it away.
@@ -67,22 +58,29 @@ class Block:
             counts: wins and comparisons of each, shape (entries, 2).
         """
         met = counts[:, 1] > 0
+        if not met.any():
+            return
+        self._told = None
         row, opponent, counts = row[met], opponent[met], counts[met]
-        is_first = np.append(True, row[1:] != row[:-1])[: len(row)]
+        is_first = np.append(True, row[1:] != row[:-1])
         self.questions += sign * int(is_first.sum())
         number = np.cumsum(is_first) - 1
         several = (np.bincount(number) > 1)[number]
+        if not several.any():
+            return
         number, opponent, counts = number[several], opponent[several], counts[several]
-        place = self.places(opponent)
-        for start in range(0, int(number.max(initial=-1)) + 1, _CHUNK):
-            here = (number >= start) & (number < start + _CHUNK)
-            _, which = np.unique(number[here], return_inverse=True)
-            table = np.zeros((int(which.max(initial=-1)) + 1, len(self.products), 2))
-            np.add.at(table, (which, place[here]), counts[here])
-            found = np.einsum("qai,qbj->aibj", table, table, optimize=True)
-            each = np.arange(len(found))
-            found[each, :, each, :] = 0
-            self.products += sign * found
+        place, size = self._places(opponent), len(self._products)
+        for start in range(0, int(number[-1]) + 1, _CHUNK):
+            here = slice(*np.searchsorted(number, (start, start + _CHUNK)))
+            table = np.zeros((min(_CHUNK, int(number[-1]) + 1 - start), size))
+            table[number[here] - start, place[here]] = counts[here, 0]
+            table[number[here] - start, place[here] + 1] = counts[here, 1]
+            found = table.T @ table
+            one = np.arange(0, size, 2)
+            for a in (0, 1):
+                for b in (0, 1):
+                    found[one + a, one + b] = 0
+            self._products += sign * found
 
     def crossed(self, wins: Floats, comparisons: Floats) -> float:
         """Σ over questions of what different opponents' scores have in common.
@@ -90,15 +88,35 @@ class Block:
         Args:
             wins, comparisons: what one of them adds to a score, by model number of the opponent.
         """
-        met = np.fromiter(self.place, np.int64, len(self.place))
-        order = np.argsort(met)
-        has = np.abs(self.products).sum(axis=(1, 2, 3)) > 0
-        order = order[has[order]]
-        if not order.size:
+        if self._told is None:
+            self._told = self._sorted()
+        met, products = self._told
+        if not met.size:
             return 0.0
-        along = np.stack([wins[met[order]], comparisons[met[order]]], axis=1)
-        inside = self.products[order][:, :, order]
-        return float(np.einsum("ai,aibj,bj->", along, inside, along, optimize=True))
+        along = np.stack([wins[met], comparisons[met]], axis=1).ravel()
+        return float(along @ products @ along)
+
+    def _places(self, opponents: Longs) -> Longs:
+        """Where the wins against opponents stand, comparisons next; room is made for new ones."""
+        met, which = np.unique(opponents, return_inverse=True)
+        places = [self._place.setdefault(each, 2 * len(self._place)) for each in met.tolist()]
+        grown = 2 * len(self._place) - len(self._products)
+        if grown:
+            self._products = np.pad(self._products, (0, grown))
+        return np.array(places, np.int64)[which]
+
+    def _sorted(self) -> tuple[Longs, Floats]:
+        """Opponents by rising number, and Σ x xᵀ of wins and comparisons in that order.
+
+        What one opponent has with itself is not in it, nor is who shares no question with another.
+        """
+        met = np.fromiter(self._place, np.int64, len(self._place))
+        place = np.fromiter(self._place.values(), np.int64, len(self._place))
+        shares = np.abs(self._products[place + 1]).sum(axis=1) > 0
+        order = np.argsort(met)
+        order = order[shares[order]]
+        cells = (place[order][:, None] + np.arange(2)).ravel()
+        return met[order], np.ascontiguousarray(self._products[np.ix_(cells, cells)])
 
 
 class Opponents:
@@ -141,7 +159,9 @@ class Opponents:
         is_second = mine >= len(pairs)
         opponent = np.where(is_second, rows[mine % len(pairs), 0], rows[mine % len(pairs), 1])
         entries = key, row, opponent
-        self._add(*entries, _sided(self._counts.rows[of], is_second), -1)
+        before = _sided(self._counts.rows[of], is_second)
+        if before.any():
+            self._add(*entries, before, -1)
         self._counts.rows[changed] = counts
         self._add(*entries, _sided(self._counts.rows[of], is_second), 1)
 
@@ -178,7 +198,7 @@ def opponents(
     pairs_of = pairs_of_questions(view)
 
     def take(found: Opponents, items: Longs | None) -> None:
-        for questions in questions_of(view, items):
+        for questions in questions_of(view, items, _ITEMS):
             pairs, owner = pairs_of.of(questions)
             changed = pairs
             if items is not None:
