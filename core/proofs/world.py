@@ -55,6 +55,9 @@ _UNEVEN = 0.6
 """How far questions differ in how much judges mistake answers, as the logarithm of its size."""
 
 _LENGTH = 0.2
+_CLOSE, _QUEUED_CLOSE, _QUEUED_CLEAR = 0.8, 0.9, 0.3
+"""Log-odds up to which a pair is close, and how often those and others are drawn, where any are."""
+
 LEADS = (("lea", "expert"), ("lou", "expert"))
 """Numbered after the annotators; they cast no votes, and so count in nothing but rulings."""
 
@@ -90,6 +93,7 @@ class Study:
         votes: (seq, pair, turn, annotator, choice code, left, superseded seq).
         verdicts: (seq, pair, turn, judge, choice, left, repeat, superseded seq); 0 failed.
         characters: of each answer, by question and model.
+        probability: with which each pair in the queue came into it; empty if all are in it.
         rulings: (seq, pair, turn, lead, stage, choice, left, probability or None, reason, at,
             superseded seq, final).
         unmasked: (pair, turn, lead) of the cases whose names a lead has seen.
@@ -100,6 +104,7 @@ class Study:
     verdicts: list[tuple[int, int, int, int, int, int, int, int]] = field(default_factory=list)
     characters: dict[tuple[str, str], int] = field(default_factory=dict)
     headers: dict[tuple[str, str], int] = field(default_factory=dict)
+    probability: dict[int, float] = field(default_factory=dict)
     rulings: list[Ruled] = field(default_factory=list)
     unmasked: list[tuple[int, int, int]] = field(default_factory=list)
 
@@ -107,6 +112,7 @@ class Study:
         """The rows, counted."""
         tally = Tally()
         tally.add_pairs(self.pairs)
+        tally.set_probabilities(self.probability.items())
         tally.add_annotators(
             (number, name, group) for number, (name, group) in enumerate(ANNOTATORS + LEADS, 1)
         )
@@ -173,11 +179,13 @@ class _Drawn:
         return np.where(self.rng.random(len(rows)) < self.bad[rows], 4, choice)
 
 
-def draw(questions: int, seed: int, quality: float = QUALITY) -> Study:
+def draw(questions: int, seed: int, quality: float = QUALITY, *, sampled: bool = False) -> Study:
     """A study of all pairs of five models on so many questions.
 
     Args:
         quality: how far one model's answers differ, in log-odds; see :data:`QUALITY`.
+        sampled: whether people are asked about some pairs only, those that are close far more often
+            than others; otherwise all pairs have the same chance.
     """
     rng = np.random.default_rng(seed)
     shared = np.random.default_rng([seed, _QUALITY_STREAM])
@@ -213,6 +221,10 @@ def draw(questions: int, seed: int, quality: float = QUALITY) -> Study:
     seen = uneven * shared.normal(0, 1, (len(JUDGES), questions, len(MODELS)))
     mistaken = seen[:, question, one] - seen[:, question, two]
     drawn = _Drawn(one, two, leaning, rng.beta(2, 12, size), bad, rng, mistaken)
+    if sampled:
+        chance = np.where(np.abs(leaning) < _CLOSE, _QUEUED_CLOSE, _QUEUED_CLEAR)
+        queued = np.flatnonzero(shared.random(size) < chance)
+        study.probability = {int(pair) + 1: float(chance[pair]) for pair in queued}
     _vote(study, drawn)
     _judge(study, drawn)
     _rule(study, replace(drawn, rng=np.random.default_rng([seed, _RULING_STREAM])))
@@ -223,6 +235,8 @@ def _vote(study: Study, drawn: _Drawn) -> None:
     """Each pair is voted on by some of the people; some of it again, with sides exchanged."""
     rng, size = drawn.rng, len(drawn.one)
     voted = rng.random(size) >= _UNVOTED
+    if study.probability:
+        voted &= np.isin(np.arange(size) + 1, list(study.probability))
     columns = []
     for number, lean in enumerate(_LEFT, 1):
         rows = np.flatnonzero(voted & (rng.random(size) < 0.7))

@@ -212,15 +212,17 @@ def wilson_over(
     Args:
         data: of at least one cluster; ``total`` is what was found, ``size`` what was looked at.
         what, clusters_of: the names of what is counted and of the clusters, for the method.
-        words: how many of what was looked at stand for one observation.
+        words: how many of what was looked at stand for one observation; their mean varies less than
+            one word would, so that it may be worth more.
     """
     n, share, variance = data.n // words, data.mean, data.variance
-    if data.count == n:
+    if data.count == n and words == 1:
         return Interval(share, *wilson(share * n, n, level), f"Wilson over {n} {what}")
     size = float(data.count)
     if data.count > 1 and variance > _NO_SPREAD:
         few = normal_quantile(level) / student_quantile(level, data.count - 1)
-        size = max(1.0, min(n, share * (1 - share) / variance) * few**2)
+        most = n if words == 1 else math.inf
+        size = max(1.0, min(most, share * (1 - share) / variance) * few**2)
     low, high = wilson(share * size, size, level)
     method = f"Wilson over {n} {what} in {data.count} {clusters_of}, worth {size:.1f} in as many"
     return Interval(share, low, high, method)
