@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.background import COUNTED
-from core.stats.by_question import kept_by_question, near_questions, pairs_of_questions, summed
+from core.stats.by_question import kept_by_question, near_questions, pairs_of, summed
 from core.stats.clustered import (
     BOTH,
     FALSE_DISCOVERIES,
@@ -188,10 +188,9 @@ def _by_question(view: View, kinds: list[_Kind], columns: Columns, known: Longs)
     Args:
         columns: both bad by third of length, then all choices.
     """
-    pairs_of = pairs_of_questions(view)
 
     def parts(questions: Longs) -> Parts:
-        pairs, owner = pairs_of.of(questions)
+        pairs, owner = pairs_of(view, questions)
         rows, has_items = pair_rows(view, _CATEGORY, (columns,), pairs)
         rows, owner = rows[has_items].astype(np.int64), owner[has_items]
         bad, every = rows[:, 1 : 1 + _SORTS], rows[:, 1 + _SORTS :]

@@ -14,8 +14,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from core.stats.ledger import Floats, Ledger
 from core.stats.nearby import Near, Parts, kept, near
+from core.stats.question_counts import question_index
 from core.stats.sorting import grouped
-from core.stats.standing import ItemsOfPairs
 from core.stats.view import View
 
 Longs = NDArray[np.int64]
@@ -25,36 +25,15 @@ _ITEMS = 1 << 14
 """Items that are looked at together where all of them are, on average."""
 
 
-class PairsOfQuestions:
-    """The pairs of each question, taken in as they come."""
-
-    def __init__(self) -> None:
-        self._pairs = ItemsOfPairs()
-        self._known = 0
-
-    def take(self, table: NDArray[np.int32]) -> None:
-        """Take the pairs that are new in a tally's table of them."""
-        if len(table) > self._known:
-            self._pairs.add(table[self._known :, 3].astype(np.int64))
-            self._known = len(table)
-
-    def of(self, questions: Longs) -> tuple[Longs, Longs]:
-        """Every pair of some questions, and the place of its question among these."""
-        return self._pairs.of(questions)
-
-
-def pairs_of_questions(view: View) -> PairsOfQuestions:
-    """The pairs of each question of a view's tally that have an item."""
-    tally = view.tally
-
-    def take(kept: PairsOfQuestions, items: Longs | None) -> None:
-        kept.take(tally.pair_table)
-
-    return tally.censuses.followed(("pairs of questions",), PairsOfQuestions, take)
+def pairs_of(view: View, questions: Longs) -> tuple[Longs, Longs]:
+    """Every pair of some questions, and the place of its question among these, which rise."""
+    index = question_index(view.tally)
+    pairs = index.of_all(questions)
+    return pairs, np.searchsorted(questions, index.question[pairs])
 
 
 def questions_of(view: View, items: Longs | None, at_once: int = _ITEMS) -> list[Longs]:
-    """The questions that some items are on, in blocks of about so many items.
+    """The questions that some items are on, rising, in blocks of about so many items.
 
     All questions there are, where ``items`` is None.
     """
@@ -79,7 +58,7 @@ def summed(keys: Longs, values: Rows) -> tuple[Longs, Rows]:
 
 def near_questions(view: View, questions: Longs) -> Near:
     """The selected items of some questions, and of each the place of its question."""
-    pairs, owner = pairs_of_questions(view).of(questions)
+    pairs, owner = pairs_of(view, questions)
     here = near(view, pairs)
     return Near(here.items, owner[here.pair])
 

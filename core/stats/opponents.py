@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from core.stats.by_question import pairs_of_questions, questions_of
+from core.stats.by_question import pairs_of, questions_of
 from core.stats.collapsed import Columns, pair_rows
 from core.stats.growing import Growing
 from core.stats.nearby import kept
@@ -195,11 +195,10 @@ def opponents(
         weights: what each pair weighs, by pair number; alike if left out.
     """
     tally = view.tally
-    pairs_of = pairs_of_questions(view)
 
     def take(found: Opponents, items: Longs | None) -> None:
         for questions in questions_of(view, items, _ITEMS):
-            pairs, owner = pairs_of.of(questions)
+            pairs, owner = pairs_of(view, questions)
             changed = pairs
             if items is not None:
                 changed = np.unique(tally.item_pair[items]).astype(np.int64)

@@ -77,7 +77,7 @@ def _row(view: View, labels: dict[str, Label], found: tuple[Clusters, Clusters, 
     level = view.options.level
     half = student_quantile(level, clusters - 1) * error
     p = 2 * float(stdtr(clusters - 1, -abs(data.mean) / error))
-    method = f"people give it {alone.mean:.1%}; paired t over {pairs} pairs"
+    method = f"people give it {alone.mean:.1%}; paired t over {many(pairs, 'pair')}"
     method += f" in {clusters} questions, p = {p:.2g}" if clusters < pairs else f", p = {p:.2g}"
     low, high = max(-1.0, data.mean - half), min(1.0, data.mean + half)
     return Estimate(labels, data.mean, low, high, level, n=data.n, unit="difference", method=method)

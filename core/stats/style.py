@@ -50,6 +50,7 @@ from core.stats.style_fit import (
     joint_error,
 )
 from core.stats.view import View
+from core.text import many
 
 POSITION = "left"
 EFFECTS = {"length": "tokens", "headers": "headers", "lists": "list_items", "bold": "bold"}
@@ -443,5 +444,5 @@ def _notes(view: View, fitted: Fits) -> tuple[str, ...]:
         notes += [f"one unit of each effect: {', '.join(units)}"] if units else []
         notes += [f"the answers do not differ in {', '.join(equal)}"] if equal else []
     if unknown := without_texts(view):
-        notes.append(f"{unknown} items left out: an answer's text is not in the study")
+        notes.append(f"{many(unknown, 'item')} left out: an answer's text is not in the study")
     return (*notes, *view.judge_notes())
