@@ -9,7 +9,7 @@ the fit decides, so that Σ s sᵀ over questions follows from Σ x xᵀ of the 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from typing import Any, TypeVar
@@ -49,12 +49,14 @@ class Slopes:
         along: what one of each count adds to the score along the gap of the two, then along each
             further parameter; shape (couples, counts, 1 + further).
         models: how many were fitted.
+        is_against: whether one model's gain is the other's loss; otherwise both gain alike.
     """
 
     couples: Longs
     ends: Longs
     along: Floats
     models: int
+    is_against: bool = True
 
     @property
     def size(self) -> int:
@@ -72,7 +74,7 @@ class Slopes:
         """The parameters that a direction of some couples moves, and with which sign."""
         if along:
             return [(self.models + along - 1, 1.0)]
-        return [(self.ends[place, 0], 1.0), (self.ends[place, 1], -1.0)]
+        return [(self.ends[place, 0], 1.0), (self.ends[place, 1], -1.0 if self.is_against else 1.0)]
 
 
 def between(blocks: Blocks, one: Slopes, other: Slopes) -> Floats:
@@ -121,6 +123,7 @@ class QuestionSums:
         count: questions with a comparison.
         by_model: questions on which each model was compared, by its number.
         compared: question and couple number of every pair with a comparison.
+        is_against: see :class:`Slopes`.
     """
 
     couples: Longs
@@ -130,6 +133,7 @@ class QuestionSums:
     count: int
     by_model: Longs
     compared: Callable[[], tuple[Longs, Longs]]
+    is_against: bool = True
 
     @property
     def models(self) -> tuple[Longs, Longs]:
@@ -161,7 +165,8 @@ class QuestionSums:
         ends = np.stack([place[one], place[two]], axis=1)
         inside = (ends >= 0).all(axis=1)
         along = slopes(*ends[inside].T)
-        return Slopes(self.couples[inside], ends[inside], along, len(members))
+        of = self.couples[inside], ends[inside], along, len(members)
+        return Slopes(*of, is_against=self.is_against)
 
     def meat(self, members: Longs, slopes: Callable[[Longs, Longs], Floats]) -> Floats:
         """Σ s sᵀ over the questions' scores, shape (members + further, members + further).
@@ -181,11 +186,15 @@ def sums_of(kept: QuestionCounts, group: int = 0) -> QuestionSums:
     )
 
 
-def turned(view: View, columns: Columns, pairs: Longs) -> Longs:
-    """Wins of the model with the lower number, of the other, and ties, of some pairs."""
+def turned(view: View, columns: Columns, pairs: Longs, is_against: bool = True) -> Longs:
+    """Wins of the model with the lower number, of the other, and ties, of some pairs.
+
+    Args:
+        is_against: if not, they are numbers that are of neither model, and change no places.
+    """
     rows, has_items = pair_rows(view, MODELS, (columns,), pairs)
     counts = rows[:, len(MODELS) :][:, :TIE] * has_items[:, None]
-    is_turned = rows[:, 0] > rows[:, 1]
+    is_turned = is_against & (rows[:, 0] > rows[:, 1])
     counts[is_turned, :2] = counts[is_turned, 1::-1]
     return np.asarray(counts, np.int64)
 
@@ -197,12 +206,16 @@ def touched_pairs(view: View, items: Longs | None) -> Longs:
     return np.unique(view.tally.item_pair[items]).astype(np.int64)
 
 
-def question_sums(view: View, columns: Columns, weights: Floats | None = None) -> QuestionSums:
+def question_sums(
+    view: View, columns: Columns, weights: Floats | None = None, *, is_against: bool = True
+) -> QuestionSums:
     """What one rater said, by question.
 
     Args:
-        columns: the rater's choices, see :func:`core.stats.collapsed.choices`.
+        columns: the rater's choices, see :func:`core.stats.collapsed.choices`; or three numbers of
+            a pair that are not of either of its models.
         weights: what each pair weighs, by pair number; alike if left out.
+        is_against: whether they are choices, of which the first two are of either model.
     """
     tally = view.tally
 
@@ -212,12 +225,14 @@ def question_sums(view: View, columns: Columns, weights: Floats | None = None) -
     def take(kept: QuestionCounts, items: Longs | None) -> None:
         question_index(tally)
         pairs = touched_pairs(view, items)
-        kept.put(pairs, turned(view, columns, pairs))
+        kept.put(pairs, turned(view, columns, pairs, is_against))
 
     if weights is not None:
-        return _weighed(view, turned(view, columns, np.arange(len(weights))) * weights[:, None])
+        counts = turned(view, columns, np.arange(len(weights)), is_against)
+        return replace(_weighed(view, counts * weights[:, None]), is_against=is_against)
     key = ("questions", view.selection, columns.key)
-    return sums_of(followed(view, key, make, take, columns.follows))
+    found = sums_of(followed(view, key, make, take, columns.follows))
+    return replace(found, is_against=is_against)
 
 
 def points_of(counts: NDArray[Any]) -> Longs:
