@@ -177,4 +177,4 @@ def test_the_studies_are_what_they_are_called() -> None:
     assert set(tallies["only failures"].verdicts["choice"].tolist()) == {0}
     assert tallies["one vote"].votes[0].size == 1
     assert not tallies["one vote, withdrawn"].votes[0].size
-    assert tallies["nobody could judge"].cannot_judge[0].size == 12 * 6 * 3
+    assert tallies["nobody could judge"].cannot_judge.item.size == 12 * 6 * 3
