@@ -43,8 +43,8 @@ def _models(couples: Longs) -> tuple[Longs, Longs]:
     return couples - high * (high - 1) // 2, high
 
 
-def _products(question: Longs, couple: Longs, counts: NDArray[Any], size: int) -> csr_array:
-    """Σ over questions of x xᵀ, shape (size × 3, size × 3); pairs stand in any order."""
+def _table(question: Longs, couple: Longs, counts: NDArray[Any], size: int) -> csr_array:
+    """The counts x of each question, shape (questions, size × 3); pairs stand in any order."""
     from scipy.sparse import csr_array
 
     _, row = np.unique(question, return_inverse=True)
@@ -53,7 +53,7 @@ def _products(question: Longs, couple: Longs, counts: NDArray[Any], size: int) -
     shape = (int(row.max(initial=-1)) + 1, size * COUNTS)
     table = csr_array((counts.ravel().astype(np.float64), (rows, columns)), shape=shape)
     table.eliminate_zeros()
-    return csr_array(table.T @ table)
+    return table
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class QuestionSums:
         one, two = place[self.one], place[self.two]
         inside = np.flatnonzero((one >= 0) & (two >= 0))
         cells = _cells(inside)
-        products = self.products[cells][:, cells]
+        products = _of_cells(self.products, cells)
         along = slopes(one[inside], two[inside])
         further = along.shape[2] - 1
         gap, row = along[:, :, 0].ravel(), np.arange(len(cells))
@@ -156,12 +156,15 @@ class _Kept:
             self._couple.extend(_couples(new[:, 0], new[:, 1]))
             self._counts.grow_to(len(table))
             self._known = len(table)
-        if not len(pairs):
+        if np.array_equal(self._counts.rows[pairs], counts):
             return
+        from scipy.sparse import csr_array
+
         touched, _ = self._of_question.of(np.unique(self._question.rows[pairs]))
         question, couple = self._question.rows[touched], self._couple.rows[touched]
         size = int(couple.max()) + 1
         if size * COUNTS > self._products.shape[0]:
+            self._products = self._products.copy()  # somebody may have been told of it
             self._products.resize((size * COUNTS, size * COUNTS))
         size = self._products.shape[0] // COUNTS
         before = self._counts.rows[touched]
@@ -172,10 +175,12 @@ class _Kept:
             self._count += sign * count
             self._by_model.grow_to(len(by_model))
             self._by_model.rows[: len(by_model)] += sign * by_model
-        change = _products(question, couple, after, size) - _products(
-            question, couple, before, size
-        )
-        self._products = self._products + change
+        # (x + d)(x + d)ᵀ − x xᵀ, with little in d: a vote moves one pair of its question.
+        was = _table(question, couple, before, size)
+        moved = _table(question, couple, after - before, size)
+        crossed = was.T @ moved
+        change = csr_array(crossed + crossed.T + moved.T @ moved)
+        self._products = csr_array(self._products + change)
         self._products.eliminate_zeros()
 
     def told(self) -> QuestionSums:
@@ -206,9 +211,16 @@ def _told(
 ) -> QuestionSums:
     present = np.flatnonzero(products.diagonal().reshape(-1, COUNTS).any(axis=1))
     cells = _cells(present)
-    inside = products[cells][:, cells]
+    inside = _of_cells(products, cells)
     inside.sort_indices()
     return QuestionSums(*_models(present), inside, count, by_model, compared)
+
+
+def _of_cells(products: csr_array, cells: Longs) -> csr_array:
+    """Rows and columns of some cells in rising order; the very table where these are all."""
+    if len(cells) == products.shape[0]:
+        return products
+    return products[cells][:, cells]
 
 
 def _cells(couples: Longs) -> Longs:
@@ -243,7 +255,8 @@ def question_sums(view: View, columns: Columns, weights: Floats | None = None) -
         table = tally.pair_table
         counts = counted(np.arange(len(table))) * weights[:, None]
         question, couple = table[:, 3].astype(np.int64), _couples(table[:, 0], table[:, 1])
-        products = _products(question, couple, counts, int(couple.max(initial=-1)) + 1)
+        each = _table(question, couple, counts, int(couple.max(initial=-1)) + 1)
+        products = csr_array(each.T @ each)
         has_any = counts.any(axis=1)
         compared = question[has_any], couple[has_any]
         return _told(products, *_compared(question, couple, counts), lambda: compared)
