@@ -14,13 +14,14 @@ class Queued:
     """A pair in the queue.
 
     Attributes:
-        probability: with which it came into the queue; statistics weigh by it.
+        probability: with which it came into the queue; statistics weigh by it. None where
+            nobody knows.
         overlap: votes wanted, with the extra ones.
         extra: of these, the ones that rulings asked for.
     """
 
     pair: Pair
-    probability: float
+    probability: float | None
     overlap: int
     extra: int = 0
 

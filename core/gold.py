@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.records import Choice, Ruling, RulingChoice, Vote
+from core.text import many
 
 
 class DecidedBy(StrEnum):
@@ -91,7 +92,7 @@ def decide(
     total = sum(counts.values())
     if total < rule.min_votes or total == 0:
         wanted = max(rule.min_votes, 1)
-        why = f"{total} of the {wanted} votes that are needed"
+        why = f"{total} of {many(wanted, 'vote')} needed"
         return Gold(None, DecidedBy.UNRESOLVED, why, counts)
     if rule.model is GoldModel.MAJORITY:
         return _by_majority(counts, total, rule)
@@ -114,7 +115,7 @@ def _ruled(rulings: Sequence[Ruling], counts: dict[Choice, int]) -> Gold:
 
 def _by_majority(counts: dict[Choice, int], total: int, rule: GoldRule) -> Gold:
     label = max(counts, key=lambda choice: counts[choice])
-    why = f"{counts[label]} of {total} votes"
+    why = f"{counts[label]} of {many(total, 'vote')}"
     if list(counts.values()).count(counts[label]) > 1:
         return Gold(None, DecidedBy.UNRESOLVED, f"two outcomes have {why} each", counts)
     if counts[label] / total > rule.share:
@@ -127,7 +128,7 @@ def _by_probability(
 ) -> Gold:
     label = max(posterior, key=lambda choice: posterior[choice])
     top = posterior[label]
-    why = f"probability {top:.3f} after {counts[label]} of {total} votes"
+    why = f"probability {top:.3f} after {counts[label]} of {many(total, 'vote')}"
     if list(posterior.values()).count(top) > 1:
         return Gold(None, DecidedBy.UNRESOLVED, f"two outcomes have probability {top:.3f}", counts)
     if top >= rule.threshold:

@@ -234,8 +234,9 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 def many(count: int, noun: str) -> str:
-    """A count with its noun: ``1 pair``, ``2,000 pairs``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    """A count with its noun: ``1 pair``, ``2,000 pairs``, ``0 replies``."""
+    several = f"{noun[:-1]}ies" if noun.endswith("ly") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else several}"
 
 
 def sentences(*parts: str) -> str:

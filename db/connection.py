@@ -15,6 +15,9 @@ from db.schema import APPLICATION_ID, LATEST, upgrade
 
 BUSY_SECONDS = 5.0
 
+_PAGE = 32_768
+"""Bytes that SQLite asks for to open a study: its index of the log, and more."""
+
 _REFUSALS: dict[int, tuple[type[TiebreakError], str, str]] = {
     sqlite3.SQLITE_BUSY: (
         StudyBusy,
@@ -85,6 +88,8 @@ def in_words(path: str) -> Iterator[None]:
             refuse(said)
         if code == sqlite3.SQLITE_CANTOPEN and _lacks_its_folder(Path(path)):
             code = sqlite3.SQLITE_READONLY
+        if code is not None and code & 0xFF == sqlite3.SQLITE_IOERR and _has_no_room(Path(path)):
+            code = sqlite3.SQLITE_FULL  # what a study needs to be opened at all is an I/O error
         refusal = _REFUSALS.get(code & 0xFF) if code is not None else None
         if refusal is None:
             raise
@@ -95,6 +100,15 @@ def in_words(path: str) -> Iterator[None]:
 def _lacks_its_folder(path: Path) -> bool:
     """Whether a file is there to be read, but nothing can be kept beside it."""
     return os.access(path, os.R_OK) and not os.access(path.absolute().parent, os.W_OK)
+
+
+def _has_no_room(path: Path) -> bool:
+    """Whether the disk has no room for one more page of a study."""
+    try:
+        disk = os.statvfs(path.absolute().parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _PAGE
 
 
 def connect(path: Path, *, create: bool) -> BlindConnection:

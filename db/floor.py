@@ -18,6 +18,7 @@ from core.stats.floor_log import Counts, FloorLog, Row
 from core.stats.floor_warnings import Warned, warnings_of
 from core.times import stamp
 from db.seats import Seats
+from db.sights import UNSEEN
 from db.standing import Standing, read_standing
 
 if TYPE_CHECKING:
@@ -108,10 +109,11 @@ class LastVote:
         seen: None for a withdrawal, for who cannot judge, and where nobody recorded it.
         stands: whether it was neither changed nor taken back since.
         words: of both answers on that turn; None where a text is unknown.
+        question: None where it is hidden, and the flag's text with it.
     """
 
     at: str
-    question: str
+    question: str | None
     turn: int
     repeat: int
     seen: Seen | None
@@ -342,8 +344,14 @@ class FloorFeed:
         )
 
 
-def last_votes(store: Store, name: str, most: int) -> list[LastVote]:
+def last_votes(
+    store: Store, name: str, most: int, *, hidden_from: str | None = None
+) -> list[LastVote]:
     """Somebody's last rows in the vote log, the newest first; withdrawals left out.
+
+    Args:
+        hidden_from: a lead who is not told on what somebody else voted so where they may still
+            rule blind.
 
     Raises:
         Conflict: if there is no such person.
@@ -354,11 +362,15 @@ def last_votes(store: Store, name: str, most: int) -> list[LastVote]:
             raise Conflict(
                 f"nobody here is called {name!r}", "`tiebreak annotator list` shows who is here"
             )
-        rows = connection.execute(_LAST, (row[0], most)).fetchall()
+        by = hidden_from if hidden_from != name else None
+        asked = {"id": row[0], "most": most, "hidden_from": by}
+        rows = connection.execute(_LAST, asked).fetchall()
         found = []
         for at, question, turn, repeat, seen, why, seconds, flag, stands, first, second in rows:
             words = _words_on(connection, turn, first, second)
             cast = Seen(seen) if seen else None
+            if question is None and flag:
+                flag = "…"
             found.append(
                 LastVote(at, question, turn, repeat, cast, why, seconds, words, flag, bool(stands))
             )
@@ -381,13 +393,14 @@ def _words_on(connection: sqlite3.Connection, turn: int, first: int, second: int
     return sum(map(sum, counted)) if all(counted) else None
 
 
-_LAST = """
-    SELECT v.at, q.key, v.turn, v.repeat, v.seen, coalesce(v.cannot_judge, ''), v.active_seconds,
+_LAST = f"""
+    SELECT v.at, CASE WHEN :hidden_from IS NULL OR NOT {UNSEEN}
+           THEN q.key END, v.turn, v.repeat, v.seen, coalesce(v.cannot_judge, ''), v.active_seconds,
            v.flag, NOT EXISTS (SELECT 1 FROM vote w WHERE w.supersedes = v.id),
            p.answer_1, p.answer_2
     FROM vote v JOIN pair p ON p.id = v.pair_id JOIN question q ON q.id = p.question_id
-    WHERE v.annotator_id = ? AND (v.choice IS NOT NULL OR v.cannot_judge IS NOT NULL)
-    ORDER BY v.seq DESC LIMIT ?
+    WHERE v.annotator_id = :id AND (v.choice IS NOT NULL OR v.cannot_judge IS NOT NULL)
+    ORDER BY v.seq DESC LIMIT :most
 """
 
 

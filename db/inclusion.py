@@ -21,6 +21,9 @@ from db.texts import TURNS_OF_PAIR
 UNKNOWN = -1.0
 """Stands for the probability of a queued pair that nobody can work out."""
 
+NOT_KNOWN = "unknown"
+"""The method of the design that imported pairs of unknown probability are queued by."""
+
 
 class _Frame(NamedTuple):
     """Pairs that were drawn from, and how many of them at most."""
@@ -31,22 +34,31 @@ class _Frame(NamedTuple):
     size: int
 
 
-def probabilities(connection: sqlite3.Connection) -> list[tuple[int, float]]:
+def probabilities(
+    connection: sqlite3.Connection, until: str | None = None
+) -> list[tuple[int, float]]:
     """Each queued pair with the probability of being in the queue, ``UNKNOWN`` where none is known.
 
     A pair that was queued whole, not drawn, has 1 whatever else was drawn. Another's is unknown
     where a draw's frame cannot be found again, where a lead queued it by hand while others were
-    drawn, or where it was drawn here and elsewhere.
+    drawn, where it was drawn here and elsewhere, or where the file that it came by said so.
+
+    Args:
+        until: the moment (ISO 8601) up to which draws count, as if none had come since.
 
     Returns:
         (pair_id, probability) in order of pair_id.
     """
     queued = connection.execute(
         "SELECT q.pair_id, q.probability, d.method FROM queue q "
-        "JOIN design d ON d.id = q.design_id ORDER BY q.pair_id"
+        "JOIN design d ON d.id = q.design_id "
+        "WHERE ?1 IS NULL OR d.made_at <= ?1 ORDER BY q.pair_id",
+        (until,),
     ).fetchall()
-    frames = _frames(connection)
-    is_drawn_elsewhere = any(p < 1 and method == "import" for _, p, method in queued)
+    frames = _frames(connection, until)
+    is_drawn_elsewhere = any(
+        method == NOT_KNOWN or (p < 1 and method == "import") for _, p, method in queued
+    )
     if not frames and not is_drawn_elsewhere:
         return [(pair, probability) for pair, probability, _ in queued]
     chances: Mapping[int, float] | None = {pair: p for pair, p, _ in queued}
@@ -57,7 +69,7 @@ def probabilities(connection: sqlite3.Connection) -> list[tuple[int, float]]:
     found = []
     for pair, recorded, method in queued:
         chance = 1.0 if recorded == 1 else (chances or {}).get(pair, UNKNOWN)
-        found.append((pair, UNKNOWN if method == "ruling" else chance))
+        found.append((pair, UNKNOWN if method in ("ruling", NOT_KNOWN) else chance))
     return found
 
 
@@ -77,7 +89,7 @@ def settle_probabilities(connection: sqlite3.Connection) -> int:
     return sum(probability == UNKNOWN for _, probability in found)
 
 
-def _frames(connection: sqlite3.Connection) -> list[_Frame]:
+def _frames(connection: sqlite3.Connection, until: str | None) -> list[_Frame]:
     """The frames of all samples, each with its largest sample.
 
     Pairs and their texts never leave a study: of one baseline, or of none, a frame only grows, and
@@ -89,7 +101,9 @@ def _frames(connection: sqlite3.Connection) -> list[_Frame]:
             "SELECT seed, population, json_extract(arguments, '$.against') AS against, "
             "max(json_extract(arguments, '$.sample')) FROM design "
             "WHERE json_extract(arguments, '$.sample') IS NOT NULL "
-            "GROUP BY seed, population, against ORDER BY seed, population, against"
+            "AND (?1 IS NULL OR made_at <= ?1) "
+            "GROUP BY seed, population, against ORDER BY seed, population, against",
+            (until,),
         )
     ]
 

@@ -6,6 +6,7 @@ import sqlite3
 
 from core.beside_logs import Queued, SecondOpinion, Unmasking
 from core.errors import Conflict, Where
+from db.inclusion import NOT_KNOWN
 from db.ingest_subjects import Summary
 from db.texts import TURNS_OF_PAIR
 
@@ -14,24 +15,26 @@ def take_queued(
     connection: sqlite3.Connection, pair_id: int, queued: Queued, now: str, summary: Summary
 ) -> None:
     """Queue a pair as it was queued elsewhere; one that is queued here stays as it is."""
+    is_known = queued.probability is not None
+    design = _design(connection, "import" if is_known else NOT_KNOWN, now)
     added = connection.execute(
         "INSERT OR IGNORE INTO queue (pair_id, design_id, probability, overlap, extra) "
-        "VALUES (?, ?, ?, ?, ?)",
-        (pair_id, _design(connection, now), queued.probability, queued.overlap, queued.extra),
+        "VALUES (?, ?, coalesce(?, 1), ?, ?)",
+        (pair_id, design, queued.probability, queued.overlap, queued.extra),
     ).rowcount
     summary.count("queued pairs", bool(added))
 
 
-def _design(connection: sqlite3.Connection, now: str) -> int:
+def _design(connection: sqlite3.Connection, method: str, now: str) -> int:
     """The row that says that pairs were queued by an import; made where there is none."""
     known = connection.execute(
-        "SELECT id FROM design WHERE method = 'import' ORDER BY id LIMIT 1"
+        "SELECT id FROM design WHERE method = ? ORDER BY id LIMIT 1", (method,)
     ).fetchone()
     if known is None:
         known = connection.execute(
             "INSERT INTO design (method, arguments, seed, population, made_at) "
-            "SELECT 'import', '{}', '', count(*), ? FROM pair RETURNING id",
-            (now,),
+            "SELECT ?, '{}', '', count(*), ? FROM pair RETURNING id",
+            (method, now),
         ).fetchone()
     return int(known[0])
 

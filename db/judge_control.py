@@ -116,6 +116,7 @@ class Status:
         attempts_open: calls under way, of workers that live as far as this host knows.
         failures: attempts that gave no verdict, by outcome.
         may_be_charged: attempts without a reply that may have been charged.
+        uncounted: verdicts on replies of which nobody knows how many tokens they took.
         workers: those that have not ended, as far as this host knows, newest first.
     """
 
@@ -127,6 +128,7 @@ class Status:
     attempts_open: int
     failures: dict[str, int]
     may_be_charged: int
+    uncounted: int
     workers: list[Worker]
 
 
@@ -230,20 +232,35 @@ class JudgeControl:
             tokens=tokens,
         )
 
-    def take_in(self, judge: str, verdicts: Sequence[Verdict]) -> int:
+    def take_in(
+        self, judge: str, verdicts: Sequence[Verdict], at_most: tuple[int, int] = (0, 0)
+    ) -> int:
         """Record verdicts that came by another way than the queue; how many were new.
 
         What they used counts as spent, and what the queue held for them leaves it.
 
+        Args:
+            at_most: tokens sent and received that count as spent beside, for those of which
+                nobody knows what they took.
+
         Raises:
             StudyUnavailable: if they cannot be written; then nothing of it is.
         """
+        known = [
+            one for one in verdicts if one.tokens_in is not None and one.tokens_out is not None
+        ]
         with self._changing(
             judge,
             "spent_cost = spent_cost + :cost, spent_tokens = spent_tokens + :tokens",
-            cost=sum(one.cost or 0.0 for one in verdicts),
-            tokens=sum((one.tokens_in or 0) + (one.tokens_out or 0) for one in verdicts),
-        ) as (connection, _):
+            cost=sum(one.cost or 0.0 for one in known),
+            tokens=sum(at_most)
+            + sum((one.tokens_in or 0) + (one.tokens_out or 0) for one in known),
+        ) as (connection, judge_id):
+            if spent := read_control(connection, judge_id, held=False).cost(*at_most):
+                connection.execute(
+                    "UPDATE judge_control SET spent_cost = spent_cost + ? WHERE judge_id = ?",
+                    (spent, judge_id),
+                )
             recorded = write_verdicts(connection, verdicts)
             connection.executemany(
                 "DELETE FROM job WHERE key = ?", [(verdict.id,) for verdict in verdicts]
@@ -273,6 +290,12 @@ class JudgeControl:
                 "WHERE judge_id = ? AND outcome <> 'ok' GROUP BY outcome",
                 (judge_id,),
             ).fetchall()
+            (uncounted,) = connection.execute(
+                "SELECT count(*) FROM verdict WHERE judge_id = ? AND status <> 'failed' "
+                "AND raw_hash IS NOT NULL AND attempts > 0 "
+                "AND (tokens_in IS NULL OR tokens_out IS NULL)",
+                (judge_id,),
+            ).fetchone()
             workers = connection.execute(
                 "SELECT owner, pid, host, started_at, seen_at, ended_at, window, under_way, "
                 "verdicts, note FROM judge_worker WHERE judge_id = ? AND ended_at IS NULL "
@@ -288,6 +311,7 @@ class JudgeControl:
                 sum(under_way.values()),
                 {outcome: count for outcome, count, _ in failures},
                 sum(charged for _, _, charged in failures),
+                uncounted,
                 [Worker(*row) for row in workers if not is_gone(row[0])],
             )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from core.times import stamp
 from db.judge_counts import KIND
 from db.judge_left import together
+from db.sights import UNSEEN, ranking_judges
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -31,7 +32,7 @@ class Listed:
     Attributes:
         kind: its class of failure, or ``ok``.
         left: which model of the pair stood left; None where nobody recorded it.
-        said: its label where there is one, else why there is none.
+        said: its label where there is one, else why there is none; None where it is hidden.
         pairs: how many pairs the same call was about, where a judge ranks all answers at once.
     """
 
@@ -43,25 +44,30 @@ class Listed:
     repeat: int
     kind: str
     attempts: int
-    said: str
+    said: str | None
     pairs: int = 1
 
 
-def last_verdicts(store: Store, judge: str | None, kind: str | None, most: int) -> list[Listed]:
+def last_verdicts(
+    store: Store, judge: str | None, kind: str | None, most: int, *, hidden_from: str | None = None
+) -> list[Listed]:
     """The verdicts that stand, the newest first; failures that one call left are one line.
 
     Args:
         judge: of this judge only.
         kind: ``ok``, a class of failure, or None for all failures.
+        hidden_from: a lead who is not told what a verdict came to where they may rule blind.
     """
     only = "v.status = 'ok'" if kind == "ok" else "v.status <> 'ok'"
     found: list[Listed] = []
     places: dict[tuple[Any, ...], int] = {}
     with store.read() as connection:
-        ranking = _ranking_judges(connection) if kind != "ok" else set()
+        ranking = ranking_judges(connection) if kind != "ok" else set()
         rows = connection.execute(
             f"SELECT v.id, v.at, q.key, v.turn, v.left, v.repeat, {KIND.format('v')}, v.attempts, "
-            "CASE WHEN v.status = 'ok' THEN v.label ELSE v.error END, v.judge_id, v.raw_hash "
+            "CASE WHEN v.status <> 'ok' THEN v.error "
+            f"WHEN :hidden_from IS NOT NULL AND {UNSEEN} THEN NULL ELSE v.label END, "
+            "v.judge_id, v.raw_hash "
             "FROM verdict v "
             "JOIN judge j ON j.id = v.judge_id JOIN pair p ON p.id = v.pair_id "
             f"JOIN question q ON q.id = p.question_id WHERE {only} "
@@ -69,7 +75,7 @@ def last_verdicts(store: Store, judge: str | None, kind: str | None, most: int) 
             f"AND (:kind IS NULL OR {KIND.format('v')} = :kind) "
             "AND NOT EXISTS (SELECT 1 FROM verdict w WHERE w.supersedes = v.id) "
             "ORDER BY v.seq DESC",
-            {"judge": judge, "kind": kind},
+            {"judge": judge, "kind": kind, "hidden_from": hidden_from},
         )
         for *told, number, raw in rows:
             one = Listed(*told)
@@ -83,17 +89,6 @@ def last_verdicts(store: Store, judge: str | None, kind: str | None, most: int) 
                 break
             found.append(one)
     return found
-
-
-def _ranking_judges(connection: sqlite3.Connection) -> set[int]:
-    """The judges one call of which settles all pairs of a question."""
-    kept = connection.execute(
-        "SELECT p.judge_id FROM judge_prompt p JOIN text t ON t.hash = p.text_hash "
-        "WHERE t.body ->> '$.variants[0].form' = 'list' "
-        # Those without wording of their own have one of those that come with Tiebreak.
-        "UNION SELECT id FROM judge WHERE prompt = 'ranking' OR prompt LIKE 'ranking %'"
-    )
-    return {judge for (judge,) in kept}
 
 
 def failures_by_class(store: Store, judge: str | None) -> dict[str, int]:
@@ -113,32 +108,6 @@ def failures_by_class(store: Store, judge: str | None) -> dict[str, int]:
                 {"judge": judge},
             ).fetchall()
         )
-
-
-def know_reply(store: Store, verdict: str, lead: str) -> None:
-    """Record that a lead read what a judge said: what they rule there later is not blind.
-
-    One reply of a judge that ranks settles all pairs of its question.
-    """
-    with store.write() as connection:
-        connection.execute(
-            "INSERT OR IGNORE INTO unmasking SELECT v.pair_id, v.turn, a.id, ? "
-            "FROM verdict v, annotator a WHERE v.id = ? AND a.name = ?",
-            (store.now(), verdict, lead),
-        )
-        (judge,) = connection.execute(
-            "SELECT judge_id FROM verdict WHERE id = ?", (verdict,)
-        ).fetchone() or (None,)
-        if judge in _ranking_judges(connection):
-            connection.execute(
-                "INSERT OR IGNORE INTO unmasking SELECT DISTINCT w.pair_id, w.turn, a.id, ? "
-                "FROM verdict v JOIN pair p ON p.id = v.pair_id "
-                "JOIN pair o ON o.question_id = p.question_id "
-                "JOIN verdict w ON w.pair_id = o.id AND w.turn = v.turn "
-                "AND w.judge_id = v.judge_id AND w.raw_hash = v.raw_hash, annotator a "
-                "WHERE v.id = ? AND a.name = ?",
-                (store.now(), verdict, lead),
-            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -286,11 +286,12 @@ class JudgeQueue:
             rows.append(
                 [end.attempt, end.outcome, detail, end.endpoint, *used, int(end.may_be_charged)]
             )
-            known = end.tokens_in is not None and end.tokens_out is not None
-            is_used = end.may_be_charged or end.is_reply or end.outcome == "ok"
-            if known or not is_used:
+            if not end.counts_in_full:
                 cost += spent or 0.0
                 tokens += (end.tokens_in or 0) + (end.tokens_out or 0)
+            elif held_for[0] is None and end.at_most is not None:
+                tokens += sum(end.at_most)
+                cost += control.cost(*end.at_most) or 0.0
             else:
                 tokens += (held_for[0] or 0) + (held_for[1] or 0)
                 cost += held_for[2] or 0.0

@@ -61,6 +61,8 @@ class End:
             against the budget with all that it might have taken.
         latency: seconds.
         is_reply: whether there was a reply: with its tokens unknown, it counts just so.
+        at_most: tokens that it may have sent and received at most, where that counts and was
+            not said at its begin, as while there was no budget.
     """
 
     attempt: int
@@ -73,6 +75,14 @@ class End:
     latency: float | None = None
     may_be_charged: bool = False
     is_reply: bool = False
+    at_most: tuple[int, int] | None = None
+
+    @property
+    def counts_in_full(self) -> bool:
+        """Whether it counts with all that it might have taken: it took what nobody knows."""
+        if self.tokens_in is not None and self.tokens_out is not None:
+            return False
+        return self.may_be_charged or self.is_reply or self.outcome == "ok"
 
 
 @dataclass(slots=True)

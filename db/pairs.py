@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.errors import TiebreakError
 from core.records import Pair
 from core.sampling import simple_sample
-from db.inclusion import settle_probabilities
+from db.inclusion import NOT_KNOWN, settle_probabilities
 from db.texts import TURNS_OF_PAIR
 
 if TYPE_CHECKING:
@@ -106,9 +106,11 @@ def make(
         connection.executemany(
             "INSERT INTO queue (pair_id, design_id, probability, overlap) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (pair_id) DO UPDATE SET overlap = max(overlap, excluded.overlap), "
-            # What a lead queued by hand has no chance of its own; what is queued whole has 1.
+            # What a lead queued by hand has no chance of its own, what came by a file may have
+            # one that nobody knows; what is queued whole has 1.
             "design_id = iif(excluded.probability = 1 AND (SELECT d.method FROM design d "
-            "WHERE d.id = design_id) = 'ruling', excluded.design_id, design_id), "
+            f"WHERE d.id = design_id) IN ('ruling', '{NOT_KNOWN}'), "
+            "excluded.design_id, design_id), "
             "probability = max(probability, excluded.probability)",
             [
                 (pair_id, design, probability, by_category.get(category, wanted))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from core.beside_logs import Queued, SecondOpinion, Unmasking
 from core.records import Pair
+from db.inclusion import UNKNOWN, probabilities
 
 _PAIR = "q.key, p.model_1, p.model_2"
 _OF = "JOIN pair p ON p.id = x.pair_id JOIN question q ON q.id = p.question_id"
@@ -24,13 +25,16 @@ def beside_in(
     """
     values = {"until": until, "last": rulings}
     by_then = "(:until IS NULL OR {0} <= :until)"
-    for question, model_1, model_2, *rest in connection.execute(
-        f"SELECT {_PAIR}, x.probability, x.overlap, x.extra FROM queue x {_OF} "
+    chances = dict(probabilities(connection, until))
+    for question, model_1, model_2, pair_id, *rest in connection.execute(
+        f"SELECT {_PAIR}, x.pair_id, x.overlap, x.extra FROM queue x {_OF} "
         f"JOIN design d ON d.id = x.design_id WHERE {by_then.format('d.made_at')} "
         "ORDER BY x.pair_id",
         values,
     ):
-        yield Queued(Pair(question, model_1, model_2), *rest)
+        chance = chances[pair_id]
+        known = None if chance == UNKNOWN else chance
+        yield Queued(Pair(question, model_1, model_2), known, *rest)
     for question, model_1, model_2, *rest in connection.execute(
         f"SELECT {_PAIR}, x.turn, a.name, x.at FROM unmasking x {_OF} {_LEAD}lead_id "
         f"WHERE {by_then.format('x.at')} ORDER BY x.pair_id, x.turn, x.lead_id",

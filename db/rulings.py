@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.records import Pair, RulingChoice, RulingStage
 from db import chain
@@ -17,9 +17,6 @@ from db.ruling_cases import Place
 
 STANDS = "NOT EXISTS (SELECT 1 FROM ruling w WHERE w.supersedes = v.id)"
 """SQL: whether ``ruling v`` is not superseded."""
-
-if TYPE_CHECKING:
-    from db.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,12 +253,3 @@ def pair_of(connection: sqlite3.Connection, place: Place) -> Pair:
         (place.pair_id,),
     ).fetchone()
     return Pair(question, model_1, model_2)
-
-
-def know_names(store: Store, pair_id: int, turn: int, lead: str) -> None:
-    """Record that a lead may know whose answers these are: what they rule later is not blind."""
-    with store.write() as connection:
-        connection.execute(
-            "INSERT OR IGNORE INTO unmasking SELECT ?, ?, id, ? FROM annotator WHERE name = ?",
-            (pair_id, turn, store.now(), lead),
-        )

@@ -57,6 +57,9 @@ _SECRET = 8
 MOST_BYTES = 16 * 2**20
 """An answer longer than this is no verdict."""
 
+GARBLED_CHARACTERS = 2**16
+"""Of an answer that is no chat completion so much is kept."""
+
 
 class ChatClient:
     """One model behind one server.
@@ -131,18 +134,21 @@ class ChatClient:
         sent, enforces = constrained(parameters, wanted, support)
         data = encoded(chat_body(self.model, messages, sent))
         begun = self._clock()
-        body = self._without_key(
-            read_json(await self._post("/chat/completions", data), self.redacted)
-        )
-        reply = read_completion(
-            body,
-            self._clock() - begun,
-            self.redacted,
-            endpoint=self.base_url,
-            sent_hash=hashlib.sha256(data).hexdigest(),
-            sent=len(data),
-            limit=limit_of(parameters),
-        )
+        content = await self._post("/chat/completions", data)
+        try:
+            body = self._without_key(read_json(content, self.redacted))
+            reply = read_completion(
+                body,
+                self._clock() - begun,
+                self.redacted,
+                endpoint=self.base_url,
+                sent_hash=hashlib.sha256(data).hexdigest(),
+                sent=len(data),
+                limit=limit_of(parameters),
+            )
+        except Garbled as error:
+            error.body = self._kept_of(content)
+            raise
         if wanted is None or not (enforces or wanted.logprobs):
             return reply
         choice = first_choice(body) or {}
@@ -163,7 +169,12 @@ class ChatClient:
         """
         data = encoded(body)
         begun = self._clock()
-        answer = self._without_key(read_json(await self._post(path, data), self.redacted))
+        content = await self._post(path, data)
+        try:
+            answer = self._without_key(read_json(content, self.redacted))
+        except Garbled as error:
+            error.body = self._kept_of(content)
+            raise
         sent = hashlib.sha256(data).hexdigest()
         return Answer(answer, sent, self._clock() - begun, self.base_url, len(data))
 
@@ -186,6 +197,13 @@ class ChatClient:
             return body
         masked: dict[str, Any] = _masked(body, self._key)
         return masked
+
+    def _kept_of(self, content: bytes) -> str:
+        """What is kept of an answer that is none, without the key; � for what is no text."""
+        text = content.decode("utf-8", "replace")
+        if len(self._key) >= _SECRET:
+            text = text.replace(self._key, "…").replace(self._key.replace("/", r"\/"), "…")
+        return text[:GARBLED_CHARACTERS]
 
     def _kept_to(self, reply: Reply, wanted: Wanted | None, support: Support) -> bool:
         """Whether an enforced reply is allowed.
@@ -236,11 +254,14 @@ class ChatClient:
 
     async def _read(self, response: ClientResponse) -> bytes:
         """The whole body, unless it is too long: a server might never stop."""
-        chunks, size = [], 0
+        chunks: list[bytes] = []
+        size = 0
         async for chunk in response.content.iter_any():
             size += len(chunk)
             if size > MOST_BYTES:
-                raise Garbled(f"the answer is longer than {MOST_BYTES // 2**20} MiB")
+                error = Garbled(f"the answer is longer than {MOST_BYTES // 2**20} MiB")
+                error.body = self._kept_of(b"".join(chunks))
+                raise error
             chunks.append(chunk)
         return b"".join(chunks)
 
@@ -253,6 +274,8 @@ class ChatClient:
         if isinstance(error, aiohttp.ClientConnectorError) and (error.os_error.errno or 0) > 0:
             words = os.strerror(error.os_error.errno or 0)
             return Unreachable(f"cannot reach {self.base_url}: {words}")
+        if isinstance(error, aiohttp.ClientPayloadError):
+            return Transient("the connection was lost: the answer broke off", possibly_charged=True)
         words = self.redacted(str(error) or type(error).__name__)
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
             return Unreachable(f"cannot reach {self.base_url}: {words}")

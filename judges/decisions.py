@@ -17,8 +17,8 @@ from typing import Any
 from core.errors import TiebreakError
 from core.records import WHOLE_CONVERSATION, Judge, Seen, Verdict, VerdictStatus
 from judges.asking import Asks
-from judges.client import encoded
-from judges.outcomes import Answer, Garbled, said
+from judges.client import GARBLED_CHARACTERS, encoded
+from judges.outcomes import Answer, Garbled, said, without_surrogates
 from judges.structured import preference
 from judges.tasks import Size, Task, sent_parameters, verdict
 from judges.usage import counted, counted_in
@@ -125,7 +125,13 @@ class DecisionJudge:
         if problem := task.problem():
             return self.failed(task, problem, "no such turn")
         body = request(self._api, self.record.model, task, self._parameters)
-        return self._verdict(task, await self._client.post(f"/{self._api}", body))
+        answer = await self._client.post(f"/{self._api}", body)
+        try:
+            return self._verdict(task, answer)
+        except Garbled as error:
+            told = without_surrogates(json.dumps(dict(answer.body), ensure_ascii=False))
+            error.body = told[:GARBLED_CHARACTERS]
+            raise
 
     async def judge_call(self, tasks: Sequence[Task]) -> Sequence[Verdict]:
         """The verdicts that one call settles: for pairs, one."""
@@ -156,7 +162,7 @@ class DecisionJudge:
             "latency": answer.latency,
             "sent_hash": answer.sent_hash,
             "endpoint": answer.endpoint,
-            "served_model": str(answer.body.get("model") or ""),
+            "served_model": without_surrogates(str(answer.body.get("model") or "")),
             "tokens_in": counted_in(
                 usage.get("input_tokens", usage.get("prompt_tokens")), answer.sent
             ),
@@ -165,7 +171,7 @@ class DecisionJudge:
             ),
         }
         one = _answer(answer.body)
-        told["raw"] = json.dumps(one, ensure_ascii=False, sort_keys=True)
+        told["raw"] = without_surrogates(json.dumps(one, ensure_ascii=False, sort_keys=True))
         if one.get("type") == "refusal":
             words = "the model declined to decide"
             return verdict(

@@ -75,10 +75,16 @@ class TimedOut(CallError):
 
 
 class Garbled(CallError):
-    """The server answered with something that is not a chat completion."""
+    """The server answered with something that is not a chat completion.
+
+    Attributes:
+        body: the beginning of the answer as text, for whoever looks into it; None if nobody
+            kept it.
+    """
 
     failure = "garbled"
     possibly_charged = True
+    body: str | None = None
 
 
 class Rejected(CallError):
@@ -180,6 +186,8 @@ def read_json(content: bytes, redacted: Callable[[str], str] = str) -> dict[str,
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
+        if not content.strip():
+            raise Garbled("the answer is empty") from None
         # What is hidden is hidden before the rest is cut off.
         start = redacted(content[:4096].decode("utf-8", "replace"))[:80]
         raise Garbled(f"the answer is not JSON: {start!r}") from None

@@ -6,17 +6,22 @@ constraint that they do not know and answer 200, some answer to any model's name
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from core.errors import TiebreakError
 from core.records import Judge, VerdictStatus
 from judges.client import TIMEOUT, ChatClient
 from judges.decisions import APIS, tiny_request
 from judges.forms import Form
-from judges.outcomes import CallError, JobFatal, Rejected, Reply, said
+from judges.outcomes import Answer, CallError, JobFatal, RateLimited, Rejected, Reply, said
 from judges.patterns import one_of, row
+from judges.policy import Policy
 from judges.prompting import Message
+from judges.refusals import retry_after
 from judges.structured import (
     KINDS,
     MOST_LOGPROBS,
@@ -33,6 +38,12 @@ LISTING = 10.0
 
 LONGEST = 60.0
 """Seconds that it has for each small call."""
+
+PATIENCE = 30.0
+"""Seconds, in all, for which a server that is busy is waited for: busy is not down."""
+
+OnWait = Callable[[float, str], None]
+"""Told when a server is waited for: for how many seconds, and why."""
 
 _MOST_MODELS = 50
 _TALK = [Message("user", "Say hello in one short sentence.")]
@@ -64,14 +75,24 @@ _SHORT, _WITH_THOUGHTS = 64, 2048
 _UNCHECKED = "or leave the check out: --no-check"
 
 
+_T = TypeVar("_T")
+
+
 async def probe(
-    record: Judge, address: str, *, environ: Mapping[str, str] | None = None
+    record: Judge,
+    address: str,
+    *,
+    environ: Mapping[str, str] | None = None,
+    on_wait: OnWait | None = None,
+    patience: float = PATIENCE,
 ) -> dict[str, Any]:
     """Check one server of a judge.
 
     Args:
         record: says the model, the parameters and the name of the key's variable.
         environ: where the key is looked up; by default the process's environment.
+        on_wait: told when the server asks for a pause, which is kept.
+        patience: seconds that such pauses may take in all.
 
     Returns:
         What was found, as ``endpoint.found`` keeps it: ``server`` (who it says owns the
@@ -82,8 +103,8 @@ async def probe(
         ``notes``.
 
     Raises:
-        TiebreakError: the server cannot be reached, refuses the key, does not serve the model
-            or does not take the judge's parameters.
+        TiebreakError: the server cannot be reached, refuses the key, does not serve the model,
+            does not take the judge's parameters, or lets nobody in for longer than is waited.
     """
     timeout = min(LONGEST, float(record.parameters.get("timeout", TIMEOUT)))
     variable = str(record.parameters.get("api_key_env", ""))
@@ -91,9 +112,16 @@ async def probe(
         address, record.model, key_variable=variable, timeout=timeout, environ=environ
     )
     try:
-        return await _Probe(client, record).all()
+        return await _Probe(client, record, on_wait, patience).all()
     except JobFatal as error:
         raise TiebreakError(str(error), f"{error.hint}; {_UNCHECKED}") from None
+    except RateLimited as error:
+        asks = "" if error.wait is None else f" and asks to wait {error.wait:,.0f} s"
+        hint = f"try again later, {_UNCHECKED}: a run waits for it"
+        raise TiebreakError(f"{address} is busy{asks}: {error}", hint) from None
+    except Rejected as error:
+        hint = f"look at the judge's parameters (--set) and at the model, {_UNCHECKED}"
+        raise TiebreakError(f"{address} refuses a short request: {error}", hint) from None
     except CallError as error:
         hint = f"check that the server runs and is done loading, {_UNCHECKED}"
         raise TiebreakError(f"{address} gives no answer: {error}", hint) from None
@@ -104,8 +132,13 @@ async def probe(
 class _Probe:
     """One server being asked; what is found gathers in ``found``."""
 
-    def __init__(self, client: ChatClient, record: Judge) -> None:
+    def __init__(
+        self, client: ChatClient, record: Judge, on_wait: OnWait | None, patience: float
+    ) -> None:
         self._client = client
+        self._on_wait = on_wait
+        self._patience = patience
+        self._chance = random.Random()
         self._is_decision = record.kind == "decision"
         self._parameters = sent_parameters(record.parameters)
         self._limit = "max_tokens"
@@ -143,7 +176,7 @@ class _Probe:
 
     async def _list_models(self) -> None:
         """What the server lists; some list nothing and serve all the same."""
-        status, body = await listed(self._client)
+        status, body = await self._patiently(lambda: listed(self._client))
         entries = body.get("data") if isinstance(body, dict) else None
         models = [
             entry
@@ -184,6 +217,12 @@ class _Probe:
             self.found["reasoning"] = "hidden"
         if self.found["reasoning"]:
             self._room = _WITH_THOUGHTS
+            if reply.status is not VerdictStatus.OK:
+                reply = await self._ask()
+        is_long = reply.status is VerdictStatus.TRUNCATED and reply.content.strip()
+        if reply.status is not VerdictStatus.OK and not is_long:
+            words = self._client.redacted(reply.problem)
+            self.found["notes"].append(f"asked to say hello, it gave nothing to read: {words}")
         if reply.served_model and reply.served_model != self._client.model:
             self.found["notes"].append(f"it answers as {reply.served_model!r}")
 
@@ -206,7 +245,7 @@ class _Probe:
         for count in (MOST_LOGPROBS, 5):
             body = self._body() | {"logprobs": True, "top_logprobs": count}
             try:
-                answer = await self._client.post("/chat/completions", body)
+                answer = await self._post("/chat/completions", body)
             except (Rejected, JobFatal):
                 continue
             except CallError as error:
@@ -219,7 +258,7 @@ class _Probe:
         """The decision endpoint that answers for this model."""
         for api in APIS:
             try:
-                answer = await self._client.post(f"/{api}", tiny_request(api, self._client.model))
+                answer = await self._post(f"/{api}", tiny_request(api, self._client.model))
             except CallError:
                 continue
             if answer.body.get("answers"):
@@ -227,7 +266,30 @@ class _Probe:
         return ""
 
     async def _ask(self, wanted: Wanted | None = None) -> Reply:
-        return await self._client.ask(_TALK, self._limited(), wanted=wanted)
+        return await self._patiently(
+            lambda: self._client.ask(_TALK, self._limited(), wanted=wanted)
+        )
+
+    async def _post(self, path: str, body: Mapping[str, Any]) -> Answer:
+        return await self._patiently(lambda: self._client.post(path, body))
+
+    async def _patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        """Make a call; where the server asks for a pause, again after it."""
+        tries = 0
+        while True:
+            try:
+                return await call()
+            except RateLimited as error:
+                tries += 1
+                wait = error.wait
+                if wait is None:
+                    wait = Policy().back_off(tries, self._chance)
+                if wait > self._patience:
+                    raise
+                self._patience -= wait
+                if self._on_wait is not None:
+                    self._on_wait(wait, str(error))
+                await asyncio.sleep(wait)
 
     def _limited(self) -> dict[str, Any]:
         limits = ("max_tokens", "max_completion_tokens")
@@ -246,6 +308,7 @@ async def listed(client: ChatClient) -> tuple[int, object]:
     """The status and the body of a server's list of models.
 
     Raises:
+        RateLimited: it asks for a pause.
         TiebreakError: the server cannot be reached, or refuses the key.
     """
     import httpx
@@ -266,6 +329,9 @@ async def listed(client: ChatClient) -> tuple[int, object]:
         body = response.json()
     except (ValueError, RecursionError):
         body = None
+    if response.status_code == 429:
+        words = f"429: {client.redacted(said(body))}"
+        raise RateLimited(words, retry_after(response.headers, datetime.now(UTC)))
     if response.status_code in (401, 403):
         words = client.redacted(said(body))
         raise TiebreakError(

@@ -454,8 +454,10 @@ class Runner:
         if self._given_up >= most:
             message = f"{self._given_up} tasks in a row failed, the last with: {words}"
             self._break(TiebreakError(message, AGAIN))
+        raw = error.body if isinstance(error, Garbled) else None
         failed = call.cut or tuple(
-            replace(self._judge.failed(task, words), failure=outcome) for task in call.tasks
+            replace(self._judge.failed(task, words), failure=outcome, raw=raw)
+            for task in call.tasks
         )
         verdicts = tuple(self._stamped(verdict, call) for verdict in failed)
         return replace(self._lost(call, error, trip, outcome=outcome), verdicts=verdicts)

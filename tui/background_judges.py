@@ -8,13 +8,16 @@ then. What it had under way is in the queue again for whoever works next.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 from core.errors import TiebreakError
+from core.text import one_line
 
 _ROOT = Path(__file__).parent.parent
 
@@ -34,6 +37,10 @@ _TURN = 0.05
 """Seconds between two transactions of a judge. A vote waits for the one before it: with the usual
 8 ms, and the processors busy, votes took twice as long while judges worked."""
 
+_PIECE = 2**16
+_LONGEST = 300
+"""Characters: of two texts as JSON a pipe takes 4,096 bytes whole or not at all."""
+
 _SECOND = 75
 """The exit code where its place is taken."""
 
@@ -52,7 +59,9 @@ class BackgroundJudges:
 
     def __init__(self, study: Path, *, concurrency: int = 8, pace: float = 0.0) -> None:
         self._arguments = [str(study.absolute()), str(concurrency), str(pace)]
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._coming = b""
+        self._news = ""
         self.refusal: TiebreakError | None = None
         self.is_second = False
 
@@ -63,9 +72,11 @@ class BackgroundJudges:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
+            bufsize=0,
             start_new_session=True,  # what is typed at the terminal is not for it
         )
+        assert self._process.stdout is not None
+        os.set_blocking(self._process.stdout.fileno(), False)
 
     @property
     def pid(self) -> int | None:
@@ -107,29 +118,58 @@ class BackgroundJudges:
             self._process.wait()
         self._learn()
 
+    def news(self) -> str:
+        """What it said last since this was asked before; empty if nothing."""
+        self._listen()
+        news, self._news = self._news, ""
+        return news
+
     def _learn(self) -> None:
         """Take over what it said last."""
         assert self._process is not None
-        if self._process.stdout is None or self._process.stdout.closed:
-            return
-        said = self._process.stdout.read()
-        self._process.stdout.close()
         self.is_second = self._process.returncode == _SECOND
-        if said:
-            self.refusal = TiebreakError(*json.loads(said))
+        self._listen()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def _listen(self) -> None:
+        """Take in what it said until now: a line with its news, or with its refusal."""
+        stdout = None if self._process is None else self._process.stdout
+        if stdout is None or stdout.closed:
+            return
+        while said := stdout.read(_PIECE):  # None where there is nothing at this moment
+            self._coming += said
+        *lines, self._coming = self._coming.split(b"\n")
+        for line in lines:
+            words = json.loads(line)
+            if len(words) == 1:
+                self._news = words[0]
+            else:
+                self.refusal = TiebreakError(*words)
 
 
 def main(study: str, concurrency: str, pace: str) -> None:
-    """What the process does; its last word is a refusal as JSON, or nothing."""
+    """What the process does; each line that it says is JSON: its news, or why it ends."""
     from judges.loops import run
     from tui.giving_way import give_way
 
     give_way(_LOWER)
+    os.set_blocking(sys.stdout.fileno(), False)
     try:
         run(_work(Path(study), int(concurrency), float(pace)))
     except TiebreakError as error:
-        print(json.dumps([error.message, error.hint]), flush=True)
+        _say(error.message, error.hint)
         sys.exit(error.exit_code)
+
+
+def _say(*words: str) -> None:
+    """Say something to whoever started this process; not if nobody has listened for long.
+
+    A line is short enough to be written whole or not at all.
+    """
+    line = json.dumps([one_line(each, _LONGEST) for each in words], ensure_ascii=False)
+    with contextlib.suppress(BlockingIOError, BrokenPipeError):
+        os.write(sys.stdout.fileno(), f"{line}\n".encode("utf-8", "replace"))
 
 
 async def _work(study: Path, concurrency: int, pace: float) -> None:
@@ -145,7 +185,11 @@ async def _work(study: Path, concurrency: int, pace: float) -> None:
     _watch_over(stop)
     with Store(study) as store:
         await Following(
-            store, stop, Order(concurrency=concurrency, pace=pace, turn=_TURN), grace=_GRACE
+            store,
+            stop,
+            Order(concurrency=concurrency, pace=pace, turn=_TURN),
+            grace=_GRACE,
+            on_note=lambda judge, words: _say(f"{judge.name}: {words}"),
         ).run()
 
 

@@ -272,7 +272,8 @@ class Export:
             left_out: counts the votes that are in no row because of their annotator's group.
         """
         with_texts = layout.texts if texts is None else texts
-        for item, known in self._kept(self._items(texts=with_texts), left_out):
+        items = self._items(texts=with_texts, replies=with_texts and layout.replies)
+        for item, known in self._kept(items, left_out):
             votes = [vote for vote, _ in item.votes]
             gold = decide(votes, item.rulings, self._rule, self._posterior(item))
             yield Row(item, gold, None if known is None else self.unknown.texts(item, known))
@@ -282,14 +283,14 @@ class Export:
         """The rule; a layout of votes decides nothing, and needs no fit for it."""
         return self.options.rule if self.order.what == "gold" else GoldRule()
 
-    def _items(self, *, texts: bool) -> Iterator[tuple[Item, Texts | None]]:
+    def _items(self, *, texts: bool, replies: bool = False) -> Iterator[tuple[Item, Texts | None]]:
         options = self.options
         return items_in(
             self.connection,
             last=self.last,
             only=Only(options.category, options.model, options.against),
             texts=texts,
-            verdict_texts=False,
+            verdict_texts=replies,
             history=True,
         )
 

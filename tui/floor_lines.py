@@ -189,6 +189,12 @@ def warning_words(warned: Warned) -> str:
     )
 
 
+_HIDDEN = (
+    "Which question a vote was on is not said where you may still rule blind, "
+    "nor what was written with it."
+)
+
+
 def person_text(floor: Floor, person: OnFloor, votes: Sequence[LastVote], width: int) -> str:
     """What one person's numbers are made of: warnings, counts, last votes."""
     lines = [
@@ -213,6 +219,8 @@ def person_text(floor: Floor, person: OnFloor, votes: Sequence[LastVote], width:
     if not person.warnings:
         lines.append("Nothing to look at stands out beyond chance.")
     lines += ["", *_counted(person), "", f"Last {many(len(votes), 'vote')}, the newest first", ""]
+    if any(vote.question is None for vote in votes):
+        lines += [*wrap(_HIDDEN, width), ""]
     lines += [_vote_line(vote, width) for vote in votes]
     return "\n".join(lines)
 
@@ -250,7 +258,7 @@ def _vote_line(vote: LastVote, width: int) -> str:
         "" if vote.stands else "changed or taken back",
         f"⚑ {vote.flag}" if vote.flag else "",
     ]
-    about = ", ".join([vote.question, *filter(None, marks)])
+    about = ", ".join(filter(None, [vote.question or "", *marks]))
     before = _GAP.join(one_line(cell, 40) if n == 0 else cell for n, cell in enumerate(cells))
     return before + _GAP + one_line(about, max(10, width - len(before) - len(_GAP)))
 

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 
 from core.errors import TiebreakError
 from core.records import Judge
@@ -35,6 +36,8 @@ class Following:
         on_ended: told of each call that ended, once it is on the disk.
         on_pause: told when an endpoint pauses: for how many seconds, and why.
         on_refusal: told once why a judge cannot go on; it is tried again later.
+        on_note: told of what else happens to a judge's work, in a line: another process holds
+            the study, a server does otherwise than was found of it.
     """
 
     store: Store
@@ -45,6 +48,7 @@ class Following:
     on_ended: Told | None = None
     on_pause: Callable[[float, str], None] | None = None
     on_refusal: Callable[[Judge, TiebreakError], None] | None = None
+    on_note: Callable[[Judge, str], None] | None = None
 
     async def run(self) -> None:
         """Let judges judge until ``stop`` is set; then wait for the calls under way.
@@ -82,6 +86,7 @@ class Following:
         """Let one judge judge whatever comes, until its work is cancelled."""
         control, order, told = JudgeControl(self.store), self.order, ""
         cancels = control.read(judge.name).cancels
+        on_note = None if self.on_note is None else partial(self.on_note, judge)
         while not self.stop.is_set():
             seen = horizon(self.store, judge.name)
             try:
@@ -92,6 +97,7 @@ class Following:
                     stop=self.stop,
                     on_ended=self.on_ended,
                     on_pause=self.on_pause,
+                    on_note=on_note,
                 )
             except TiebreakError as error:
                 if self.on_refusal is not None and error.message != told:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from core.errors import BadInput, TiebreakError, Where
-from core.records import Judge, Verdict
+from core.records import Judge, Verdict, VerdictStatus
 from core.times import stamp
 from db.judge_control import JudgeControl
 from db.judge_left import Frontier, Scope, Wanted
@@ -53,6 +53,8 @@ class Imported:
         doubled: lines beside another of the same custom_id.
         passed_over: results that nothing was wanted of: recorded before, or of another judge.
         broken: lines that are no results.
+        uncounted: calls of whose tokens the results say nothing that can be; they count with
+            the most that they may have taken.
     """
 
     recorded: Counter[str] = field(default_factory=Counter)
@@ -61,6 +63,7 @@ class Imported:
     doubled: int = 0
     passed_over: int = 0
     broken: int = 0
+    uncounted: int = 0
 
 
 # ── out ─────────────────────────────────────────────────────────────────────
@@ -157,6 +160,7 @@ def import_batch(study: Path, name: str, results: Sequence[Path]) -> Imported:
         loop = files.enter_context(asyncio.Runner())
         known = {call_of(custom_id) for custom_id in found.places}
         waiting: list[Verdict] = []
+        at_most = (0, 0)
         met: set[str] = set()
         for call, wanted in _calls(store, judge, retry_failed=True):
             if call not in known:
@@ -168,9 +172,14 @@ def import_batch(study: Path, name: str, results: Sequence[Path]) -> Imported:
                 replace(one, at=at, cost=control.cost(one.tokens_in, one.tokens_out))
                 for one in verdicts
             ]
+            if any(map(_is_uncounted, verdicts)):
+                size = judge.size(_tasks(store, wanted))
+                at_most = (at_most[0] + size.at_most, at_most[1] + size.max_tokens)
+                done.uncounted += 1
             if len(waiting) >= _TOGETHER:
-                _record(store, name, waiting, done)
-        _record(store, name, waiting, done)
+                _record(store, name, waiting, at_most, done)
+                at_most = (0, 0)
+        _record(store, name, waiting, at_most, done)
         done.passed_over = sum(call_of(custom_id) not in met for custom_id in found.places)
     return done
 
@@ -201,8 +210,16 @@ async def _replay(
     ]
 
 
-def _record(store: Store, judge: str, waiting: list[Verdict], done: Imported) -> None:
-    JudgeControl(store).take_in(judge, waiting)
+def _is_uncounted(verdict: Verdict) -> bool:
+    """Whether a reply took tokens that nobody counted."""
+    was_asked = verdict.status is not VerdictStatus.FAILED
+    return was_asked and (verdict.tokens_in is None or verdict.tokens_out is None)
+
+
+def _record(
+    store: Store, judge: str, waiting: list[Verdict], at_most: tuple[int, int], done: Imported
+) -> None:
+    JudgeControl(store).take_in(judge, waiting, at_most)
     done.recorded.update(verdict.status.value for verdict in waiting)
     waiting.clear()
 

@@ -241,7 +241,7 @@ class Desk:
         work = Work()
         for ended in given.ended:
             place: _Place = ended.call.place
-            work.ends.append(_end(place, ended))
+            work.ends.append(self._end(ended))
             work.verdicts += _named(place, ended.verdicts)
             if ended.is_back:
                 work.returned += [(job.id, ended.wait) for job in place.jobs]
@@ -251,6 +251,25 @@ class Desk:
         limit = self._order.limit
         work.want = given.want if limit is None else min(given.want, max(0, limit - self._taken))
         return work
+
+    def _end(self, ended: Ended) -> End:
+        place: _Place = ended.call.place
+        end = End(
+            place.attempt,
+            ended.outcome,
+            ended.detail,
+            ended.endpoint,
+            ended.requests,
+            ended.tokens_in,
+            ended.tokens_out,
+            ended.latency,
+            ended.may_be_charged,
+            ended.is_reply,
+        )
+        if not (end.counts_in_full and ended.requests):
+            return end
+        size = self._judge.size(ended.call.tasks)
+        return replace(end, at_most=(size.at_most, size.max_tokens * ended.call.room))
 
     def _begin(self, call: Call) -> Begin:
         jobs = tuple(job.id for job in call.place.jobs)
@@ -336,18 +355,3 @@ def _named(place: _Place, verdicts: Sequence[Verdict]) -> list[Verdict]:
     if job.supersedes is None:
         return list(verdicts)
     return [replace(verdict, id=job.key, supersedes=job.supersedes) for verdict in verdicts]
-
-
-def _end(place: _Place, ended: Ended) -> End:
-    return End(
-        place.attempt,
-        ended.outcome,
-        ended.detail,
-        ended.endpoint,
-        ended.requests,
-        ended.tokens_in,
-        ended.tokens_out,
-        ended.latency,
-        ended.may_be_charged,
-        ended.is_reply,
-    )

@@ -313,6 +313,8 @@ def _listed_line(listed: Listed, now: datetime, widest: int, with_kind: bool) ->
         cells.append(f"repeat {listed.repeat}")
     if listed.pairs > 1:
         cells.append(many(listed.pairs, "pair"))
+    if listed.said is None:
+        return _GAP.join([*cells, "·"])
     why = _without_kind(listed.said, listed.kind)
     if with_kind and why == listed.said:
         cells.append(_cell(listed.kind, 16, is_number=False))
@@ -333,7 +335,8 @@ def verdict_text(
         shown += [one_line(_call_line(call), max(width, 40)) for call in calls]
     for title, text in (("Reasoning", verdict.reasoning), ("Raw reply", verdict.raw)):
         if text is not None:
-            shown += ["", f"── {title} ".ljust(min(width, 60), "─"), "", text]
+            words = text if text.strip() else f"(nothing: {many(len(text), 'character')})"
+            shown += ["", f"── {title} ".ljust(min(width, 60), "─"), "", words]
     if verdict.raw is None:
         shown += ["", "There is no reply to show."]
     return "\n".join(shown)

@@ -166,9 +166,13 @@ class JudgesScreen(Screen[None]):
             self._say(said, warning=is_warning)
 
     def _mind_the_background(self) -> None:
-        """Say what became of the judges in the background, once they have ended."""
+        """Say what the judges in the background say, and what became of them once they ended."""
         work = self._background
-        if work is None or work.is_alive():
+        if work is None:
+            return
+        if work.is_alive():
+            if news := work.news():
+                self._say(f"{news}.", warning=True)
             return
         self._background = None
         if work.refusal is not None:

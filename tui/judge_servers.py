@@ -15,7 +15,7 @@ from db.store import Store
 from judges.client import ChatClient
 from judges.endpoints import EndpointPool
 from judges.models import make_client
-from judges.probing import probe
+from judges.probing import OnWait, probe
 from judges.structured import disbelieved
 
 LOOK_EVERY = 1.0
@@ -117,12 +117,16 @@ def _mend(
         on_note(words)
 
 
-def check(record: Judge, addresses: Sequence[str]) -> list[Checked]:
-    """Check servers, all at once."""
+def check(record: Judge, addresses: Sequence[str], on_wait: OnWait | None = None) -> list[Checked]:
+    """Check servers, all at once.
+
+    Args:
+        on_wait: told when one asks for a pause, for how many seconds, and why.
+    """
 
     async def one(address: str) -> Checked:
         try:
-            return Checked(address, await probe(record, address))
+            return Checked(address, await probe(record, address, on_wait=on_wait))
         except TiebreakError as error:
             return Checked(address, {}, error)
 

@@ -15,7 +15,7 @@ from core.blinding import left_side
 from core.errors import TiebreakError
 from core.numbers import span, value_text
 from core.text import many, one_line
-from db.rulings import know_names
+from db.sights import know_names, seen_names
 from tui.actions import NUMBER
 from tui.dashboard.blocks import told
 from tui.dashboard.rows import Row, Spot, blank, head, quiet
@@ -139,16 +139,20 @@ class NumberScreen(Screen[None]):
         rows = [head(f"{many(found.total, 'item')} behind it")]
         if found.constraints:
             rows += told("in common: " + "; ".join(found.constraints), width)
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        seen = seen_names(app.store, app.who.annotator)
         if self._tells and found.items:
             rows += told(
                 "this list tells who wrote or said what: what you read from it and rule on later "
                 "is kept as ruled after unmasking",
                 width,
             )
+        if any((item.pair_id, item.turn) not in seen for item in found.items):
+            rows += told("what was voted is not said where you may still rule blind", width)
         if found.total > len(found.items):
             rows.append(quiet(f"the first {len(found.items):,}"))
         for item in found.items:
-            line = one_line(_line(item), width)
+            line = one_line(_line(item, (item.pair_id, item.turn) in seen), width)
             key = ("item", (("pair", str(item.pair_id)), ("turn", str(item.turn))), "")
             rows.append(Row(line, "", (Spot(0, max(1, len(line)), key),)))
         return rows
@@ -189,13 +193,16 @@ class NumberScreen(Screen[None]):
             text = _texts(app, int(named["pair"]), int(named["turn"]))
         except TiebreakError as error:
             text = f"{error.message}. {error.hint}."
-        self.app.push_screen(Reader("The pair, unnamed", text))
+        self.app.push_screen(Reader("The pair, unnamed", text), lambda _: self._show())
 
 
-def _line(item: ItemBehind) -> str:
+def _line(item: ItemBehind, is_seen: bool) -> str:
+    """One item; how its votes fell only where this lead rules blind no more."""
     votes = [f"wins {item.wins[0]}–{item.wins[1]}"]
     votes += [f"tie {item.ties}"] if item.ties else []
     votes += [f"both bad {item.both_bad}"] if item.both_bad else []
+    if not is_seen:
+        votes = [many(sum(item.wins) + item.ties + item.both_bad, "vote")]
     turn = f"turn {item.turn}" if item.turn else "whole"
     words = [one_line(item.question, 24), turn, item.category, ", ".join(votes)]
     if item.agreement is not None:

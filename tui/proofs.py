@@ -86,7 +86,7 @@ def table(asked: Asked, tell: Callable[[str], None] = lambda said: None) -> list
         UsageError: if a statistic of that name does not exist.
         TiebreakError: if published data are there, but cannot be read.
     """
-    from core.proofs.coverage import cover
+    from core.proofs.coverage import cover, truths
     from core.proofs.registry import proofs
     from core.selftest import effects
     from tui.selftest import run
@@ -98,25 +98,31 @@ def table(asked: Asked, tell: Callable[[str], None] = lambda said: None) -> list
         )
     chosen = {id: proof for id, proof in every.items() if not asked.only or id in asked.only}
     tell("intervals on made-up studies")
-    covered = cover(
-        asked.studies,
-        asked.seed,
-        set(chosen),
-        lambda done: tell(f"intervals on made-up studies: {done} of {asked.studies}"),
-    )
+    known = truths(set(chosen))
+
+    def done(where: str) -> Callable[[int], None]:
+        return lambda number: tell(f"{where}: {number} of {asked.studies}")
+
+    of = asked.studies, asked.seed
+    covered = cover(*of, set(chosen), done("intervals on made-up studies"), known=known)
+    weighs = {id: each.weighs for id, each in chosen.items() if each and each.weighs is not None}
+    where = "intervals where pairs are drawn unequally"
+    weighed = cover(*of, set(weighs), done(where), known=known, sampled=weighs) if weighs else {}
     planted: list[Recovered] = []
     if any(effect.statistic in chosen for effect in effects("simulated")):
         tell("planted effects")
         planted = run(asked.plants, asked.seed).recovered
     tell("published numbers")
-    known = _published(asked, set(chosen))
+    told = _published(asked, set(chosen))
     lines: list[Line] = []
     for id, proof in chosen.items():
         tell(f"oracles: {id}")
         lines += _oracles(id, proof, asked)
-        lines += known.get(id, [])
+        lines += told.get(id, [])
         lines += [_planted(each) for each in planted if each.effect.statistic == id]
         lines.append(_coverage(id, proof, covered[id]))
+        if id in weighed:
+            lines.append(_coverage(id, proof, weighed[id], "pairs drawn unequally"))
     return lines
 
 
@@ -149,7 +155,7 @@ def _planted(each: Recovered) -> Line:
     return Line(each.effect.statistic, PLANTED, each.effect.name, said, outcome, each.to_json())
 
 
-def _coverage(id: str, proof: Proof | None, found: Covered) -> Line:
+def _coverage(id: str, proof: Proof | None, found: Covered, where: str = "") -> Line:
     at_least = proof.at_least if proof else ""
     share = found.coverage
     if share is None:
@@ -158,6 +164,7 @@ def _coverage(id: str, proof: Proof | None, found: Covered) -> Line:
         return Line(id, COVERAGE, "", why, NONE if is_told else BROKEN)
     is_kept = found.is_kept(bool(at_least))
     promise = f"95% or more: {at_least}" if at_least else "93–97%"
+    promise += f", {where}" if where else ""
     said = f"{share:.1%} ± {100 * found.error:.1f} of {sum(found.told):,} intervals"
     numbers = {
         "coverage": share,
@@ -166,6 +173,7 @@ def _coverage(id: str, proof: Proof | None, found: Covered) -> Line:
         "studies": len(found.told),
         "numbers": len(found.numbers),
         "at_least": bool(at_least),
+        "drawn_unequally": bool(where),
     }
     return Line(id, COVERAGE, promise, said, KEPT if is_kept else BROKEN, numbers)
 

@@ -24,7 +24,7 @@ from textual.strip import Strip
 
 from tui.marking import MARKS, Marks, gutter, marked
 from tui.rendering_source import Block, Kind, Lines, blocks, landmarks
-from tui.rendering_wrap import Placed, Row, cells_of, wrap
+from tui.rendering_wrap import Placed, Row, cells_of, hang, wrap
 
 STYLES = (
     "heading",
@@ -89,6 +89,7 @@ class Rendered:
         text: the source, verbatim.
         width: cells.
         raw: whether the source is shown as it is, or as Markdown.
+        hanging: whether further rows of a line of the source are indented as its first.
         begin: the offset in the source at which the first row begins.
         blocks: how many blocks (in raw mode, lines) were laid out so far: a measure of work.
         complete: whether all of the text is laid out, so that ``height`` is final.
@@ -101,6 +102,7 @@ class Rendered:
         width: int,
         *,
         raw: bool = False,
+        hanging: bool = False,
         palette: Palette | None = None,
         begin: int = 0,
     ) -> None:
@@ -108,6 +110,7 @@ class Rendered:
         self.begin = begin
         self.width = max(width, NARROWEST)
         self.raw = raw
+        self.hanging = hanging
         self.blocks = 0
         self.complete = False
         self._palette = palette or Palette(Style.null(), {})
@@ -275,7 +278,10 @@ class Rendered:
             self._begins(offset)
             if kind:
                 self.landmarks[kind].append(len(self._rows))
-            for index, row in wrap([(line, "text")], self.width):
+            rows = wrap([(line, "text")], self.width)
+            if self.hanging:
+                rows = hang(line, "text", self.width)
+            for index, row in rows:
                 yield offset + index, row
 
     def _lay_out(self) -> Iterator[Placed]:

@@ -6,6 +6,7 @@ keep a row of a long answer at a few hundred bytes and out of the garbage collec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len, get_character_cell_size
@@ -19,6 +20,7 @@ TAB = 4
 _NEVER_FIRST = frozenset(
     "、。，．・：；？！）］｝〕〉》」』】’”…—ー々゛゜ぁぃぅぇぉっゃゅょァィゥェォッャュョ)]},.!?:;%"
 )
+_HANGS = re.compile(r" *+(?:\d++ {2})?+")
 _NEVER_LAST = frozenset("（［｛〔〈《「『【‘“([{")
 
 
@@ -145,6 +147,21 @@ def wrap(runs: Sequence[Run], width: int, words: bool = True) -> Iterator[tuple[
             begins += len(text)
             index += 1
         yield start, tuple(row)
+
+
+def hang(line: str, style: str, width: int) -> Iterator[tuple[int, Row]]:
+    """The same for a line whose further rows stand below its first word, as in a list.
+
+    A number before it hangs out. An indent over half of the width is given up.
+    """
+    found = _HANGS.match(line)
+    indent = found.end() if found is not None else 0
+    if not 0 < indent <= width // 2:
+        yield from wrap([(line, style)], width)
+        return
+    for index, row in wrap([(line[indent:], style)], width - indent):
+        before = " " * indent if index else line[:indent]
+        yield indent + index if index else 0, ((before, style), *row)
 
 
 def cells_of(runs: Sequence[Run]) -> int:

@@ -179,8 +179,13 @@ def _reasons(row: Row) -> str:
 
 
 def spread(row: Row) -> str:
-    """How many opinions say the same, without what: ``2:1``."""
+    """How many opinions say the same, without what: ``2:1``; ``·`` where it is not said."""
+    if row.is_blank:
+        return "·"
     return ":".join(map(str, row.spread)) or "none"
+
+
+_BLANK = "whether anybody disputes it is not said before you rule"
 
 
 def row_facts(row: Row) -> list[str]:
@@ -188,7 +193,9 @@ def row_facts(row: Row) -> list[str]:
     state = (
         "leads disagree, nobody's ruling is final" if row.is_disputed else STATE_WORDS[row.state]
     )
-    facts = [state, f"{many(row.opinions, 'opinion')}: {spread(row)}"]
+    facts = [state]
+    if not row.is_blank:
+        facts.append(f"{many(row.opinions, 'opinion')}: {spread(row)}")
     if row.category is not None:
         facts.insert(0, row.category)
     if row.rulings:
@@ -196,7 +203,7 @@ def row_facts(row: Row) -> list[str]:
     if row.probability is not None:
         facts.append(f"drawn at random with probability {row.probability:g}")
     why = "; ".join(REASON_WORDS[reason] for reason in row.reasons)
-    return ["  │  ".join(facts), why, _would_move(row)]
+    return ["  │  ".join(facts), why, _BLANK if row.is_blank else _would_move(row)]
 
 
 def _would_move(row: Row) -> str:

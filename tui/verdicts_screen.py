@@ -24,6 +24,7 @@ _MOST = 1000
 """Verdicts that are listed."""
 
 _UNMASKS = "A pair whose verdict you read here counts as unmasked for you."
+_HIDDEN = "Opening one counts its pair as unmasked for you; · hides an outcome until then."
 
 
 class VerdictList(NamedList, inherit_bindings=False):
@@ -70,11 +71,17 @@ class VerdictsScreen(ModalScreen[None]):
         return self.query_one(VerdictList)
 
     def on_mount(self) -> None:
+        self._list()
+
+    def _list(self) -> None:
+        """Show the verdicts as they stand, and as this lead may see them."""
         from db.judge_lists import last_verdicts
 
         app: TiebreakApp = self.app  # type: ignore[assignment]
         try:
-            found = last_verdicts(app.store, self._judge, self._kind, _MOST)
+            found = last_verdicts(
+                app.store, self._judge, self._kind, _MOST, hidden_from=app.who.annotator
+            )
         except TiebreakError as error:
             self._say(f"{error.message}. {error.hint}.", warning=True)
             return
@@ -91,7 +98,7 @@ class VerdictsScreen(ModalScreen[None]):
             f"{one_line(self._judge, 60)}  │  {kind}  │  {count}, {newest}"
         )
         if found:
-            self._say(_UNMASKS)
+            self._say(_HIDDEN if any(one.said is None for one in found) else _UNMASKS)
 
     def _say(self, message: str, *, warning: bool = False) -> None:
         line = self.query_one("#said", Static)
@@ -107,7 +114,8 @@ class VerdictsScreen(ModalScreen[None]):
 
     def action_open(self) -> None:
         """Show the chosen verdict whole, its raw reply as it came."""
-        from db.judge_lists import calls_of, know_reply, successor
+        from db.judge_lists import calls_of, successor
+        from db.sights import know_reply
 
         app: TiebreakApp = self.app  # type: ignore[assignment]
         key = self.verdicts.chosen
@@ -122,7 +130,8 @@ class VerdictsScreen(ModalScreen[None]):
             return
         width = min(self.size.width, 110) - 4
         text = verdict_text(verdict, calls, replaced_by, width)
-        self.app.push_screen(Reader(f"Verdict {one_line(key, 60)}", text, is_raw=True))
+        reader = Reader(f"Verdict {one_line(key, 60)}", text, is_raw=True)
+        self.app.push_screen(reader, lambda _: self._list())
 
     def action_scroll(self, lines: int) -> None:
         """Choose the next verdict or the one before."""

@@ -37,7 +37,7 @@ REASON_WORDS: Mapping[Reason, str] = {
     Reason.FLAGGED: "an annotator flagged it",
     Reason.CANNOT_JUDGE: "an annotator could not judge it",
     Reason.LOW_CONFIDENCE: "a vote was cast with the lowest confidence",
-    Reason.AGREEMENT_SAMPLE: "drawn at random from what nobody disputes",
+    Reason.AGREEMENT_SAMPLE: "drawn at random",
     Reason.BY_HAND: "chosen by hand",
 }
 """Each reason in words, for lists and exports."""
@@ -111,6 +111,9 @@ class Row:
         probability: with which it was drawn for the random sample; None where it is in the queue
             for what it is.
         rulings: how many leads' rulings stand on it.
+        is_blank: whether it is of the random sample and waits for this lead: why it is there, how
+            opinions fall and what a ruling would change are not said, since what nobody disputes
+            would be told by them.
         is_disputed: whether these differ and none is final; said to who has seen its names.
     """
 
@@ -126,6 +129,7 @@ class Row:
     probability: float | None
     rulings: int
     is_disputed: bool = False
+    is_blank: bool = False
 
     @property
     def opinions(self) -> int:

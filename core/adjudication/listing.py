@@ -47,6 +47,25 @@ class Listing:
         own = np.array([name in self._own_models for name in view.tally.models], np.bool_)
         return np.asarray(own[view.model_1] | own[view.model_2])
 
+    @cached_property
+    def _blank(self) -> Bools:
+        """Which items are of the random sample and wait for this lead.
+
+        Those that nobody disputes are in the queue for their draw alone. To say so, or how their
+        opinions fall, would tell a lead that all agree before they have read the answers; so the
+        disputed ones of the sample are listed like them.
+        """
+        blank = self.cases.is_drawn & (self.cases.reasons > 0)
+        ruled = [item for item, state in self._states.items() if state is State.RULED]
+        blank[[item for item in ruled if item < len(blank)]] = False
+        return blank
+
+    @cached_property
+    def _told(self) -> Longs:
+        """The reasons of each item, as far as the list says them."""
+        wish = self.cases.reasons & BIT[Reason.SECOND_OPINION]
+        return np.where(self._blank, wish | BIT[Reason.AGREEMENT_SAMPLE], self.cases.reasons)
+
     def items(
         self, wanted: Filter, order: Order, *, limit: int | None = None, backwards: bool = False
     ) -> list[int]:
@@ -68,7 +87,7 @@ class Listing:
 
     def counts(self) -> dict[Reason, int]:
         """How many cases wait, by reason."""
-        bits = self.cases.reasons[self._selected(Filter())]
+        bits = self._told[self._selected(Filter())]
         return {
             reason: int(np.count_nonzero(bits & bit))
             for reason, bit in BIT.items()
@@ -95,19 +114,22 @@ class Listing:
         """One item as the list shows it."""
         cases, tally = self.cases, self.cases.view.tally
         _, _, category, question = tally.pair_table[tally.item_pair[item]].tolist()
+        is_blank = bool(self._blank[item])
+        spread = sorted((n for n in cases.opinions[item].tolist() if n), reverse=True)
         return Row(
             key,
             self._questions[question],
             tally.categories[category],
             int(tally.item_turn[item]),
-            self.reasons(item),
+            reasons_of(int(self._told[item])),
             self.state(item),
-            tuple(sorted((n for n in cases.opinions[item].tolist() if n), reverse=True)),
-            float(cases.on_ranking[item]),
-            float(cases.on_agreement[item]),
-            self._probability(item),
+            () if is_blank else tuple(spread),
+            0.0 if is_blank else float(cases.on_ranking[item]),
+            0.0 if is_blank else float(cases.on_agreement[item]),
+            None if is_blank else self._probability(item),
             self._rulings.get(item, 0),
             item in self._disputed,
+            is_blank,
         )
 
     def _selected(self, wanted: Filter) -> Longs:
@@ -118,7 +140,7 @@ class Listing:
             keep = np.zeros(len(keep), np.bool_)
             keep[[item for item in self._disputed if item < len(keep)]] = True
         if wanted.reasons:
-            keep &= (cases.reasons & sum(BIT[each] for each in wanted.reasons)) > 0
+            keep &= (self._told & sum(BIT[each] for each in wanted.reasons)) > 0
         if wanted.turn is not None:
             keep &= view.turn == wanted.turn
         if wanted.category is not None:
@@ -154,9 +176,9 @@ class Listing:
         if order is Order.OPINIONS:
             return np.asarray(-cases.opinions[items].sum(axis=1))
         if order is Order.SPREAD:
-            return -_entropy(cases.opinions[items])
+            return np.where(self._blank[items], 0.0, -_entropy(cases.opinions[items]))
         if order is Order.REASON:
-            bits = cases.reasons[items]
+            bits = self._told[items]
             return np.asarray(bits & -bits)
         tally = view.tally
         if order is Order.CATEGORY:

@@ -110,7 +110,9 @@ def _group(row: Row) -> str:
 
 def _at(row: Row) -> str:
     seconds = row.number("tstamp", 0, 1e11, whole=False)
-    return "" if seconds is None else stamp(datetime.fromtimestamp(seconds, UTC))
+    if seconds is None or row.fields.get("time_known") is False:
+        return ""
+    return stamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def _talk(row: Row, field: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -178,7 +180,8 @@ def _parquet(path: Path) -> Iterator[Row]:
 
 
 _TAKEN = {*_NEEDED, *_MARKS, "conversation_b", "question_id", "judge", "turn", "tstamp"} | {
-    "side_known"
+    "side_known",
+    "time_known",
 }
 
 

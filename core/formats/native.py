@@ -134,6 +134,8 @@ def write(records: Iterable[Record], stream: IO[str]) -> None:
             kept = line
         elif _withdraws(record):
             kept["choice"] = None
+        elif isinstance(record, Queued):
+            kept["probability"] = record.probability
         stream.write(json.dumps(kept, ensure_ascii=False) + "\n")
 
 

@@ -319,9 +319,14 @@ def _ruling(row: Row) -> Iterator[Record]:
 
 def _queued(row: Row) -> Iterator[Record]:
     probability = row.number("probability", 0, 1, whole=False)
-    if not probability:
+    is_unknown = row.fields.get("probability", "") is None
+    if not probability and not is_unknown:
         problem = "is missing" if probability is None else "is 0"
-        raise row.bad("probability", problem, "what was queued had a chance to be: 1 if all were")
+        raise row.bad(
+            "probability",
+            problem,
+            "what was queued had a chance to be: 1 if all were, null if nobody knows",
+        )
     overlap = row.whole("overlap", 1, 10**6)
     extra = row.whole("extra", 0, overlap, default=0)
     yield Queued(_pair_of(row)[0], probability, overlap, extra)

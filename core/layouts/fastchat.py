@@ -2,7 +2,7 @@
 
 Of votes every one is a line; of gold each label is one line, of ``expert_gold``. FastChat's
 ``compute_agreement.py`` reads ``human_judgments.json`` beside a judge's file, ``show_result.py``
-the files in ``model_judgment/``, and the Arena's Elo scripts the battles.
+and ``qa_browser.py`` the files in ``model_judgment/``, and ``elo_analysis.py`` the battles.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import IO, Any, NamedTuple
 
 from core.errors import UsageError
+from core.gold import DecidedBy
 from core.items import Texts
 from core.layouts.preferences import write_line
 from core.layouts.rows import AS_TIE, DROP, Files, Layout, Row, Telling
@@ -47,11 +48,18 @@ def _comparisons(row: Row, telling: Telling, human: str) -> Iterator[_Said]:
         if row.gold.label is None:
             telling.left_out["unresolved"] += 1
         else:
-            yield _Said(f"{human}gold", row.gold.label, None, "")
+            yield _Said(f"{human}gold", row.gold.label, None, _settled(row))
         return
     for vote, _ in row.item.votes:
         assert vote.choice is not None
         yield _Said(_called(vote.annotator, telling, human), vote.choice, vote.left, vote.at)
+
+
+def _settled(row: Row) -> str:
+    """When a row's label came to stand: with the last of what it rests on."""
+    is_ruled = row.gold.decided_by is DecidedBy.RULING
+    said = row.item.rulings if is_ruled else [vote for vote, _ in row.item.votes]
+    return max((one.at for one in said if _seconds(one.at) is not None), default="")
 
 
 def _called(annotator: str, telling: Telling, human: str) -> str:
@@ -130,8 +138,11 @@ def _arena(rows: Iterable[Row], telling: Telling, files: Files) -> None:
     for row in rows:
         for said in _comparisons(row, telling, "arena_user_"):
             line = _compared(row, said) | {"judge": said.who, "turn": row.item.turn}
-            line |= {"anony": True, "language": "unknown", "tstamp": _seconds(said.at)}
-            arrays.add("", line if said.left else line | {"side_known": False})
+            seconds = _seconds(said.at)
+            # A number in any case: the Elo script takes the latest of all, and fails on none.
+            line |= {"anony": True, "language": "unknown", "tstamp": seconds or 0.0}
+            line |= {} if said.left else {"side_known": False}
+            arrays.add("", line if seconds is not None else line | {"time_known": False})
     arrays.end()
 
 
@@ -255,7 +266,7 @@ class _Folder:
         label: str | None = None,
     ) -> None:
         line = _compared(row, _Said("", choice, None, ""))
-        line |= {"judge": _as_judge(judge, verdict)}
+        line |= {"judge": _as_judge(judge, verdict, row.item.turn)}
         if label is not None:
             line["winner"] = label
         self.arrays.add(name, line | self._when(row, verdict.at))
@@ -285,7 +296,9 @@ class _Folder:
             "model_2": pair.model_2,
             "g1_winner": winners[0],
             "g2_winner": winners[1],
-            "judge": _as_judge(judge, first),
+            "judge": _as_judge(judge, first, row.item.turn),
+            "g1_judgment": first.raw or "",
+            "g2_judgment": second.raw or "",
         }
         at = max(first.at, second.at)
         self._line(f"model_judgment/{file}_pair.jsonl", line | self._when(row, at))
@@ -299,15 +312,24 @@ _AS_GAME = {
 }
 
 
-def _as_judge(judge: Judge, verdict: Verdict) -> list[str]:
-    """A judge as FastChat names one: its script counts ``["gpt-4", "pair…"]`` alone."""
+def _as_judge(judge: Judge, verdict: Verdict, turn: int) -> list[str]:
+    """A judge as FastChat names one: its script counts ``["gpt-4", "pair…"]`` alone.
+
+    Its readers tell turns apart by the prompt's name, and by nothing else.
+    """
     prompt = verdict.prompt or "pair"
+    if turn > 1 and not prompt.endswith(_LATER):
+        prompt += _LATER
     model = judge.model or judge.name
     is_gpt4 = re.match(r"gpt-?4(?![0-9a-z.])", model) is not None
     return [
         "gpt-4" if is_gpt4 else model,
         prompt if prompt.startswith("pair") else f"pair-{prompt}",
     ]
+
+
+_LATER = "-multi-turn"
+"""How FastChat's names of prompts for the second turn end."""
 
 
 def _mt_bench(rows: Iterable[Row], telling: Telling, files: Files) -> None:
@@ -323,6 +345,7 @@ LAYOUTS = (
         what=("gold", "votes"),
         folder=True,
         texts=True,
+        replies=True,
         both_bad=(DROP, AS_TIE),
     ),
 )

@@ -120,7 +120,12 @@ def _hugging_face(rows: Iterable[Row], telling: Telling, files: Files) -> None:
 
 def _card(telling: Telling, rows: Sequence[int], questions: Sequence[int]) -> str:
     options = telling.options
-    files = "".join(f"  - split: {split}\n    path: data/{split}.jsonl\n" for split in SPLITS)
+    files = "".join(
+        f"  - split: {split}\n    path: data/{split}.jsonl\n"
+        for split, count in zip(SPLITS, rows, strict=True)
+        if count  # `datasets` loads nothing at all where one split is empty
+    )
+    configs = f"configs:\n- config_name: default\n  data_files:\n{files}" if files else ""
     left_out = "".join(
         f"- left out, {reason}: {count:,}\n" for reason, count in sorted(telling.left_out.items())
     )
@@ -129,10 +134,7 @@ def _card(telling: Telling, rows: Sequence[int], questions: Sequence[int]) -> st
         for split, count, on in zip(SPLITS, rows, questions, strict=True)
     )
     return f"""---
-configs:
-- config_name: default
-  data_files:
-{files}tags:
+{configs}{_FEATURES}tags:
 - preference
 - dpo
 ---
@@ -141,8 +143,8 @@ configs:
 
 {said}{left_out}
 Each row holds `prompt`, `chosen` and `rejected` as lists of messages, and where it comes from:
-`question`, `category`, `turn`, `model_1`, `model_2`, `label` (what counts), `decided_by` (a lead's
-ruling, or the votes) and `chosen_model`.
+`question`, `category`, `turn`, `model_1`, `model_2`, `gold` (the label that counts), `decided_by`
+(a lead's ruling, or the votes) and `chosen_model`.
 
 No question is in both splits: each falls into `test` by a coin of its own with chance
 {options.held_out:g} (seed {options.seed}).
@@ -153,6 +155,23 @@ No question is in both splits: each falls into `test` by a coin of its own with 
 Written by Tiebreak; the manifest beside this folder says of which votes and rulings.
 """
 
+
+def _features() -> str:
+    """The types of all columns: those of a column of nulls are anybody's guess."""
+    messages = "".join(
+        f"  - name: {name}\n    list:\n    - name: role\n      dtype: string\n"
+        "    - name: content\n      dtype: string\n"
+        for name in ("prompt", "chosen", "rejected")
+    )
+    told = ("question", "category", "turn", "model_1", "model_2", "gold", "decided_by")
+    plain = "".join(
+        f"  - name: {name}\n    dtype: {'int64' if name == 'turn' else 'string'}\n"
+        for name in (*told, "chosen_model")
+    )
+    return f"dataset_info:\n  features:\n{messages}{plain}"
+
+
+_FEATURES = _features()
 
 _BECAME = {
     "": "No label is {}.",

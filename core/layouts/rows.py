@@ -145,6 +145,7 @@ class Layout:
         folder: whether it is several files in a folder.
         binary: whether its one file is no text.
         texts: whether rows need their texts.
+        replies: whether verdicts need their raw replies.
         labelled: whether rows without a label have no place in it.
         ties, both_bad: what may become of them; empty where they have their own label.
         is_split: whether questions are split into two files.
@@ -159,6 +160,7 @@ class Layout:
     folder: bool = False
     binary: bool = False
     texts: bool = False
+    replies: bool = False
     labelled: bool = False
     ties: tuple[str, ...] = ()
     both_bad: tuple[str, ...] = ()
@@ -254,7 +256,11 @@ def _share(*parts: object) -> float:
 
 
 def about(row: Row) -> dict[str, Any]:
-    """What every row of every layout says of where it comes from."""
+    """What every row to train on says of where it comes from.
+
+    Nothing is called ``label``: TRL's unpaired preferences and Hugging Face's collators have a
+    column of that name, of another meaning, and take this one for it.
+    """
     item = row.item
     return {
         "question": item.pair.question,
@@ -262,6 +268,6 @@ def about(row: Row) -> dict[str, Any]:
         "turn": item.turn,
         "model_1": item.pair.model_1,
         "model_2": item.pair.model_2,
-        "label": row.gold.label,
+        "gold": row.gold.label,
         "decided_by": row.gold.decided_by,
     }

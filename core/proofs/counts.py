@@ -308,12 +308,12 @@ LONGER = Oracle(_COUNTED, _longer)
 
 register(
     Proof("coverage", (Oracle(_COUNTED, _coverage),)),
-    Proof("agreement", (Oracle(_COUNTED, _agreement),)),
+    Proof("agreement", (Oracle(_COUNTED, _agreement),), weighs={}),
     Proof("added", (Oracle(_COUNTED, _added),)),
     Proof("panels", (Oracle(_COUNTED, _panels),)),
     Proof("alt_test", (Oracle("ρ, duel by duel", _alt_test),)),
     Proof("consistency", (Oracle(_COUNTED, _consistency),)),
-    Proof("win_rate", (Oracle(_COUNTED, _win_rate),)),
+    Proof("win_rate", (Oracle(_COUNTED, _win_rate),), weighs={}),
     Proof(
         "elo",
         (Oracle("vote by vote", _elo, 1e-8),),

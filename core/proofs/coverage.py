@@ -6,7 +6,7 @@ What a number of a small study estimates is that number in a very large study of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from core.proofs.world import OPTIONS, draw
@@ -103,6 +103,9 @@ def cover(
     seed: int,
     only: Collection[str] | None = None,
     tell: Callable[[int], None] = lambda done: None,
+    *,
+    known: Mapping[str, dict[Key, float]] | None = None,
+    sampled: Mapping[str, Mapping[str, Label]] | None = None,
 ) -> dict[str, Covered]:
     """Draw studies and count.
 
@@ -111,12 +114,17 @@ def cover(
         seed: of the first; the others follow.
         only: ids of the statistics wanted; None for all.
         tell: called with the number of studies done.
+        known: what :func:`truths` told; asked again if left out.
+        sampled: pairs are drawn unequally, and of each statistic the rows with these labels are
+            counted. What they are to hold is the number of a study of all pairs.
     """
-    known = truths(only)
+    known = truths(only) if known is None else known
     found: dict[str, Covered] = {}
     for number in range(studies):
-        tally = draw(QUESTIONS, seed * 1_000_003 + number).tally()
-        for result in compute(tally, OPTIONS, only):
-            found.setdefault(result.id, Covered()).add(result.estimates, known[result.id])
+        study = draw(QUESTIONS, seed * 1_000_003 + number, sampled=sampled is not None)
+        for result in compute(study.tally(), OPTIONS, only):
+            labels = {} if sampled is None else sampled[result.id]
+            rows = [row for row in result.estimates if labels.items() <= dict(row.labels).items()]
+            found.setdefault(result.id, Covered()).add(rows, known[result.id])
         tell(number + 1)
     return found

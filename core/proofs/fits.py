@@ -259,7 +259,7 @@ _NEAR = 1e-5
 """What a quasi-Newton method with numeric slopes can be trusted to, on a flat likelihood."""
 
 register(
-    Proof("ranking", (Oracle(_OPTIMISER, _ranking, _NEAR),)),
+    Proof("ranking", (Oracle(_OPTIMISER, _ranking, _NEAR),), weighs={"raters": _HUMAN}),
     Proof("ranking_ties", (Oracle(_OPTIMISER, _ranking_ties, _NEAR),)),
     Proof(
         "hybrid",
@@ -284,6 +284,7 @@ register(
             Oracle("numpy, from the formula", _ppi),
             Oracle("ppi-python", _ppi_python, needs="ppi_py"),
         ),
+        weighs={},
     ),
     Proof("style", (LONGER, Oracle(_OPTIMISER, _style, _NEAR))),
 )

@@ -230,5 +230,9 @@ register(
         (Oracle(_EM, _confusion),),
         at_least="votes whose truth is uncertain are taken for less than they are worth",
     ),
-    Proof("gold_agreement", (Oracle(f"counted one by one, {_EM}", _gold_agreement),)),
+    Proof(
+        "gold_agreement",
+        (Oracle(f"counted one by one, {_EM}", _gold_agreement),),
+        weighs={"over": "drawn", "is": "judge"},
+    ),
 )

@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -79,6 +79,8 @@ class Proof:
         no_oracle: why there is none, in words; empty if there is one.
         no_coverage: why no interval is tried, in words, where the statistic has none.
         at_least: its intervals promise 95% or more, in words why; empty if they promise 95%.
+        weighs: rows with these labels weigh pairs by 1 / probability where they were drawn
+            unequally, so that they are tried on such studies, too; None if there are none.
 
     Raises:
         ValueError: if there are both oracles and a reason for none, or neither.
@@ -89,6 +91,7 @@ class Proof:
     no_oracle: str = ""
     no_coverage: str = ""
     at_least: str = ""
+    weighs: Mapping[str, Label] | None = None
 
     def __post_init__(self) -> None:
         if bool(self.oracles) == bool(self.no_oracle):

@@ -54,6 +54,6 @@ def _by_pair(study: Study, rows: Rows) -> Compared:
 
 _COUNTED = "counted one by one"
 register(
-    Proof("agreement_by_category", (Oracle(_COUNTED, _by_category),)),
-    Proof("agreement_by_pair", (Oracle(_COUNTED, _by_pair),)),
+    Proof("agreement_by_category", (Oracle(_COUNTED, _by_category),), weighs={}),
+    Proof("agreement_by_pair", (Oracle(_COUNTED, _by_pair),), weighs={}),
 )

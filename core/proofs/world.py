@@ -46,7 +46,18 @@ SCORES = tuple(
 _SPREAD = 0.8
 """How far pairs differ beyond their models, in log-odds."""
 
+QUALITY = 1.0
+"""How far a model's answers differ from question to question, in log-odds. An answer is as much
+better or worse in all pairs that it is in, so that the pairs of a question are no strangers."""
+
+_QUALITY_STREAM = 11
+_UNEVEN = 0.6
+"""How far questions differ in how much judges mistake answers, as the logarithm of its size."""
+
 _LENGTH = 0.2
+_CLOSE, _QUEUED_CLOSE, _QUEUED_CLEAR = 0.8, 0.9, 0.3
+"""Log-odds up to which a pair is close, and how often those and others are drawn, where any are."""
+
 LEADS = (("lea", "expert"), ("lou", "expert"))
 """Numbered after the annotators; they cast no votes, and so count in nothing but rulings."""
 
@@ -82,6 +93,7 @@ class Study:
         votes: (seq, pair, turn, annotator, choice code, left, superseded seq).
         verdicts: (seq, pair, turn, judge, choice, left, repeat, superseded seq); 0 failed.
         characters: of each answer, by question and model.
+        probability: with which each pair in the queue came into it; empty if all are in it.
         rulings: (seq, pair, turn, lead, stage, choice, left, probability or None, reason, at,
             superseded seq, final).
         unmasked: (pair, turn, lead) of the cases whose names a lead has seen.
@@ -92,6 +104,7 @@ class Study:
     verdicts: list[tuple[int, int, int, int, int, int, int, int]] = field(default_factory=list)
     characters: dict[tuple[str, str], int] = field(default_factory=dict)
     headers: dict[tuple[str, str], int] = field(default_factory=dict)
+    probability: dict[int, float] = field(default_factory=dict)
     rulings: list[Ruled] = field(default_factory=list)
     unmasked: list[tuple[int, int, int]] = field(default_factory=list)
 
@@ -99,6 +112,7 @@ class Study:
         """The rows, counted."""
         tally = Tally()
         tally.add_pairs(self.pairs)
+        tally.set_probabilities(self.probability.items())
         tally.add_annotators(
             (number, name, group) for number, (name, group) in enumerate(ANNOTATORS + LEADS, 1)
         )
@@ -134,7 +148,14 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class _Drawn:
-    """What is drawn of all pairs of a study before anybody says anything."""
+    """What is drawn of all pairs of a study before anybody says anything.
+
+    Attributes:
+        one, two: numbers of the models.
+        leaning: to model ``one``, in log-odds.
+        tie, bad: how likely these outcomes are.
+        mistaken: what each judge adds to the leaning, shape (judges, pairs).
+    """
 
     one: Longs
     two: Longs
@@ -142,6 +163,11 @@ class _Drawn:
     tie: Floats
     bad: Floats
     rng: np.random.Generator
+    mistaken: Floats
+
+    def by_judge(self, judge: int) -> _Drawn:
+        """The same as one of the judges takes the answers to be."""
+        return replace(self, leaning=self.leaning + self.mistaken[judge])
 
     def choose(self, rows: Longs, left: Longs, lean: float, own: float) -> Longs:
         """A choice (1–4) for each of some pairs, with model ``left`` on the left."""
@@ -153,9 +179,16 @@ class _Drawn:
         return np.where(self.rng.random(len(rows)) < self.bad[rows], 4, choice)
 
 
-def draw(questions: int, seed: int) -> Study:
-    """A study of all pairs of five models on so many questions."""
+def draw(questions: int, seed: int, quality: float = QUALITY, *, sampled: bool = False) -> Study:
+    """A study of all pairs of five models on so many questions.
+
+    Args:
+        quality: how far one model's answers differ, in log-odds; see :data:`QUALITY`.
+        sampled: whether people are asked about some pairs only, those that are close far more often
+            than others; otherwise all pairs have the same chance.
+    """
     rng = np.random.default_rng(seed)
+    shared = np.random.default_rng([seed, _QUALITY_STREAM])
     games = np.array(list(combinations(range(len(MODELS)), 2)))
     one, two = np.tile(games, (questions, 1)).T
     question = np.repeat(np.arange(questions), len(games))
@@ -180,10 +213,18 @@ def draw(questions: int, seed: int) -> Study:
     )
     longer = (tokens[question, one] - tokens[question, two]) / (100 * np.sqrt(2))
     size = len(one)
-    leaning = _STRENGTH[one] - _STRENGTH[two] + _LENGTH * longer + rng.normal(0, _SPREAD, size)
-    weak = -(_STRENGTH[one] + _STRENGTH[two]) / 3
-    bad = 1 / (1 + np.exp(-(weak - 2.0 + rng.normal(0, 0.5, size))))
-    drawn = _Drawn(one, two, leaning, rng.beta(2, 12, size), bad, rng)
+    good = _STRENGTH + shared.normal(0, quality, (questions, len(MODELS)))
+    first, second = good[question, one], good[question, two]
+    leaning = first - second + _LENGTH * longer + rng.normal(0, _SPREAD, size)
+    bad = 1 / (1 + np.exp((first + second) / 3 + 2.0 - rng.normal(0, 0.5, size)))
+    uneven = quality * np.exp(shared.normal(0, _UNEVEN, (questions, 1)))
+    seen = uneven * shared.normal(0, 1, (len(JUDGES), questions, len(MODELS)))
+    mistaken = seen[:, question, one] - seen[:, question, two]
+    drawn = _Drawn(one, two, leaning, rng.beta(2, 12, size), bad, rng, mistaken)
+    if sampled:
+        chance = np.where(np.abs(leaning) < _CLOSE, _QUEUED_CLOSE, _QUEUED_CLEAR)
+        queued = np.flatnonzero(shared.random(size) < chance)
+        study.probability = {int(pair) + 1: float(chance[pair]) for pair in queued}
     _vote(study, drawn)
     _judge(study, drawn)
     _rule(study, replace(drawn, rng=np.random.default_rng([seed, _RULING_STREAM])))
@@ -194,6 +235,8 @@ def _vote(study: Study, drawn: _Drawn) -> None:
     """Each pair is voted on by some of the people; some of it again, with sides exchanged."""
     rng, size = drawn.rng, len(drawn.one)
     voted = rng.random(size) >= _UNVOTED
+    if study.probability:
+        voted &= np.isin(np.arange(size) + 1, list(study.probability))
     columns = []
     for number, lean in enumerate(_LEFT, 1):
         rows = np.flatnonzero(voted & (rng.random(size) < 0.7))
@@ -219,7 +262,7 @@ def _judge(study: Study, drawn: _Drawn) -> None:
             rows = np.flatnonzero(asked_again) if repeat else np.arange(size)
             for left in (1, 2):
                 side = np.full(len(rows), left)
-                choice = drawn.choose(rows, side, lean, own)
+                choice = drawn.by_judge(number - 1).choose(rows, side, lean, own)
                 choice = np.where(rng.random(len(rows)) < _FAILS, 0, choice)
                 start = len(study.verdicts) + 1
                 study.verdicts += [

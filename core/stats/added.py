@@ -6,16 +6,22 @@ their agreement is the number that says whether the judge was worth its calls.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.stats.agreement import share_by_question
+from core.stats.by_question import kept_by_question, near_questions, summed
+from core.stats.clustered import BOTH, Both, both_of, both_terms, difference_over, wilson_over
 from core.stats.comparing import (
     CLASSES,
     S1,
     S2,
     Rater,
+    Voice,
     agreeing_and_compared,
     baselines_in,
     is_model,
@@ -24,6 +30,7 @@ from core.stats.comparing import (
     together,
 )
 from core.stats.intervals import Interval, clustered_share, difference_of_shares
+from core.stats.nearby import Parts
 from core.stats.outcomes import Longs
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
@@ -37,6 +44,9 @@ THEIRS = "theirs"
 DIFFERENCE = "difference"
 BEST = "best baseline"
 PEOPLE = "each other"
+
+_COUNTS = 4
+"""Of a set: what agrees of the judge, of how many; the same of the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +84,53 @@ def _against_people(setup: str, judge: Rater, human: Rater) -> _Set:
     return _Set(judge_on, (among.astype(np.float64), pairs.astype(np.float64)))
 
 
+def _sets(setup: str, judge: Rater, human: Rater, beside: Sequence[Rater]) -> dict[str, _Set]:
+    """A judge and each of the others, by their names."""
+    found = {each.name: _against_baseline(setup, judge, human, each) for each in beside}
+    return {**found, PEOPLE: _against_people(setup, judge, human)}
+
+
+def _terms(values: Floats) -> Longs:
+    told = values.astype(np.int64)
+    found = [
+        both_terms((each[:, 0], each[:, 1]), (each[:, 2], each[:, 3]))
+        for each in np.split(told, told.shape[1] // _COUNTS, axis=1)
+    ]
+    return np.concatenate(found, axis=1)
+
+
+def _parts(view: View, voices: tuple[Voice, ...], questions: Longs) -> Parts:
+    """What questions have of each set in either setup, by turn."""
+    here = near_questions(view, questions)
+    judge, human, *beside = (each.heard(each.columns.rows(here.items)) for each in voices)
+    columns = []
+    for setup in CLASSES:
+        for one in _sets(setup, judge, human, beside).values():
+            # A coin's shares are of its tosses: times their number, all are whole numbers.
+            columns += [each * one.words for each in (*one.judge, *one.other)]
+    width = max(len(questions), 1)
+    keys = view.tally.item_turn[here.items].astype(np.int64) * width + here.pair
+    keys, values = summed(keys, np.rint(np.stack(columns, axis=1)))
+    return keys % width, keys // width, values
+
+
+def _by_question(view: View, voices: tuple[Voice, ...]) -> dict[int, Longs]:
+    """By turn, the sums of :func:`_terms` over questions."""
+    name = "added", tuple((each.sort, each.name, each.columns.key) for each in voices)
+    width = _COUNTS * len(CLASSES) * (len(voices) - 1)
+    follows = all(each.columns.follows for each in voices)
+    parts = partial(_parts, view, voices)
+    found = kept_by_question(view, name, width, _terms, parts, follows, np.int32)
+    return {int(turn): sums for turn, sums in zip(*found.sums(), strict=True)}
+
+
 @dataclass(frozen=True, slots=True)
 class _About:
-    """What a row is about: one judge at one turn in one setup, against people's votes."""
+    """What a row is about: one judge at one turn in one setup, against people's votes.
+
+    Attributes:
+        shared: what each of the sets has in common on a question, by name.
+    """
 
     view: View
     turn: int
@@ -84,6 +138,7 @@ class _About:
     judge: Rater
     human: Rater
     times: Longs
+    shared: dict[str, Both]
 
     @property
     def level(self) -> float:
@@ -101,6 +156,14 @@ class _About:
         labels = self.labels(against, DIFFERENCE)
         return Estimate(labels, None, unit="difference", reason=reason)
 
+    def over(self, name: str, one: _Set) -> Interval | None:
+        """How much more the judge agrees with people than another does."""
+        used = (one.judge[1] > 0) | (one.other[1] > 0)
+        shared = self.shared[name]
+        if shared.count == int(self.times[used].sum()):
+            return difference_of_shares(one.judge, one.other, self.level, self.times)
+        return difference_over(shared, self.level, "questions")
+
     def share(self, labels: dict[str, Label], one: tuple[Floats, Floats], words: int) -> Estimate:
         """An agreement of its own, where there is anything to compare."""
         part, whole = (np.rint(each * words).astype(np.int64) for each in one)
@@ -111,17 +174,34 @@ class _About:
         if words > 1 and self.setup == S2:
             exact = "exact, over all tosses; nothing is estimated"
             return Estimate(labels, value, n=n, method=exact, chance=chance)
-        options = self.view.options
-        seeded_by: tuple[object, ...] = ("added", *labels.values())
-        if labels["measure"] == AGREEMENT:  # the very number of the table of agreement
-            kind = f"{self.judge.sort}-{self.view.people}"
-            seeded_by = ("agreement", self.turn, self.setup, kind, self.judge.name, self.human.name)
-        rng = self.view.rng(*seeded_by)
-        found = clustered_share(part, whole, self.level, options.replicates, rng, self.times)
-        assert found is not None
+        found = self._interval(labels, part, whole, words)
         ends = found.low, found.high, self.level
         k = int(self.times @ part) if words == 1 else None
         return Estimate(labels, value, *ends, n=n, k=k, method=found.method, chance=chance)
+
+    def _interval(
+        self, labels: dict[str, Label], part: Longs, whole: Longs, words: int
+    ) -> Interval:
+        options, items = self.view.options, int(self.times[whole > 0].sum())
+        seeded_by: tuple[object, ...] = ("added", *labels.values())
+        if labels["measure"] == AGREEMENT:  # the very number of the table of agreement
+            kind, names = (
+                f"{self.judge.sort}-{self.view.people}",
+                (self.judge.name, self.human.name),
+            )
+            seeded_by = ("agreement", self.turn, self.setup, kind, *names)
+            about: dict[str, Label] = {"turn": self.turn, "setup": self.setup}
+            about |= {"rater_1": self.judge.name, "rater_2": self.human.name}
+            found = share_by_question(self.view, about, items)
+        else:
+            data, found = self.shared[str(labels["against"])].two, None
+            if data.count < items:
+                found = wilson_over(data, self.level, "comparisons", "questions", words)
+        if found is None:
+            rng = self.view.rng(*seeded_by)
+            found = clustered_share(part, whole, self.level, options.replicates, rng, self.times)
+        assert found is not None
+        return found
 
     def measured(self, against: str, one: _Set, over: Interval) -> list[Estimate]:
         """The other's agreement on the same votes, and how much more the judge's is."""
@@ -140,6 +220,15 @@ class _About:
             unit="difference",
             method=over.method,
         )
+
+
+def _told(sums: Longs | None, names: list[str], setup: int) -> dict[str, Both]:
+    """What each set has in common on a question; nothing where nothing was compared."""
+    width = len(names) * BOTH
+    if sums is None:
+        sums = np.zeros(width * len(CLASSES), np.int64)
+    mine = sums[setup * width : (setup + 1) * width].reshape(len(names), BOTH)
+    return {name: both_of(each) for name, each in zip(names, mine, strict=True)}
 
 
 def _on_its_items(raters: list[Rater], times: Longs) -> tuple[list[Rater], Longs]:
@@ -162,10 +251,11 @@ def _rows(about: _About, beside: list[Rater]) -> list[Estimate]:
     if own[1].any():
         labels = about.labels("", AGREEMENT)
         rows.append(about.share(labels, (own[0].astype(float), own[1].astype(float)), 1))
+    sets = _sets(about.setup, judge, human, beside)
     for each in beside:
         name = each.name
-        one = _against_baseline(about.setup, judge, human, each)
-        over = difference_of_shares(one.judge, one.other, about.level, about.times)
+        one = sets[name]
+        over = about.over(name, one)
         if over is None:
             rows.append(about.without(name, _why_not(judge, human, each)))
         else:
@@ -173,8 +263,8 @@ def _rows(about: _About, beside: list[Rater]) -> list[Estimate]:
             rows += about.measured(name, one, over)
     if known:
         rows.append(_over_best(about, known))
-    ceiling = _against_people(about.setup, judge, human)
-    over = difference_of_shares(ceiling.judge, ceiling.other, about.level, about.times)
+    ceiling = sets[PEOPLE]
+    over = about.over(PEOPLE, ceiling)
     if over is None:
         reason = "no item that it has a word on has two votes that can be compared"
         return [*rows, about.without(PEOPLE, reason)]
@@ -228,8 +318,12 @@ def added(view: View) -> Result:
         for judge in judges:
             voices = judge, human, *baselines_in(view, [judge])
             raters, times = _on_its_items(*together(view, turn, *voices))
-            for setup in (S1, S2) if times.size else ():
-                about = _About(view, turn, setup, raters[0], raters[1], times)
+            if not times.size:
+                continue
+            sums, names = _by_question(view, voices).get(turn), [each.name for each in voices[2:]]
+            for number, setup in enumerate((S1, S2)):
+                shared = _told(sums, [*names, PEOPLE], number)
+                about = _About(view, turn, setup, raters[0], raters[1], times, shared)
                 estimates += _rows(about, raters[2:])
     notes = view.judge_notes()
     if not estimates:
@@ -250,7 +344,8 @@ def added(view: View) -> Result:
             f"{PEOPLE}: the votes of one item among themselves, the ceiling; the judge's own share "
             "is then that on items with two votes",
             f"{THEIRS}: the other's agreement on the votes that the difference compares",
-            "intervals are paired and clustered by item; failures and pending items are left out",
+            "intervals are paired and clustered by question, whose pairs share answers",
+            "failures and pending items are left out",
             *view.panel_assumptions(),
         ),
     )

@@ -9,12 +9,20 @@ baselines that need no model stand beside them, on the items that judges judged.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
 
 import numpy as np
 
+from core.stats.agreement_sums import (
+    ByQuestion,
+    Couple,
+    agreeing_by_question,
+    moments_of_couple,
+)
+from core.stats.clustered import wilson_over
 from core.stats.collapsed import collapsed, turns, unless_changed
 from core.stats.comparing import (
     BASELINE,
@@ -33,7 +41,7 @@ from core.stats.comparing import (
     together,
     worst_cases,
 )
-from core.stats.intervals import clustered_share
+from core.stats.intervals import Interval, clustered_share
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import BOTH_BAD
@@ -76,6 +84,37 @@ def _comparisons(people_are: str, voices: list[Voice]) -> list[tuple[str, Voice,
     return crossed + within + between
 
 
+def _couples(view: View) -> list[Couple]:
+    """Every two voices that are compared at some turn."""
+    return [(one, two) for _, one, two in _comparisons(view.people, voices_on(view))]
+
+
+def share_by_question(
+    view: View, labels: Mapping[str, Label], items: int, words: int = 1
+) -> Interval | None:
+    """How often two raters agree at a turn, clustered by question.
+
+    Args:
+        labels: ``turn``, ``setup``, ``rater_1`` and ``rater_2``, as in this table.
+        items: on which anything is compared.
+        words: how many words of a rater stand for one.
+
+    Returns:
+        None where each of these items is on a question of its own.
+    """
+
+    def find() -> list[ByQuestion]:
+        return agreeing_by_question(view, _couples(view), turns(view))
+
+    tables = view.once(("agreeing by question",), find)
+    couple = str(labels["rater_1"]), str(labels["rater_2"])
+    turn, setup = int(labels["turn"]), str(labels["setup"])
+    found = moments_of_couple(tables, couple, setup, turn)
+    if found.count == items:
+        return None
+    return wilson_over(found, view.options.level, "comparisons", "questions", words)
+
+
 def _missing(is_within: bool, setup: str, both: bool) -> str:
     if is_within:
         return (
@@ -103,9 +142,11 @@ def _is_weighed(view: View, other: Voice) -> bool:
 
 def _estimated(view: View, turn: int, setup: str, kind: str, voices: tuple[Voice, ...]) -> Estimate:
     weights = None
+    question = None
     if _is_weighed(view, voices[-1]):
         here = view.turn == turn
         weights = view.design.on(view.pair[here])
+        question = view.tally.pair_table[view.pair[here], 3]
         raters, times = [each.only(here) for each in apart(view, *voices)], np.ones(here.sum(), int)
     else:
         raters, times = together(view, turn, *voices)
@@ -123,11 +164,16 @@ def _estimated(view: View, turn: int, setup: str, kind: str, voices: tuple[Voice
     shared = one.rated & two.rated
     worst = worst_cases(setup, one, two, times, (agreeing, compared))
     if weights is None:
-        rng = view.rng("agreement", *labels.values())
-        found = clustered_share(agreeing, compared, options.level, options.replicates, rng, times)
+        items = int(times[compared > 0].sum())
+        found = share_by_question(view, labels, items, one.words)
+        if found is None:
+            rng = view.rng("agreement", *labels.values())
+            level, replicates = options.level, options.replicates
+            found = clustered_share(agreeing, compared, level, replicates, rng, times)
     else:
         n = max(int(compared.sum()) // one.words, 1)  # S2 drops half of what a coin says
-        found = weighted_share(agreeing, compared, weights, options.level, "items", n)
+        level, of = options.level, "questions"
+        found = weighted_share(agreeing, compared, weights, level, of, n, question)
         # What failures could make of it is worked out for votes that weigh alike only.
         worst = replace(worst, lowest=None, highest=None)
     if found is None:
@@ -198,7 +244,7 @@ def agreement(view: View) -> Result:
             "the coin is tossed in each order and taken over all tosses",
             "failures could make it: the value if every failed verdict had gone against it, or for "
             "it; what is pending is in neither",
-            "intervals are clustered by item",
+            "intervals are clustered by question: the pairs of a question share answers",
             *(["a panel is not compared with its own members"] if panels else []),
             *view.panel_assumptions(),
         ),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 
 from core.baselines import COIN
 from core.stats.agreement import voices_on
+from core.stats.agreement_sums import ByQuestion, agreeing_by_question, moments_of_couple
+from core.stats.clustered import Moments, wilson_over
 from core.stats.collapsed import (
     MODELS_AND_CATEGORY,
     Columns,
@@ -50,7 +53,7 @@ _SAME = (
     "compared as in agreement: a judge with each vote on its item, people with each other, S1 "
     "with ties and S2 without; the human–human row of a slice is its ceiling",
     f"below {FEWEST} pairs of answers nothing is told",
-    "turns are pooled; intervals are clustered by pair (Wilson at the effective size)",
+    "turns are pooled; intervals are clustered by question (Wilson at the effective size)",
 )
 
 
@@ -64,6 +67,7 @@ class _Compared:
         compared: of so many.
         times: how many pairs each pattern stands for.
         weights: of pairs, where patterns are single pairs; None where all weigh 1.
+        question: of the same.
     """
 
     labels: dict[str, Label]
@@ -72,9 +76,11 @@ class _Compared:
     compared: Longs
     times: Longs
     weights: Floats | None
+    question: Longs | None
 
 
-def _comparisons(view: View, *, baselines: bool) -> Iterator[_Compared]:
+def _couples(view: View, *, baselines: bool) -> list[tuple[str, Voice, Voice]]:
+    """Kind of comparison, and the two who are compared."""
     voices = [each for each in voices_on(view) if each.name != IN_REPORTS[COIN]]
     people = [each for each in voices if each.sort == HUMAN]
     others = [each for each in voices if each.sort != HUMAN]
@@ -84,8 +90,12 @@ def _comparisons(view: View, *, baselines: bool) -> Iterator[_Compared]:
     sides += [(f"{each.sort}-{named}", each, human) for each in others for human in people[:1]]
     sides += [(f"{named}-{named}", human, human) for human in people]
     sides += [(f"{named}-{named}", one, two) for one, two in combinations(people[1:], 2)]
+    return sides
+
+
+def _comparisons(view: View, *, baselines: bool) -> Iterator[_Compared]:
     for setup in CLASSES:
-        for kind, one, two in sides:
+        for kind, one, two in _couples(view, baselines=baselines):
             labels: dict[str, Label] = {
                 "setup": setup,
                 "kind": kind,
@@ -109,37 +119,60 @@ def _both(setup: str, one: Voice, two: Voice) -> Columns:
     return Columns(("compared", setup, names), 2, rows, follows)
 
 
-def _by_pair(view: View, columns: Columns) -> tuple[Longs, Longs, Longs, Longs, Floats | None]:
+def _by_pair(
+    view: View, columns: Columns
+) -> tuple[Longs, Longs, Longs, Longs, Floats | None, Longs | None]:
     if view.design.weights is not None:
         about, sums, number = every_pair(view, MODELS_AND_CATEGORY, columns)
-        weights = view.design.on(number)
-        return about, sums[:, 0], sums[:, 1], np.ones(len(number), np.int64), weights
+        weights, question = view.design.on(number), view.tally.pair_table[number, 3]
+        alone = np.ones(len(number), np.int64)
+        return about, sums[:, 0], sums[:, 1], alone, weights, question.astype(np.int64)
     (about, sums), times = collapsed_pairs(view, MODELS_AND_CATEGORY, columns)
-    return about, sums[:, 0], sums[:, 1], times, None
+    return about, sums[:, 0], sums[:, 1], times, None, None
 
 
 def _estimate(
-    view: View, labels: dict[str, Label], found: _Compared, mine: Bools, chance: float
+    view: View,
+    labels: dict[str, Label],
+    found: _Compared,
+    mine: Bools,
+    chance: float,
+    shared: Callable[[], Moments] | None,
 ) -> Estimate:
     agreeing, compared, times = found.agreeing[mine], found.compared[mine], found.times[mine]
-    if found.weights is not None:
-        return _told(view, labels, (agreeing, compared, times), found.weights[mine], chance)
+    sums = agreeing, compared, times
+    if found.weights is not None and found.question is not None:
+        level, of = view.options.level, "questions"
+        by = found.weights[mine], level, of, int(compared.sum()), found.question[mine]
+        return _told(view, labels, sums, chance, lambda: weighted_share(agreeing, compared, *by))
+    of_questions = None if shared is None else shared()
     # A vote changes one slice: the others are told as before.
-    data = np.stack([agreeing, compared, times]).tobytes()
+    data = np.stack(sums).tobytes(), of_questions
     key = ("slice", tuple(labels.items()), view.selection, view.options.level, chance)
 
     def make() -> Estimate:
-        return _told(view, labels, (agreeing, compared, times), None, chance)
+        return _told(view, labels, sums, chance, partial(_share, view, sums, of_questions))
 
     return view.tally.memo.unless_same(key, data, make)
+
+
+def _share(
+    view: View, sums: tuple[Longs, Longs, Longs], of_questions: Moments | None
+) -> Interval | None:
+    """Clustered by question; within a match-up, each question has one pair."""
+    agreeing, compared, times = sums
+    level, pairs = view.options.level, int(times[compared > 0].sum())
+    if of_questions is None or of_questions.count == pairs:
+        return clustered_wilson(agreeing, compared, level, "comparisons", "pairs", times)
+    return wilson_over(of_questions, level, "comparisons", "questions")
 
 
 def _told(
     view: View,
     labels: dict[str, Label],
     sums: tuple[Longs, Longs, Longs],
-    weights: Floats | None,
     chance: float,
+    told: Callable[[], Interval | None],
 ) -> Estimate:
     agreeing, compared, times = sums
     clusters, n = int(times[compared > 0].sum()), int(times @ compared)
@@ -148,19 +181,14 @@ def _told(
             f"{many(clusters, 'pair')} of answers with something to compare; {FEWEST} are needed"
         )
         return Estimate(labels, None, n=n, reason=reason)
-    level = view.options.level
-    share: Interval | None
-    if weights is None:
-        share = clustered_wilson(agreeing, compared, level, "comparisons", "pairs", times)
-    else:
-        share = weighted_share(agreeing, compared, weights, level, "pairs", n)
+    share = told()
     assert share is not None
     return Estimate(
         labels,
         share.value,
         share.low,
         share.high,
-        level,
+        view.options.level,
         n=n,
         k=int(times @ agreeing),
         method=share.method,
@@ -181,19 +209,38 @@ def _chance(view: View, setup: Label) -> float:
 
 def _rows(
     view: View,
-    slices: list[tuple[dict[str, Label], Callable[[Longs], Bools]]],
+    slices: list[tuple[dict[str, Label], Callable[[Longs], Bools], int | None]],
     *,
     baselines: bool,
 ) -> list[Estimate]:
+    """The rows of some slices: their labels, the pairs in them, and their category's number."""
     rows = []
     compared = list(_comparisons(view, baselines=baselines))
-    for names, is_of in slices:
+    couples = [(one, two) for _, one, two in _couples(view, baselines=baselines)]
+    tables: list[ByQuestion] = []
+    if view.design.weights is None and any(number is not None for *_, number in slices):
+        tables = agreeing_by_question(view, couples, _categories(view))
+    for names, is_of, number in slices:
         for each in compared:
-            mine, setup = is_of(each.about), each.labels["setup"]
+            mine, setup = is_of(each.about), str(each.labels["setup"])
             if setup == S1 or each.compared[mine].any():
+                shared = None
+                if tables and number is not None:
+                    couple = str(each.labels["rater_1"]), str(each.labels["rater_2"])
+                    shared = partial(moments_of_couple, tables, couple, setup, number)
                 labels = {**names, **each.labels}
-                rows.append(_estimate(view, labels, each, mine, _chance(view, setup)))
+                rows.append(_estimate(view, labels, each, mine, _chance(view, setup), shared))
     return rows
+
+
+def _categories(view: View) -> Columns:
+    """The category of an item's question."""
+    tally = view.tally
+
+    def rows(items: Longs) -> Longs:
+        return np.asarray(tally.pair_table[tally.item_pair[items], 2:3])
+
+    return Columns(("category",), 1, rows)
 
 
 def _notes(rows: tuple[Estimate, ...]) -> tuple[str, ...]:
@@ -240,8 +287,8 @@ def agreement_by_category(view: View) -> Result:
     about, _ = _seen(view)
     names = [each or NO_CATEGORY for each in view.tally.categories]
     order = sorted(np.unique(about[:, 2]).tolist(), key=lambda number: names[number])
-    slices: list[tuple[dict[str, Label], Callable[[Longs], Bools]]] = [
-        ({"category": names[number]}, _of_category(number)) for number in order
+    slices: list[tuple[dict[str, Label], Callable[[Longs], Bools], int | None]] = [
+        ({"category": names[number]}, _of_category(number), number) for number in order
     ]
     rows = tuple(_rows(view, slices, baselines=True))
     return Result(
@@ -272,11 +319,11 @@ def agreement_by_pair(view: View) -> Result:
     matches, match = np.unique(about[:, 0] * len(models) + about[:, 1], return_inverse=True)
     size = np.bincount(match, weights=times, minlength=len(matches))
     most = sorted(np.argsort(-size, kind="stable")[:_MATCHES].tolist())
-    slices: list[tuple[dict[str, Label], Callable[[Longs], Bools]]] = []
+    slices: list[tuple[dict[str, Label], Callable[[Longs], Bools], int | None]] = []
     for number in most:
         first, second = divmod(int(matches[number]), len(models))
         labels: dict[str, Label] = {"model_1": models[first], "model_2": models[second]}
-        slices.append((labels, _of_match(first, second)))
+        slices.append((labels, _of_match(first, second), None))
     slices.sort(key=lambda each: (each[0]["model_1"], each[0]["model_2"]))
     rows = tuple(_rows(view, slices, baselines=False))
     notes = [*_notes(rows)]

@@ -136,14 +136,15 @@ def _summary(view: View, part: _Slice, people: int) -> list[Estimate]:
     enough = [each for each in every if each.n >= FEWEST_ITEMS]
     if len(every) < FEWEST_ANNOTATORS:
         reason = (
-            f"{len(every)} of {people} annotators share items with another and with the judge; "
+            "items shared with another and the judge: "
+            f"{len(every)} of {many(people, 'annotator')}; "
             f"{FEWEST_ANNOTATORS} are needed"
         )
         return [Estimate(labels("ω"), None, n=len(every), reason=reason)]
     if len(enough) < FEWEST_ANNOTATORS:
         reason = (
-            f"{len(enough)} of {len(every)} annotators have {FEWEST_ITEMS} items with another "
-            f"and with the judge; {FEWEST_ANNOTATORS} are needed"
+            f"{FEWEST_ITEMS} items with another and with the judge: "
+            f"{len(enough)} of {many(len(every), 'annotator')}; {FEWEST_ANNOTATORS} are needed"
         )
         rows = [Estimate(labels("ω"), None, n=len(enough), reason=reason)]
     else:
@@ -180,7 +181,7 @@ def _of_judge(
     shares = np.array([each.advantage for each in enough])
     clusters, squares = part.told.spread(part.number, people, shares)
     rows = [Estimate(omega, won / count, n=count, k=won, method=method)]
-    how = f"mean over {count} annotators; "
+    how = f"mean over {many(count, 'annotator')}; "
     n = sum(each.n for each in enough)
     return [*rows, _advantage(view, rho, value, n, clusters, squares, how)]
 
@@ -208,7 +209,7 @@ def _advantage(
         few = normal_quantile(level) / student_quantile(level, clusters - 1)
         size = max(1.0, value * (1 - value) / variance * few**2)
     low, high = wilson(value * size, size, level)
-    method = f"{how}Wilson, clustered by {clusters} pairs, worth {size:.1f} in as many"
+    method = f"{how}Wilson, clustered by {many(clusters, 'pair')}, worth {size:.1f} in as many"
     return Estimate(labels, value, low, high, level, n=n, method=method)
 
 
@@ -241,7 +242,8 @@ def _needed(labels: dict[str, Label], every: list[Tested], epsilon: float) -> Es
         )
         return Estimate(labels, None, n=len(every), unit="count", reason=reason)
     method = (
-        f"per annotator, for half of {len(every)} annotators; {POWER:.0%} power at the bar that "
+        f"per annotator, for half of {many(len(every), 'annotator')}; {POWER:.0%} power "
+        "at the bar that "
         "half have to pass, if items to come are like those so far; no interval: a plan"
     )
     return Estimate(labels, at_half, n=len(every), unit="count", method=method)

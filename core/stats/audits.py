@@ -22,6 +22,7 @@ from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import BOTH_BAD, MODEL_2, TIE
 from core.stats.view import View
+from core.text import many
 
 NAMES, REFERENCE = "names", "reference"
 CHANGED, LEFT, AGREES = "changed", "left", "with people"
@@ -169,8 +170,9 @@ def _paired(
     p = mcnemar(_sign_counts(data))
     told = mean_difference(data, view.options.level)
     method = (
-        f"{gained} verdicts came, {lost} went; McNemar exact by pair of answers, p = {p:.2g}; "
-        f"t over {len(data.size)} pairs"
+        f"{many(gained, 'verdict')} came, {lost} went; McNemar exact by pair of answers, "
+        f"p = {p:.2g}; "
+        f"t over {many(len(data.size), 'pair')}"
     )
     level = view.options.level
     return Estimate(

@@ -1,15 +1,19 @@
 """Which models' answers are bad: a logit of both bad, apart from who is better.
 
 P(both bad when i meets j) = 1 / (1 + exp(−(β_i + β_j))): both answers have to be bad, so that each
-model carries its own part. Fitted by Newton, errors by the sandwich over clusters.
+model carries its own part. Fitted by Newton, errors by the sandwich over questions, or over pairs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+
+from core.stats.sandwich import Clustered, Questions, Spread, over_questions
+from core.stats.tally import BOTH_BAD
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -87,8 +91,9 @@ class BadFit:
         members: which models these are.
         parts: β by member.
         errors: None where the clusters are too few to show a spread.
-        freedom: clusters less members.
+        freedom: of Student's t.
         reason: why there are no members, in words; empty if there are some.
+        clustered: over what the scores were summed.
     """
 
     members: Longs
@@ -96,10 +101,16 @@ class BadFit:
     errors: Floats | None
     freedom: int
     reason: str
+    clustered: Clustered = Clustered.PAIR
 
 
-def fit_bad(games: Bad) -> BadFit:
-    """Fit the models that took part in both bad, but not in nothing else."""
+def fit_bad(games: Bad, questions: Questions | None = None) -> BadFit:
+    """Fit the models that took part in both bad, but not in nothing else.
+
+    Args:
+        questions: both bad and comparisons by question, see :func:`sums_of_bad`; without them
+            errors come from the sandwich over pairs.
+    """
     members = np.arange(games.models)
     table = games.collapsed()
     while True:
@@ -132,7 +143,25 @@ def fit_bad(games: Bad) -> BadFit:
     if freedom < 1:
         return BadFit(members, parts, None, freedom, "")
     variance = np.diag(bread @ inside.square(residual**2) @ bread) * clusters / freedom
-    return BadFit(members, parts, np.sqrt(np.maximum(variance, 0)), freedom, "")
+    spread = Spread(np.asarray(variance), freedom, Clustered.PAIR)
+    if questions is not None:
+        spread = over_questions(
+            questions, members, partial(_slopes, parts), np.asarray(bread, np.float64), spread
+        )
+    errors = np.sqrt(np.maximum(spread.variance, 0))
+    return BadFit(members, parts, errors, spread.freedom, "", spread.clustered)
+
+
+def _slopes(parts: Floats, one: Longs, two: Longs) -> Floats:
+    """What a both bad and a comparison of two models add to the score of either."""
+    expected = 1 / (1 + np.exp(-(parts[one] + parts[two])))
+    return np.stack([np.ones_like(expected), -expected, 0 * expected], axis=1)[:, :, None]
+
+
+def sums_of_bad(choices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The three numbers that ``questions`` are made of: both bad, comparisons, nothing."""
+    columns = choices[:, BOTH_BAD - 1], choices.sum(axis=1), np.zeros(len(choices))
+    return np.stack(columns, axis=1).astype(np.int64)
 
 
 def _expected(games: Bad, parts: Floats) -> Floats:

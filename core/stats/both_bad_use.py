@@ -9,16 +9,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.background import COUNTED
-from core.stats.clustered import FALSE_DISCOVERIES, FEWEST_CLUSTERS, Moments, Told, change
+from core.stats.by_question import kept_by_question, near_questions, pairs_of, summed
+from core.stats.clustered import (
+    BOTH,
+    FALSE_DISCOVERIES,
+    FEWEST_CLUSTERS,
+    Both,
+    Moments,
+    Told,
+    both_of,
+    both_terms,
+    change,
+    change_over,
+    wilson_over,
+)
 from core.stats.collapsed import (
     Columns,
     choices,
     collapsed,
     collapsed_pairs,
     derived,
+    pair_rows,
     raters_in,
 )
-from core.stats.intervals import clustered_wilson
+from core.stats.intervals import Interval, clustered_wilson
+from core.stats.ledger import Floats
+from core.stats.nearby import Parts
 from core.stats.observed import NO_TEXTS
 from core.stats.rater_bias import stands_out
 from core.stats.registry import statistic
@@ -124,6 +140,22 @@ def _by_third(view: View, edges: tuple[int, ...], of: Columns) -> Columns:
     return Columns(key, of.width * _SORTS, rows, of.follows)
 
 
+def share_of_all(view: View, rater: str) -> Interval | None:
+    """How often a rater says both bad, over all of its choices."""
+    used = derived(choices(view, rater), "both bad", 2, _used)
+    (_, sums), times = collapsed_pairs(view, (), used)
+
+    def parts(questions: Longs) -> Parts:
+        here = near_questions(view, questions)
+        owner, values = summed(here.pair, used.rows(here.items))
+        nothing = np.zeros((len(owner), 2), np.int64)
+        return owner, nothing[:, 0], np.concatenate([nothing, values], axis=1).astype(np.float64)
+
+    name = "share of both bad", used.key
+    _, found = kept_by_question(view, name, 4, _terms, parts, used.follows, np.int32).sums()
+    return _interval(view, (sums[:, 0], sums[:, 1]), times, both_of(found.sum(axis=0)).two)
+
+
 def _used(rows: NDArray[Any]) -> Longs:
     """Both bad, and all choices."""
     return np.stack([rows[:, BOTH_BAD - 1], rows.sum(axis=1)], axis=1).astype(np.int64)
@@ -147,11 +179,50 @@ def _kinds(view: View, edges: tuple[int, ...], known: Longs) -> list[_Kind]:
     return kinds
 
 
+_ALL_KINDS = _Kind(ALL, None, slice(0, _SORTS))
+
+
+def _by_question(view: View, kinds: list[_Kind], columns: Columns, known: Longs) -> list[Both]:
+    """Of each kind, both bad among the rest and among these, summed by question.
+
+    Args:
+        columns: both bad by third of length, then all choices.
+    """
+
+    def parts(questions: Longs) -> Parts:
+        pairs, owner = pairs_of(view, questions)
+        rows, has_items = pair_rows(view, _CATEGORY, (columns,), pairs)
+        rows, owner = rows[has_items].astype(np.int64), owner[has_items]
+        bad, every = rows[:, 1 : 1 + _SORTS], rows[:, 1 + _SORTS :]
+        found = []
+        for kind in kinds:
+            part, whole = (kind.of(rows[:, 0], each, known) for each in (bad, every))
+            found += [part[1], whole[1], part[0], whole[0]]
+        owner, values = summed(owner, np.stack(found, axis=1))
+        return owner, np.zeros(len(owner), np.int64), values.astype(np.float64)
+
+    name = "both bad use", tuple(each.name for each in kinds), tuple(known.tolist()), columns.key
+    width = 4 * len(kinds)
+    kept = kept_by_question(view, name, width, _terms, parts, columns.follows, np.int32)
+    _, sums = kept.sums()
+    table = sums.sum(axis=0).reshape(len(kinds), BOTH)
+    return [both_of(each) for each in table]
+
+
+def _terms(values: Floats) -> Longs:
+    told = values.astype(np.int64)
+    found = [
+        both_terms((each[:, 0], each[:, 1]), (each[:, 2], each[:, 3]))
+        for each in np.split(told, told.shape[1] // 4, axis=1)
+    ]
+    return np.concatenate(found, axis=1)
+
+
 def _share(
-    view: View, labels: dict[str, Label], part: Longs, whole: Longs, times: Longs
+    view: View, labels: dict[str, Label], sums: Sums, times: Longs, shared: Moments
 ) -> Estimate:
-    level = view.options.level
-    found = clustered_wilson(part, whole, level, "comparisons", "pairs", times)
+    level, (part, whole) = view.options.level, sums
+    found = _interval(view, sums, times, shared)
     if found is None:
         return Estimate(labels, None, reason="nothing was voted on or judged here")
     n, k = int(times @ whole), int(times @ part)
@@ -160,7 +231,15 @@ def _share(
     )
 
 
-def _told(view: View, mine: Sums, rest: Sums, times: Longs) -> Told | str:
+def _interval(view: View, sums: Sums, times: Longs, shared: Moments) -> Interval | None:
+    """Clustered by question, which is by pair where each question has one."""
+    level, (part, whole) = view.options.level, sums
+    if shared.count < int(times[whole > 0].sum()):
+        return wilson_over(shared, level, "comparisons", "questions")
+    return clustered_wilson(part, whole, level, "comparisons", "pairs", times)
+
+
+def _told(view: View, mine: Sums, rest: Sums, times: Longs, shared: Both) -> Told | str:
     """How much more often both are bad among some items than among the rest, or why not."""
     data = []
     for part, whole in (rest, mine):
@@ -171,13 +250,15 @@ def _told(view: View, mine: Sums, rest: Sums, times: Longs) -> Told | str:
             return f"{many(pairs, 'pair')} {which}; {FEWEST_CLUSTERS} are needed"
         sums = whole, part, whole**2, part**2, part * whole
         data.append(Moments(pairs, *(int(times @ each) for each in sums)))
+    if (shared.one.count, shared.two.count) != (data[0].count, data[1].count):
+        return change_over(shared, view.options.level)
     return change(data[0], data[1], view.options.level)
 
 
 def _difference(view: View, labels: dict[str, Label], told: Told | str, n: int) -> Estimate:
     if isinstance(told, str):
         return Estimate(labels, None, n=n, unit="difference", reason=told)
-    method = f"Welch's t over pairs, p = {told.p:.2g} before the correction"
+    method = f"Welch's t over questions, p = {told.p:.2g} before the correction"
     ends = told.low, told.high, view.options.level
     return Estimate(labels, told.value, *ends, n, unit="difference", method=method)
 
@@ -201,21 +282,23 @@ def both_bad_use(view: View) -> Result:
     silent = []
     for rater in raters_in(view):
         used = derived(choices(view, rater), "both bad", 2, _used)
-        (about, said), times = collapsed_pairs(view, _CATEGORY, _by_third(view, edges, used))
+        by_third = _by_third(view, edges, used)
+        (about, said), times = collapsed_pairs(view, _CATEGORY, by_third)
         category = about[:, 0]
         bad, every = said[:, :_SORTS], said[:, _SORTS:]
         labels: dict[str, Label] = {"rater": rater, "among": ALL, "measure": SHARE}
-        rows.append(
-            (labels, _share(view, labels, bad.sum(axis=1), every.sum(axis=1), times), "", 0)
-        )
+        sums = bad.sum(axis=1), every.sum(axis=1)
+        shared = _by_question(view, [_ALL_KINDS, *kinds], by_third, known)
+        rows.append((labels, _share(view, labels, sums, times, shared[0].two), "", 0))
         if not bad.any():
             silent.append(rater)
             continue
-        for kind in kinds:
+        for kind, of_kind in zip(kinds, shared[1:], strict=True):
             part, whole = (kind.of(category, each, known) for each in (bad, every))
             labels = {"rater": rater, "among": kind.name, "measure": SHARE}
-            rows.append((labels, _share(view, labels, part[0], whole[0], times), "", 0))
-            told = _told(view, (part[0], whole[0]), (part[1], whole[1]), times)
+            here = part[0], whole[0]
+            rows.append((labels, _share(view, labels, here, times, of_kind.two), "", 0))
+            told = _told(view, here, (part[1], whole[1]), times, of_kind)
             rows.append(({**labels, "measure": LESS}, None, told, int(times @ whole[0])))
     tests = [row for row in rows if row[1] is None]
     words = iter(stands_out([None if isinstance(row[2], str) else row[2].p for row in tests]))
@@ -241,6 +324,6 @@ def both_bad_use(view: View) -> Result:
             f"stands out: corrected is a false-discovery rate of {FALSE_DISCOVERIES:.0%} over the "
             "table (Benjamini–Yekutieli); alone: only taken by itself",
             "who says it more often than others on the same items is in rater_bias",
-            "turns are pooled; intervals are clustered by pair",
+            "turns are pooled; intervals are clustered by question",
         ),
     )

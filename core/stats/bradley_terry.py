@@ -155,17 +155,11 @@ def ratings(table: Floats) -> Floats:
     raise ArithmeticError("Bradley–Terry did not converge")
 
 
-def influences(games: Games, ratings: Floats) -> Floats:
-    """How far each cluster pulls each rating, shape (clusters, models).
-
-    The sum of their outer products is the sandwich of :func:`fit`, but for its factor; clusters
-    that belong together are added up first.
-    """
+def expectation(games: Games, ratings: Floats) -> tuple[Floats, Floats]:
+    """P(row beats column), and the inverse curvature H⁺ that turns a score into what it moves."""
     expected = _expected(ratings)
     table = games.table()
-    bread = _inverse(_laplacian((table + table.T) * expected * expected.T))
-    residual = games.points - games.total * expected[games.one, games.two]
-    return np.asarray(residual[:, None] * (bread[games.one] - bread[games.two]))
+    return expected, _inverse(_laplacian((table + table.T) * expected * expected.T))
 
 
 def _leverage(games: Games, expected: Floats, bread: Floats) -> Floats:

@@ -124,7 +124,7 @@ class Census:
             places[counted] = self._places(found)[which]
         before = self._where.rows[clusters] - 1
         if np.array_equal(before, places):
-            return  # what was said is nothing that is looked at here
+            return
         times = self._times.rows
         np.subtract.at(times, before[before >= 0], 1)
         np.add.at(times, places[places >= 0], 1)

@@ -16,6 +16,7 @@ from core.stats.results import Estimate, Label, Result
 from core.stats.sorting import every_two
 from core.stats.tally import CHOICES
 from core.stats.view import View
+from core.text import many
 
 Longs = NDArray[np.int64]
 
@@ -86,7 +87,7 @@ def _pair_estimate(view: View, pairs: KappaPairs, error: float, place: int) -> E
     if error == 0 or n < 2:
         method = "κ from the confusion table; no interval, no item departs from it"
         return Estimate(labels, value, n=n, k=k, unit="coefficient", method=method)
-    method = f"κ from the confusion table; delta method over {n} items"
+    method = f"κ from the confusion table; delta method over {many(n, 'item')}"
     return kappa_estimate(view, labels, value, error, n=n, k=k, method=method)
 
 
@@ -133,8 +134,8 @@ def annotator_kappa(view: View) -> Result:
     notes = []
     if len(shared) > len(enough):
         notes.append(
-            f"{len(shared) - len(enough)} pairs of annotators share fewer than "
-            f"{view.options.min_shared} items and are left out"
+            f"left out, for they share fewer than {many(view.options.min_shared, 'item')}: "
+            f"{many(len(shared) - len(enough), 'pair')} of annotators"
         )
     if len(enough) > len(ranked):
         notes.append(

@@ -14,6 +14,7 @@ from core.stats.observed import present_judges
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.view import View
+from core.text import many
 
 ANNOTATOR, JUDGE = "annotator", "judge"
 CLASSES = ("left", "right", "tie", "both bad")
@@ -45,7 +46,10 @@ def _row(
         labels["mistaken for"] = CLASSES[wrong.index(max(wrong))]
     size = max(1.0, expected * certain**3)
     low, high = wilson(right * size, size, level)
-    method = f"expected votes by Dawid–Skene; Wilson over {n} votes, worth {size:.1f} certain ones"
+    method = (
+        f"expected votes by Dawid–Skene; Wilson over {many(n, 'vote')}, worth {size:.1f} "
+        "certain ones"
+    )
     return Estimate(labels, right, min(low, right), max(high, right), level, n=n, method=method)
 
 
@@ -114,7 +118,7 @@ def confusion(view: View) -> Result:
     without = int(cast[:, 0].sum())
     if estimates and without:
         notes.append(
-            f"{without} votes have no side on record: they count half as cast from "
+            f"{many(without, 'vote')} without a side on record count half as cast from "
             "either, so that no lean to one side shows in them"
         )
     return Result(

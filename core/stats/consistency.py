@@ -17,6 +17,7 @@ from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import BOTH_BAD, CHOICES, MODEL_2, TIE
 from core.stats.view import View
+from core.text import many
 
 Bools = NDArray[np.bool_]
 Longs = NDArray[np.int64]
@@ -246,11 +247,13 @@ def _notes(told: Repeated, annotators: int) -> tuple[str, ...]:
     unknown, same = (int(each.sum()) for each in (~data.has_sides, data.has_sides & ~data.flipped))
     notes = []
     if alone:
-        notes.append(f"{alone} repeats left out: their first vote is withdrawn or not here")
+        notes.append(f"{many(alone, 'repeat')} left out: the first vote is withdrawn or not here")
     if unknown:
-        notes.append(f"{unknown} repeats without recorded sides: in {SAME} and κ only")
+        notes.append(f"{many(unknown, 'repeat')} without recorded sides: in {SAME} and κ only")
     if same:
-        notes.append(f"{same} repeats stood as the first vote did: not in the rows of changes")
+        notes.append(
+            f"{many(same, 'repeat')} stood as the first vote did: not in the rows of changes"
+        )
     if annotators > _SHOWN:
         notes.append(f"of {annotators} annotators with repeats, the {_SHOWN} with most are listed")
     return tuple(notes)

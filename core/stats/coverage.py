@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from core.stats.collapsed import collapsed, collapsed_pairs, said_by, votes
+from core.stats.both_bad_use import share_of_all
+from core.stats.collapsed import collapsed, said_by, votes
 from core.stats.filters import selected_votes
-from core.stats.intervals import clustered_wilson
 from core.stats.outcomes import KINDS
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result, count
@@ -42,10 +42,8 @@ def _people(view: View, population: str) -> list[Estimate]:
     spread = f"mean over items voted on; from {voted.min()} to {voted.max()}; "
     spread += "no interval: a mean of what there is"
     rows.append(Estimate(labels("votes per item"), mean, n=items, unit="count", method=spread))
-    (_, by_pair), pairs = collapsed_pairs(view, (), votes(view, population))
-    bad, whole = by_pair[:, BOTH_BAD - 1], by_pair.sum(axis=1)
     # The very interval that both_bad_use has: it is the same number.
-    share = clustered_wilson(bad, whole, view.options.level, "comparisons", "pairs", pairs)
+    share = share_of_all(view, population)
     if share:
         rows.append(
             Estimate(
@@ -55,7 +53,7 @@ def _people(view: View, population: str) -> list[Estimate]:
                 share.high,
                 view.options.level,
                 n=cast,
-                k=int(pairs @ bad),
+                k=int(times @ counts[:, BOTH_BAD - 1]),
                 method=share.method,
             )
         )

@@ -12,6 +12,7 @@ from core.stats.results import Estimate, Result
 from core.stats.rulings import MORE_VOTES, UNMASKED
 from core.stats.tally import CHOICES
 from core.stats.view import View
+from core.text import many
 
 Longs = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -141,6 +142,6 @@ def _notes(items: Longs, seen: Bools) -> tuple[str, ...]:
     if not len(items):
         return ("no rulings yet",)
     unseen = int(np.count_nonzero(~seen))
-    blind = f"{unseen} of {len(items)} blind rulings were never unmasked: they could not be revised"
+    blind = f"never unmasked, so never revised: {unseen} of {many(len(items), 'blind ruling')}"
     chosen = "cases in the queue are chosen for being disputed: agreement on all items is higher"
     return (blind, chosen)

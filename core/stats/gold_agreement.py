@@ -24,6 +24,7 @@ from core.stats.results import Estimate, Label, Result
 from core.stats.tally import BOTH_BAD, CHOICES
 from core.stats.view import View, one_each
 from core.stats.weighted import weighted_share
+from core.text import many
 
 RULED, DRAWN = "all ruled", "drawn"
 MAJORITY, MODEL = "(majority)", "(dawid-skene)"
@@ -111,7 +112,7 @@ def _notes(view: View, gold: Reference) -> list[str]:
     ruled, drawn = len(gold.item), int(gold.drawn.sum())
     if not ruled:
         return ["no lead has ruled blind on a selected item, with an outcome that others share"]
-    notes = [f"{ruled} items are ruled on blind, {drawn} of them were drawn at random"]
+    notes = [f"ruled on blind: {many(ruled, 'item')}, {drawn} of them drawn at random"]
     if not drawn:
         notes.append(
             "none was drawn at random: these numbers are about the items that were ruled on, "

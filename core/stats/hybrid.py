@@ -6,13 +6,22 @@ what automatic benchmarks measure, because neither says all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.stats.intervals import normal_quantile
-from core.stats.rank_correlation import MEASURES, Scale, correlation, draws, scale_of_votes
+from core.stats.collapsed import MODELS, choices, collapsed_pairs, raters_in, unless_changed
+from core.stats.intervals import Interval, normal_quantile
+from core.stats.question_sums import products_of_two, question_sums
+from core.stats.rank_correlation import (
+    MEASURES,
+    Scale,
+    correlations,
+    draws,
+    scale_of,
+    shared_spread,
+)
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.view import View
@@ -25,23 +34,34 @@ _BENCHMARK_LEVEL = 0.95
 """Nominal coverage of the intervals that benchmarks come with."""
 
 
-def scales(view: View) -> dict[str, Scale]:
-    """Every ranking by name: people, then judges, panels and benchmarks."""
-
-    def find() -> dict[str, Scale]:
-        found = {view.people: scale_of_votes(view, view.counts())}
-        raters = view.raters()
-        for name in view.words():
-            if name in raters:
-                found[name] = scale_of_votes(view, raters[name])
-        for name, scale in _benchmarks(view).items():
-            found[_apart(f"{name} (benchmark)", found)] = scale
-        return found
-
-    return view.once(("scales",), find)
+Places = list[tuple[str, float, tuple[int, int] | None]]
 
 
-def _apart(name: str, taken: Mapping[str, Scale]) -> str:
+def scales(view: View) -> dict[str, tuple[Scale, Places]]:
+    """Every ranking by name with its ranks: people, then judges, panels and benchmarks."""
+    found = {view.people: _ranked(view, view.people)}
+    for name in raters_in(view):
+        if name not in view.populations:
+            found[name] = _ranked(view, name)
+    for name, scale in _benchmarks(view).items():
+        apart = _apart(f"{name} (benchmark)", found)
+        found[apart] = scale, places(view, apart, scale)
+    return found
+
+
+def _ranked(view: View, name: str) -> tuple[Scale, Places]:
+    """The ranking by people, a judge or a panel, made again once what they said changes."""
+    said = choices(view, name)
+    _, times = collapsed_pairs(view, MODELS, said)
+
+    def make() -> tuple[Scale, Places]:
+        scale = scale_of(view, question_sums(view, said))
+        return scale, places(view, name, scale)
+
+    return unless_changed(view, ("ranked", name), times, make)
+
+
+def _apart(name: str, taken: Container[str]) -> str:
     """A name that nobody has."""
     while name in taken:
         name += " (scores)"
@@ -64,21 +84,24 @@ def _benchmarks(view: View) -> dict[str, Scale]:
 
 def _correlations(view: View, name: str, people: Scale, other: Scale) -> list[Estimate]:
     shared = [model for model in people.values if model in other.values]
-    rows = []
-    for measure in MEASURES:
-        labels: dict[str, Label] = {"ranking": name, "measure": measure}
-        found = (
-            (people.reason and f"people rank nobody: {people.reason}")
-            or other.reason
-            or correlation(
-                measure,
-                people.only(shared),
-                other.only(shared),
-                view.options.level,
-                view.options.replicates,
-                view.rng("hybrid", name),
-            )
+    together = None
+    if other.pulls is not None:
+        blocks = products_of_two(view, choices(view, view.people), choices(view, name))
+        together = shared_spread(people, other, blocks, shared)
+    why = (people.reason and f"people rank nobody: {people.reason}") or other.reason
+    told: Mapping[str, Interval | str] = dict.fromkeys(MEASURES, why)
+    if not why:
+        told = correlations(
+            people.only(shared),
+            other.only(shared),
+            view.options.level,
+            view.options.replicates,
+            view.rng("hybrid", name),
+            together,
         )
+    rows = []
+    for measure, found in told.items():
+        labels: dict[str, Label] = {"ranking": name, "measure": measure}
         n = len(shared)
         if isinstance(found, str):
             rows.append(Estimate(labels, None, n=n, unit="coefficient", reason=found))
@@ -99,7 +122,7 @@ def _correlations(view: View, name: str, people: Scale, other: Scale) -> list[Es
     return rows
 
 
-def places(view: View, name: str, scale: Scale) -> list[tuple[str, float, tuple[int, int] | None]]:
+def places(view: View, name: str, scale: Scale) -> Places:
     """Each model's rank, 1 the best, and the ranks that its interval allows; best first.
 
     A model may stand as high as one more than the models that are clearly above it. Clearly is
@@ -110,10 +133,10 @@ def places(view: View, name: str, scale: Scale) -> list[tuple[str, float, tuple[
     rank = (point[None, :] > point[:, None]).sum(axis=1) + 1
     models = list(scale.values)
     order = sorted(range(len(models)), key=lambda each: (rank[each], models[each]))
-    if len(models) < 2 or (scale.pulls is None and scale.errors is None):
+    if len(models) < 2 or (scale.spread is None and scale.errors is None):
         return [(models[each], float(rank[each]), None) for each in order]
     (drawn,) = draws([scale], view.options.replicates, view.rng("ranks", name))
-    found: list[tuple[str, float, tuple[int, int] | None]] = []
+    found: Places = []
     for each in order:
         gap = np.delete(point - point[each], each)
         noise = np.delete(drawn - drawn[:, each : each + 1], each, axis=1) - gap
@@ -126,9 +149,11 @@ def places(view: View, name: str, scale: Scale) -> list[tuple[str, float, tuple[
     return found
 
 
-def _ranks(view: View, name: str, people: Mapping[str, float], scale: Scale) -> list[Estimate]:
+def _ranks(
+    view: View, name: str, people: Mapping[str, float], scale: Scale, ranked: Places
+) -> list[Estimate]:
     rows = []
-    for model, rank, ends in places(view, name, scale):
+    for model, rank, ends in ranked:
         labels: dict[str, Label] = {"ranking": name, "measure": RANK, "model": model}
         if name != view.people:
             labels["by people"] = f"{people[model]:g}" if model in people else "—"
@@ -164,21 +189,22 @@ def _ranks(view: View, name: str, people: Mapping[str, float], scale: Scale) -> 
         "ranks models alike may still measure something else. Its direction is taken as "
         "higher is better."
     ),
+    follows=True,
 )
 def hybrid(view: View) -> Result:
     """People's ranking beside those of judges, panels and benchmarks, and how alike they are."""
     every = scales(view)
-    people = every[view.people]
-    rank = {model: value for model, value, _ in places(view, view.people, people)}
+    people, ranked = every[view.people]
+    rank = {model: value for model, value, _ in ranked}
     correlations: list[Estimate] = []
     rows: list[Estimate] = []
     notes = []
-    for name, scale in every.items():
+    for name, (scale, ranked) in every.items():
         if name != view.people:
             correlations += _correlations(view, name, people, scale)
         if scale.reason:
             notes.append(f"{name}: ranks nobody; {scale.reason}")
-        rows += _ranks(view, name, rank, scale)
+        rows += _ranks(view, name, rank, scale, ranked)
         strange = [model for model in scale.values if model not in rank]
         if rank and strange:
             notes.append(

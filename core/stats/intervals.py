@@ -200,12 +200,71 @@ def clustered_wilson(
         return None
     together = np.zeros(len(whole), np.int64)
     shares, sizes = effective_sizes(part, whole, together, level, times)
-    share, size = float(shares[0]), float(sizes[0])
+    size = float(sizes[0])
+    return _share(
+        float(shares[0]), int(times @ part), (n, clusters, size), level, what, clusters_of
+    )
+
+
+def _share(
+    share: float,
+    found: int,
+    looked: tuple[int, int, float],
+    level: float,
+    what: str,
+    clusters_of: str,
+) -> Interval:
+    """Wilson's interval of a share.
+
+    Args:
+        looked: at how many, in how many clusters, and what they are worth.
+    """
+    n, clusters, size = looked
     if clusters == n:
-        return Interval(share, *wilson(int(times @ part), n, level), f"Wilson over {n} {what}")
+        return Interval(share, *wilson(found, n, level), f"Wilson over {n} {what}")
     low, high = wilson(share * size, size, level)
     method = f"Wilson over {n} {what} in {clusters} {clusters_of}, worth {size:.1f} in as many"
     return Interval(share, low, high, method)
+
+
+@dataclass(frozen=True, slots=True)
+class ShareSums:
+    """Sums over the clusters with something to look at, which a pooled share rests on.
+
+    Attributes:
+        clusters: how many there are.
+        part, whole: Σ of what was found, and of what was looked at.
+        part_part, part_whole, whole_whole: Σ of their products.
+    """
+
+    clusters: int
+    part: int
+    whole: int
+    part_part: int
+    part_whole: int
+    whole_whole: int
+
+    @property
+    def residual_squares(self) -> float:
+        """Σ (part − share × whole)², exact but for its last digit."""
+        n, k = self.whole, self.part
+        exact = n * n * self.part_part - 2 * n * k * self.part_whole + k * k * self.whole_whole
+        return exact / (n * n)
+
+
+def wilson_of_sums(sums: ShareSums, level: float, what: str, clusters_of: str) -> Interval | None:
+    """:func:`clustered_wilson` from sums that were kept.
+
+    Returns:
+        None if nothing was looked at.
+    """
+    if not sums.whole:
+        return None
+    share = sums.part / sums.whole
+    clusters, n, squares = np.array([[sums.clusters], [sums.whole], [sums.residual_squares]])
+    size = float(_worth(np.array([share]), clusters, n, squares, level)[0])
+    looked = sums.whole, sums.clusters, size
+    return _share(share, sums.part, looked, level, what, clusters_of)
 
 
 def effective_sizes(
@@ -226,20 +285,26 @@ def effective_sizes(
     Returns:
         Share and effective size of each group.
     """
-    from scipy.special import stdtrit
-
     times = np.ones(len(whole), np.int64) if times is None else times
     clusters = np.bincount(group, weights=times)
     n = np.bincount(group, weights=times * whole)
     share = np.bincount(group, weights=times * part) / n
     residual = part - share[group] * whole
+    squares = np.bincount(group, weights=times * residual**2)
+    return share, _worth(share, clusters, n, squares, level)
+
+
+def _worth(share: Floats, clusters: Counts, n: Counts, squares: Counts, level: float) -> Floats:
+    """Effective sizes of shares, by what the squares of their clusters' residuals sum up to."""
+    from scipy.special import stdtrit
+
     others = np.maximum(clusters - 1, 1)
-    variance = np.bincount(group, weights=times * residual**2) / n**2 * clusters / others
+    variance = squares / n**2 * clusters / others
     few = normal_quantile(level) / stdtrit(others, 0.5 + level / 2)
     told = (clusters > 1) & (variance > 1e-12)
     worth = np.minimum(n, share * (1 - share) / np.where(told, variance, 1)) * few**2
     size = np.where(told, np.maximum(1.0, worth), clusters)
-    return share, np.where(clusters == n, n, size)
+    return np.asarray(np.where(clusters == n, n, size))
 
 
 def difference_of_shares(

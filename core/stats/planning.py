@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from core.errors import UsageError
 from core.stats.intervals import normal_quantile
+from core.text import many
 
 Floats = NDArray[np.float64]
 
@@ -64,7 +65,8 @@ class Crowd:
     def said(self) -> tuple[str, ...]:
         """The crowd in words."""
         return (
-            f"{self.overlap} votes on each pair; {self.ties:.0%} of votes prefer neither where "
+            f"{many(self.overlap, 'vote')} on each pair; {self.ties:.0%} of votes prefer "
+            "neither where "
             "models are equal, fewer where they differ",
             f"two people who both prefer a model agree {self.agreement:.0%} of the time, so that "
             "votes on one pair depend on each other",
@@ -202,7 +204,8 @@ def plan_kappa(
         _kappa_variance(kappa, crowd.ties),
         (crowd, width, level, pairs),
         (
-            f"{crowd.overlap} votes on each pair; each two annotators share all these pairs",
+            f"{many(crowd.overlap, 'vote')} on each pair; each two annotators share all "
+            "these pairs",
             f"κ is expected at {kappa:g}, with {crowd.ties:.0%} ties and as many votes for either "
             "model",
         ),
@@ -313,7 +316,7 @@ def plan_ranking(
     """
     _check_points(points)
     if models < 2:
-        raise UsageError(f"{models} models have no ranking", "say --models 2 or more")
+        raise UsageError(f"{many(models, 'model')} cannot be ranked", "say --models 2 or more")
     gap = math.log(points / (1 - points))
     single, between = _ladder_errors(models, gap, crowd)
     z = normal_quantile(level)

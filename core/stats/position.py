@@ -22,6 +22,7 @@ from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import BOTH_BAD, CHOICES, COUNTED_LEFT, COUNTED_RIGHT, MODEL_1, MODEL_2, TIE
 from core.stats.view import View
+from core.text import many
 
 Bools = NDArray[np.bool_]
 
@@ -113,7 +114,7 @@ def _judge_rows(view: View, judge: int, name: str) -> list[Estimate]:
                     view.options.level,
                     n=n,
                     k=k,
-                    method=f"Wilson over {n} items",
+                    method=f"Wilson over {many(n, 'item')}",
                     lowest=k / n if bounded else None,
                     highest=(k + could) / n if bounded else None,
                     failed=failed,

@@ -16,6 +16,7 @@ from core.stats.results import Estimate, Label, Result
 from core.stats.style import beside, difference, effect, fits, raters
 from core.stats.tally import MODEL_1, MODEL_2
 from core.stats.view import View
+from core.text import many
 
 SHARE, LOGIT, BOTH_ORDERS, SIGNED = "left", "log-odds", "both orders", "first − second"
 
@@ -97,7 +98,8 @@ def _both_orders(view: View, name: str, judge: int) -> list[Estimate]:
         )
     else:
         reason = (
-            f"{always_first} items where the first always won and {always_second} where the "
+            f"{many(always_first, 'item')} where the first always won and {always_second} "
+            "where the "
             "second did: the ratio has no finite logarithm"
         )
         odds = Estimate(labels, None, n=always_first + always_second, unit=_UNIT, reason=reason)

@@ -43,6 +43,7 @@ class Powered:
         error: its standard error.
         tuning: λ, how far the predictions are trusted, 0–1.
         n: outcomes that are known.
+        clusters: groups of outcomes that the errors take for independent.
     """
 
     alone: float
@@ -51,6 +52,12 @@ class Powered:
     error: float
     tuning: float
     n: int
+    clusters: int
+
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom of Student's t."""
+        return max(min(self.n - 2, self.clusters - 1), 1)
 
     @property
     def worth(self) -> float:
@@ -59,7 +66,11 @@ class Powered:
 
 
 def powered_mean(
-    outcomes: Floats, predicted: Floats, rest: Floats, weights: Floats | None = None
+    outcomes: Floats,
+    predicted: Floats,
+    rest: Floats,
+    weights: Floats | None = None,
+    cluster: Longs | None = None,
 ) -> Powered:
     """The mean outcome over all units, of which some have an outcome and all a prediction.
 
@@ -67,37 +78,53 @@ def powered_mean(
     λ = Cov(outcomes, predicted) / ((1 + n/N) Var(predictions)), cut to 0–1. With weights the
     same estimator, written as (weighted mean of outcomes) + β (mean of all predictions −
     weighted mean of predicted), β = λ (1 + n/N), has the error of its linearisation.
-    Residual variances are divided by n − 2, which goes with Student's quantile of n − 2.
+    Variances are those of the linearised estimator, summed by cluster, times G / (G − 1) for G
+    clusters with an outcome and (n − 1) / (n − 2) for λ; where each is one unit, residual variances
+    are thus divided by n − 2, which goes with Student's quantile of n − 2.
 
     Args:
         outcomes: shape (n,), n above 2.
         predicted: predictions for the same units.
         rest: predictions for the units without an outcome, shape (N,).
         weights: 1 / probability of being among the first; None if it was the same for all.
+        cluster: of the units with an outcome, then of those without, whole numbers from 0; each
+            unit is one of its own if left out.
     """
     n, more = len(outcomes), len(rest)
+    groups = np.arange(n + more) if cluster is None else cluster
+    known, others = groups[:n], groups[n:]
+    clusters = len(np.unique(known))
     share = np.full(n, 1 / n) if weights is None else weights / weights.sum()
     alone, expected = float(share @ outcomes), float(share @ predicted)
     # A weighted mean's residuals enter squared by their share, in place of 1/n².
-    stretch = n / (n - 2)
-    alone_error = math.sqrt(float(share**2 @ (outcomes - alone) ** 2) * stretch)
+    stretch = clusters / max(clusters - 1, 1) * (n - 1) / (n - 2)
+
+    def error(moved: Floats, drift: Floats) -> float:
+        """Of what each unit moves the mean by, those with an outcome and those without."""
+        size = int(groups.max()) + 1
+        summed = np.bincount(known, weights=moved, minlength=size) * math.sqrt(stretch)
+        summed += np.bincount(others, weights=drift, minlength=size)
+        return math.sqrt(float(summed @ summed))
+
+    alone_error = error(share * (outcomes - alone), np.zeros(more))
     everything = np.concatenate([predicted, rest])
     spread = float(everything.var(ddof=1))
     if not more or spread < _NO_SPREAD:
-        return Powered(alone, alone_error, alone, alone_error, 0.0, n)
+        return Powered(alone, alone_error, alone, alone_error, 0.0, n, clusters)
     together = float(share @ ((outcomes - alone) * (predicted - expected)))
     tuning = min(max(together / ((1 + n / more) * spread), 0.0), 1.0)
     slope = tuning * (1 + n / more)
     value = alone + slope * (float(everything.mean()) - expected)
     if weights is None:
         residual = outcomes - tuning * predicted
-        variance = residual.var() * stretch / n + tuning**2 * rest.var() / more
+        moved = (residual - residual.mean()) / n
+        drift = tuning * (rest - rest.mean()) / more
     else:
         residual = (outcomes - alone) - slope * (predicted - expected)
         drift = slope * (everything - everything.mean()) / len(everything)
-        moved = share * residual * math.sqrt(stretch)
-        variance = float((drift[:n] + moved) @ (drift[:n] + moved) + drift[n:] @ drift[n:])
-    return Powered(alone, alone_error, value, math.sqrt(variance), tuning, n)
+        # What all predictions add is no estimate, and is not stretched.
+        moved, drift = share * residual + drift[:n] / math.sqrt(stretch), drift[n:]
+    return Powered(alone, alone_error, value, error(moved, drift), tuning, n, clusters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +135,7 @@ class _Model:
     outcomes: Floats
     predicted: Floats
     probability: Floats
+    question: Longs
 
 
 def _by_model(view: View, choice: Codes) -> dict[int, _Model]:
@@ -129,13 +157,25 @@ def _by_model(view: View, choice: Codes) -> dict[int, _Model]:
     won, chosen = (np.concatenate(each) for each in zip(*shares, strict=True))
     voted = np.tile(votes[seen] > 0, 2)
     probability = np.tile(view.tally.pair_probability[seen], 2)
+    question = np.tile(view.tally.pair_table[seen, 3].astype(np.int64), 2)
     order = np.argsort(model, kind="stable")
     cuts = np.flatnonzero(np.diff(model[order])) + 1
     return {
-        int(model[rows[0]]): _Model(voted[rows], chosen[rows], won[rows], probability[rows])
+        int(model[rows[0]]): _Model(
+            voted[rows], chosen[rows], won[rows], probability[rows], question[rows]
+        )
         for rows in np.split(order, cuts)
         if rows.size
     }
+
+
+def _clusters(model: _Model) -> Longs | None:
+    """The question of each pair, voted ones first; None where all voted ones are on one."""
+    known = model.question[model.voted]
+    if len(np.unique(known)) < 2:
+        return None
+    every = np.concatenate([known, model.question[~model.voted]])
+    return np.unique(every, return_inverse=True)[1]
 
 
 def _rows(view: View, judge: str, name: str, model: _Model) -> list[Estimate]:
@@ -152,12 +192,13 @@ def _rows(view: View, judge: str, name: str, model: _Model) -> list[Estimate]:
         reason = "the votes say the same on every pair, which shows no spread"
     if reason:
         return [Estimate(labels("votes"), None, n=n, reason=reason)]
-    found = powered_mean(
-        outcomes, model.predicted[model.voted], model.predicted[~model.voted], weights
-    )
+    predictions = model.predicted[model.voted], model.predicted[~model.voted]
+    found = powered_mean(outcomes, *predictions, weights, _clusters(model))
     level = view.options.level
-    half = student_quantile(level, n - 2)
+    half = student_quantile(level, found.freedom)
     weighed = "" if weights is None else "; weighted by 1 / probability"
+    if found.clusters < n:
+        weighed += f"; clustered by {found.clusters} questions"
 
     def share(measure: str, value: float, error: float, n: int, method: str) -> Estimate:
         low, high = max(0.0, value - half * error), min(1.0, value + half * error)
@@ -216,6 +257,7 @@ def ppi(view: View) -> Result:
         view.assumptions(
             "voted pairs are a random sample of the pairs with a verdict, or one of known "
             "probability: 1 / probability of coming into the queue weighs them where it differs",
+            "errors are clustered by question: the pairs that an answer is in are not independent",
             "pairs weigh alike: a pair's value is the share of its votes that the model wins",
             "ties and both bad are comparisons that nobody wins; turns are pooled",
             "worth in pairs: how many voted pairs alone would be as precise",

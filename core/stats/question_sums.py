@@ -1,268 +1,291 @@
-"""Products of counts summed over questions: what a sandwich clustered by question rests on.
+"""Sandwiches clustered by question, from products of counts that are kept up to date.
 
-Two pairs of one question may share an answer, so what raters say of them is not independent: a
-poor answer loses to everybody. The score of a question is a linear map of its counts (wins, losses,
-ties by couple of models), whose coefficients the fit decides, so that Σ s sᵀ over questions follows
-from Σ x xᵀ of the counts x. That sum is of whole numbers, and a vote replaces one question's part.
+A poor answer loses to everybody, on all pairs of its question that it stands in. The score of a
+question is a linear map of its counts (wins, losses, ties by couple of models), whose coefficients
+the fit decides, so that Σ s sᵀ over questions follows from Σ x xᵀ of the counts x
+(:mod:`core.stats.question_counts`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.stats.collapsed import MODELS, Columns, pair_rows
-from core.stats.growing import Growing
-from core.stats.standing import ItemsOfPairs
+from core.stats.question_counts import (
+    Blocks,
+    QuestionCounts,
+    by_question,
+    compared,
+    couples_of,
+    models_of,
+    question_index,
+)
 from core.stats.tally import TIE
 from core.stats.view import View
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
+
+T = TypeVar("T")
 
 COUNTS = 3
 """Numbers of a pair: wins of the model with the lower number, of the other, ties."""
 
 
-def _couples(one: NDArray[Any], two: NDArray[Any]) -> Longs:
-    """One number for each two models, whichever comes first, however many models there will be."""
-    low, high = np.minimum(one, two).astype(np.int64), np.maximum(one, two).astype(np.int64)
-    return np.asarray(high * (high - 1) // 2 + low)
+@dataclass(frozen=True, slots=True)
+class Slopes:
+    """How counts make the score of a fit.
+
+    Attributes:
+        couples: those between fitted models, by rising number.
+        ends: the places of the lower and the other model among the fitted, shape (couples, 2).
+        along: what one of each count adds to the score along the gap of the two, then along each
+            further parameter; shape (couples, counts, 1 + further).
+        models: how many were fitted.
+        is_against: whether one model's gain is the other's loss; otherwise both gain alike.
+    """
+
+    couples: Longs
+    ends: Longs
+    along: Floats
+    models: int
+    is_against: bool = True
+
+    @property
+    def size(self) -> int:
+        """Parameters."""
+        return self.models + int(self.along.shape[2]) - 1
+
+    def places(self, couples: Longs) -> Longs:
+        """Of some couples their places here; −1 where they are not."""
+        top = max(int(couples.max(initial=-1)), int(self.couples.max(initial=-1))) + 1
+        place = np.full(top, -1)
+        place[self.couples] = np.arange(len(self.couples))
+        return np.asarray(place[couples])
+
+    def cells(self, along: int, place: Longs) -> list[tuple[Longs | int, float]]:
+        """The parameters that a direction of some couples moves, and with which sign."""
+        if along:
+            return [(self.models + along - 1, 1.0)]
+        return [(self.ends[place, 0], 1.0), (self.ends[place, 1], -1.0 if self.is_against else 1.0)]
 
 
-def _models(couples: Longs) -> tuple[Longs, Longs]:
-    """Lower and higher model of couples."""
-    high = ((1 + np.sqrt(1 + 8.0 * couples)) / 2).astype(np.int64)
-    return couples - high * (high - 1) // 2, high
+def between(blocks: Blocks, one: Slopes, other: Slopes) -> Floats:
+    """Σ s tᵀ over questions, of the scores s of one fit and t of another; (size, size).
+
+    Args:
+        blocks: products of their counts.
+    """
+    i, j = one.places(blocks.left), other.places(blocks.right)
+    inside = (i >= 0) & (j >= 0)
+    values = blocks.values
+    if not inside.all():
+        i, j, values = i[inside], j[inside], values[:, :, inside]
+    found = _summed(values, i, j, one, other)
+    if not blocks.half:
+        return found
+    same = i == j
+    return found + found.T - _summed(values[:, :, same], i[same], j[same], one, other)
 
 
-def _table(question: Longs, couple: Longs, counts: NDArray[Any], size: int) -> csr_array:
-    """The counts x of each question, shape (questions, size × 3); pairs stand in any order."""
-    from scipy.sparse import csr_array
-
-    _, row = np.unique(question, return_inverse=True)
-    rows = np.repeat(row, COUNTS)
-    columns = (couple[:, None] * COUNTS + np.arange(COUNTS)).ravel()
-    shape = (int(row.max(initial=-1)) + 1, size * COUNTS)
-    table = csr_array((counts.ravel().astype(np.float64), (rows, columns)), shape=shape)
-    table.eliminate_zeros()
-    return table
+def _summed(values: Floats, i: Longs, j: Longs, one: Slopes, other: Slopes) -> Floats:
+    x, y = (np.ascontiguousarray(each.along.T) for each in (one, other))
+    found = np.zeros(one.size * other.size)
+    for f, g in product(range(len(x)), range(len(y))):
+        told = [y[g, n][j] for n in range(y.shape[1])]
+        moved = np.zeros(len(i))
+        for k in range(x.shape[1]):
+            part = sum(values[k, n] * each for n, each in enumerate(told))
+            moved += x[f, k][i] * part
+        for row, first in one.cells(f, i):
+            for column, second in other.cells(g, j):
+                cell = np.broadcast_to(row * other.size + column, moved.shape)
+                found += first * second * np.bincount(cell, moved, len(found))
+    return found.reshape(one.size, other.size)
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionSums:
-    """What one rater said, ready for a sandwich over questions.
+    """What one rater said, ready for a sandwich over questions; good until a vote comes.
 
     Attributes:
-        one: lower model of each couple that was compared; shape (couples,), by rising number.
-        two: the other.
-        products: Σ over questions of the products of their counts, (couples × 3, couples × 3).
+        couples: those that were compared, by rising number.
+        totals: their counts in all, shape (couples, counts).
+        pairs: on how many pairs of answers each was compared.
+        blocks: products of the counts.
         count: questions with a comparison.
         by_model: questions on which each model was compared, by its number.
         compared: question and couple number of every pair with a comparison.
+        is_against: see :class:`Slopes`.
     """
 
-    one: Longs
-    two: Longs
-    products: csr_array
+    couples: Longs
+    totals: NDArray[Any]
+    pairs: Longs
+    blocks: Blocks
     count: int
     by_model: Longs
     compared: Callable[[], tuple[Longs, Longs]]
+    is_against: bool = True
+
+    @property
+    def models(self) -> tuple[Longs, Longs]:
+        """Lower and higher model of each couple."""
+        return models_of(self.couples)
 
     def questions(self, members: Longs) -> int:
         """How many questions compare two of these models."""
-        inside = np.isin(self.one, members) & np.isin(self.two, members)
+        inside = np.logical_and(*(np.isin(each, members) for each in self.models))
         if inside.all():
             return self.count
         question, couple = self.compared()
-        wanted = _couples(self.one[inside], self.two[inside])
-        return len(np.unique(question[np.isin(couple, wanted)]))
+        return len(np.unique(question[np.isin(couple, self.couples[inside])]))
 
     def fewest(self, members: Longs) -> int:
         """Of the questions on which each of these models was compared, the smallest number."""
         return int(self.by_model[members].min())
 
-    def meat(
-        self,
-        members: Longs,
-        slopes: Callable[[Longs, Longs], Floats],
-    ) -> Floats:
-        """Σ s sᵀ over the questions' scores.
+    def slopes(self, members: Longs, slopes: Callable[[Longs, Longs], Floats]) -> Slopes:
+        """How the counts make the scores of a fit.
 
         Args:
             members: the models that were fitted, in the order of their parameters.
-            slopes: what one win, loss or tie of couples of these models (by their places) adds to
-                the score: along the gap of the two, then along each further parameter; shape
-                (couples, 3, 1 + further).
-
-        Returns:
-            Shape (members + further, members + further).
+            slopes: :attr:`Slopes.along` of couples of these models, by their places.
         """
-        from scipy.sparse import csr_array
-
-        place = np.full(max(int(self.two.max()), int(self.one.max()), int(members.max())) + 1, -1)
+        one, two = self.models
+        place = np.full(max(int(two.max(initial=0)), int(members.max())) + 1, -1)
         place[members] = np.arange(len(members))
-        one, two = place[self.one], place[self.two]
-        inside = np.flatnonzero((one >= 0) & (two >= 0))
-        cells = _cells(inside)
-        products = _of_cells(self.products, cells)
-        along = slopes(one[inside], two[inside])
-        further = along.shape[2] - 1
-        gap, row = along[:, :, 0].ravel(), np.arange(len(cells))
-        columns = [np.repeat(one[inside], COUNTS), np.repeat(two[inside], COUNTS)]
-        values = [gap, -gap]
-        for number in range(further):
-            columns.append(np.full(len(cells), len(members) + number))
-            values.append(along[:, :, 1 + number].ravel())
-        scores = csr_array(
-            (np.concatenate(values), (np.tile(row, 2 + further), np.concatenate(columns))),
-            shape=(len(cells), len(members) + further),
-        )
-        return np.asarray((scores.T @ (products @ scores)).toarray())
+        ends = np.stack([place[one], place[two]], axis=1)
+        inside = (ends >= 0).all(axis=1)
+        along = slopes(*ends[inside].T)
+        of = self.couples[inside], ends[inside], along, len(members)
+        return Slopes(*of, is_against=self.is_against)
 
-
-class _Kept:
-    """Counts by pair, and their products summed over questions, brought up to date by pair."""
-
-    def __init__(self) -> None:
-        from scipy.sparse import csr_array
-
-        self._of_question = ItemsOfPairs()
-        self._known = 0
-        self._counts = Growing(np.float64, COUNTS)
-        self._question = Growing(np.int64)
-        self._couple = Growing(np.int64)
-        self._count = 0
-        self._by_model = Growing(np.int64)
-        self._products = csr_array((0, 0), dtype=np.float64)
-
-    def put(self, table: NDArray[Any], pairs: Longs, counts: Floats) -> None:
-        """Let these pairs, each named once, have these counts from now on.
+    def meat(self, members: Longs, slopes: Callable[[Longs, Longs], Floats]) -> Floats:
+        """Σ s sᵀ over the questions' scores, shape (members + further, members + further).
 
         Args:
-            table: models, category and question of every pair there is.
+            members, slopes: as for :meth:`slopes`.
         """
-        if fresh := len(table) - self._known:
-            new = table[-fresh:]
-            self._of_question.add(new[:, 3].astype(np.int64))
-            self._question.extend(new[:, 3])
-            self._couple.extend(_couples(new[:, 0], new[:, 1]))
-            self._counts.grow_to(len(table))
-            self._known = len(table)
-        if np.array_equal(self._counts.rows[pairs], counts):
-            return
-        from scipy.sparse import csr_array
-
-        touched, _ = self._of_question.of(np.unique(self._question.rows[pairs]))
-        question, couple = self._question.rows[touched], self._couple.rows[touched]
-        size = int(couple.max()) + 1
-        if size * COUNTS > self._products.shape[0]:
-            self._products = self._products.copy()  # somebody may have been told of it
-            self._products.resize((size * COUNTS, size * COUNTS))
-        size = self._products.shape[0] // COUNTS
-        before = self._counts.rows[touched]
-        self._counts.rows[pairs] = counts
-        after = self._counts.rows[touched]
-        for counted, sign in ((before, -1), (after, 1)):
-            count, by_model = _compared(question, couple, counted)
-            self._count += sign * count
-            self._by_model.grow_to(len(by_model))
-            self._by_model.rows[: len(by_model)] += sign * by_model
-        # (x + d)(x + d)ᵀ − x xᵀ, with little in d: a vote moves one pair of its question.
-        was = _table(question, couple, before, size)
-        moved = _table(question, couple, after - before, size)
-        crossed = was.T @ moved
-        change = csr_array(crossed + crossed.T + moved.T @ moved)
-        self._products = csr_array(self._products + change)
-        self._products.eliminate_zeros()
-
-    def told(self) -> QuestionSums:
-        """What there is now."""
-        by_model = self._by_model.rows.copy()
-        return _told(self._products, self._count, by_model, self._pairs_compared)
-
-    def _pairs_compared(self) -> tuple[Longs, Longs]:
-        has_any = self._counts.rows.any(axis=1)
-        return self._question.rows[has_any], self._couple.rows[has_any]
+        mine = self.slopes(members, slopes)
+        return between(self.blocks, mine, mine)
 
 
-def _compared(question: Longs, couple: Longs, counts: Floats) -> tuple[int, Longs]:
-    """How many questions have a comparison, in all and by the models in it."""
-    has_any = counts.any(axis=1)
-    question, couple = question[has_any], couple[has_any]
-    low, high = _models(couple)
-    size = int(high.max(initial=-1)) + 1
-    each = np.unique(np.append(question, question) * max(size, 1) + np.append(low, high))
-    return len(np.unique(question)), np.bincount(each % max(size, 1), minlength=size)
+def sums_of(kept: QuestionCounts, group: int = 0) -> QuestionSums:
+    """What one group of counts says now."""
+    totals, questions = kept.totals(group), kept.questions(group)
+    return QuestionSums(
+        *totals, kept.blocks[group, group], *questions, partial(kept.compared, group)
+    )
 
 
-def _told(
-    products: csr_array,
-    count: int,
-    by_model: Longs,
-    compared: Callable[[], tuple[Longs, Longs]],
+def turned(view: View, columns: Columns, pairs: Longs, is_against: bool = True) -> Longs:
+    """Wins of the model with the lower number, of the other, and ties, of some pairs.
+
+    Args:
+        is_against: if not, they are numbers that are of neither model, and change no places.
+    """
+    rows, has_items = pair_rows(view, MODELS, (columns,), pairs)
+    counts = rows[:, len(MODELS) :][:, :TIE] * has_items[:, None]
+    is_turned = is_against & (rows[:, 0] > rows[:, 1])
+    counts[is_turned, :2] = counts[is_turned, 1::-1]
+    return np.asarray(counts, np.int64)
+
+
+def touched_pairs(view: View, items: Longs | None) -> Longs:
+    """The pairs of some items, each once; all where it is None."""
+    if items is None:
+        return np.arange(len(view.tally.pair_table))
+    return np.unique(view.tally.item_pair[items]).astype(np.int64)
+
+
+def question_sums(
+    view: View, columns: Columns, weights: Floats | None = None, *, is_against: bool = True
 ) -> QuestionSums:
-    present = np.flatnonzero(products.diagonal().reshape(-1, COUNTS).any(axis=1))
-    cells = _cells(present)
-    inside = _of_cells(products, cells)
-    inside.sort_indices()
-    return QuestionSums(*_models(present), inside, count, by_model, compared)
-
-
-def _of_cells(products: csr_array, cells: Longs) -> csr_array:
-    """Rows and columns of some cells in rising order; the very table where these are all."""
-    if len(cells) == products.shape[0]:
-        return products
-    return products[cells][:, cells]
-
-
-def _cells(couples: Longs) -> Longs:
-    """Rows of :attr:`QuestionSums.products` that are of these couples."""
-    return np.asarray((couples[:, None] * COUNTS + np.arange(COUNTS)).ravel())
-
-
-def question_sums(view: View, columns: Columns, weights: Floats | None = None) -> QuestionSums:
     """What one rater said, by question.
 
     Args:
-        columns: the rater's choices, see :func:`core.stats.collapsed.choices`.
+        columns: the rater's choices, see :func:`core.stats.collapsed.choices`; or three numbers of
+            a pair that are not of either of its models.
         weights: what each pair weighs, by pair number; alike if left out.
+        is_against: whether they are choices, of which the first two are of either model.
     """
     tally = view.tally
 
-    def counted(pairs: Longs) -> Floats:
-        rows, has_items = pair_rows(view, MODELS, (columns,), pairs)
-        counts = rows[:, len(MODELS) :][:, :TIE] * has_items[:, None]
-        turned = rows[:, 0] > rows[:, 1]
-        counts[turned, :2] = counts[turned, 1::-1]
-        return counts.astype(np.float64)
+    def make() -> QuestionCounts:
+        return QuestionCounts(question_index(tally), (COUNTS,), ((0, 0),))
 
-    def take(kept: _Kept, items: Longs | None) -> None:
-        touched = (
-            np.arange(len(tally.pair_table)) if items is None else np.unique(tally.item_pair[items])
-        )
-        pairs = np.asarray(touched, np.int64)
-        kept.put(tally.pair_table, pairs, counted(pairs))
+    def take(kept: QuestionCounts, items: Longs | None) -> None:
+        question_index(tally)
+        pairs = touched_pairs(view, items)
+        kept.put(pairs, turned(view, columns, pairs, is_against))
 
     if weights is not None:
-        table = tally.pair_table
-        counts = counted(np.arange(len(table))) * weights[:, None]
-        question, couple = table[:, 3].astype(np.int64), _couples(table[:, 0], table[:, 1])
-        each = _table(question, couple, counts, int(couple.max(initial=-1)) + 1)
-        products = csr_array(each.T @ each)
-        has_any = counts.any(axis=1)
-        compared = question[has_any], couple[has_any]
-        return _told(products, *_compared(question, couple, counts), lambda: compared)
-    if columns.follows:
-        key = ("questions", view.selection, columns.key)
-        return view.followed.items.followed(key, _Kept, take).told()
-    kept = _Kept()
-    take(kept, None)
-    return kept.told()
+        counts = turned(view, columns, np.arange(len(weights)), is_against)
+        return replace(_weighed(view, counts * weights[:, None]), is_against=is_against)
+    key = ("questions", view.selection, columns.key)
+    found = sums_of(followed(view, key, make, take, columns.follows))
+    return replace(found, is_against=is_against)
+
+
+def points_of(counts: NDArray[Any]) -> Longs:
+    """Twice the points of the lower model, and comparisons, of wins of either model and ties."""
+    return np.stack([2 * counts[:, 0] + counts[:, 2], counts.sum(axis=1)], axis=1)
+
+
+def products_of_two(view: View, one: Columns, other: Columns) -> Blocks:
+    """Products of what two raters said, as :func:`points_of` tells it."""
+    tally = view.tally
+
+    def make() -> QuestionCounts:
+        return QuestionCounts(question_index(tally), (2, 2), ((0, 1),))
+
+    def take(kept: QuestionCounts, items: Longs | None) -> None:
+        question_index(tally)
+        pairs = touched_pairs(view, items)
+        counts = [points_of(turned(view, each, pairs)) for each in (one, other)]
+        kept.put(pairs, np.concatenate(counts, axis=1))
+
+    key = ("questions of two", view.selection, one.key, other.key)
+    return followed(view, key, make, take, one.follows and other.follows).blocks[0, 1]
+
+
+def followed(
+    view: View,
+    key: Hashable,
+    make: Callable[[], T],
+    take: Callable[[T, Longs | None], None],
+    follows: bool,
+) -> T:
+    """What is kept under a key, or made anew where the tally does not know what changed."""
+    if follows:
+        return view.followed.items.followed(key, make, take)
+    anew = make()
+    take(anew, None)
+    return anew
+
+
+def _weighed(view: View, counts: Floats) -> QuestionSums:
+    """Counts that are not whole numbers, worked out anew."""
+    table = view.tally.pair_table
+    question, couple = table[:, 3].astype(np.int64), couples_of(table[:, 0], table[:, 1])
+    size = int(couple.max(initial=-1)) + 1
+    has_any = counts.any(axis=1)
+    said = by_question(question, couple, counts, size)
+    blocks = Blocks((COUNTS, COUNTS), half=True)
+    blocks.add_products(said.T @ said)
+    pairs = np.bincount(couple[has_any], minlength=size)
+    couples = np.flatnonzero(pairs)
+    totals = np.zeros((size, COUNTS))
+    np.add.at(totals, couple, counts)
+    found = question[has_any], couple[has_any]
+    return QuestionSums(
+        couples, totals[couples], pairs[couples], blocks, *compared(*found), lambda: found
+    )

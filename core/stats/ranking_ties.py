@@ -9,12 +9,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from core.stats.both_bad import Bad, BadFit, fit_bad
+from core.stats.both_bad import Bad, BadFit, fit_bad, sums_of_bad
 from core.stats.bradley_terry import Games, reach
 from core.stats.collapsed import (
     MODELS,
     choices,
     collapsed_pairs,
+    derived,
     raters_in,
     unless_changed,
 )
@@ -29,6 +30,7 @@ from core.stats.question_sums import question_sums
 from core.stats.ranking import in_several_pairs, rated, tiers, why_unrated
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
+from core.stats.sandwich import Clustered
 from core.stats.tally import BOTH_BAD, TIE
 from core.stats.view import View
 
@@ -177,14 +179,16 @@ def _bad_rows(view: View, rater: str) -> list[Estimate]:
     columns = (bad[seen], total[seen], len(models), times[seen])
     games = Bad(pairs[seen, 0], pairs[seen, 1], *columns)
     had, met = games.of_models(games.bad), games.of_models(games.total)
-    found = fit_bad(games)
+    sums = derived(choices(view, rater), "sums of bad", 3, sums_of_bad)
+    found = fit_bad(games, question_sums(view, sums, is_against=False))
     rows = []
     place = {int(model): number for number, model in enumerate(found.members)}
     for model in sorted(np.flatnonzero(met).tolist(), key=lambda each: (-had[each], models[each])):
         labels: dict[str, Label] = {"raters": rater, "model": models[model], "measure": "both bad"}
         n, k = int(met[model]), int(had[model])
         if model in place:
-            rows.append(_bad_row(view, labels, n, k, *_ends(view, found, place[model])))
+            ends = _ends(view, found, place[model])
+            rows.append(_bad_row(view, labels, n, k, *ends, found.clustered))
             continue
         reason = found.reason or "among the models that have a part in it, it has none or all"
         if k in (0, n):
@@ -202,7 +206,13 @@ def _ends(view: View, found: BadFit, place: int) -> tuple[float, float | None]:
 
 
 def _bad_row(
-    view: View, labels: dict[str, Label], n: int, k: int, part: float, half: float | None
+    view: View,
+    labels: dict[str, Label],
+    n: int,
+    k: int,
+    part: float,
+    half: float | None,
+    clustered: Clustered,
 ) -> Estimate:
     def share(part: float) -> float:
         return float(1 / (1 + np.exp(-2 * part)))
@@ -210,7 +220,7 @@ def _bad_row(
     if half is None:
         method = "logit of both bad; no interval, the pairs are too few"
         return Estimate(labels, share(part), n=n, k=k, method=method)
-    method = "logit of both bad, against its like; sandwich clustered by pair"
+    method = f"logit of both bad, against its like; sandwich {clustered.value}"
     ends = share(part - half), share(part + half)
     return Estimate(labels, share(part), *ends, view.options.level, n=n, k=k, method=method)
 
@@ -255,7 +265,7 @@ def ranking_ties(view: View) -> Result:
             "against one like itself",
             "ratings have mean 0 among the models that are rated; n counts comparisons",
             "tiers: models whose intervals overlap share one, and pass it on",
-            "turns are pooled; ratings and ν are clustered by question, both bad by pair",
+            "turns are pooled; intervals are clustered by question",
             "a judge whose two orders differ says tie; its failures are left out",
         ),
     )

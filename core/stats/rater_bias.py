@@ -169,7 +169,7 @@ def _estimate(view: View, test: _Tested, stands_out: str) -> Estimate:
     if told is None:
         reason = _why(view, str(test.labels["measure"]), data.count)
         return Estimate(labels, None, n=data.n, unit="difference", reason=reason)
-    method = f"t over {data.count} pairs, p = {told.p:.2g} before the correction"
+    method = f"t over {many(data.count, 'pair')}, p = {told.p:.2g} before the correction"
     level = view.options.level
     return Estimate(
         labels, told.value, told.low, told.high, level, n=data.n, unit="difference", method=method

@@ -25,6 +25,7 @@ from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import CHOICES
 from core.stats.view import View
+from core.text import many
 
 Floats = NDArray[np.float64]
 
@@ -166,9 +167,15 @@ def _estimate(view: View, population: str, measure: _Coefficient) -> Estimate:
     defined = replicates[~np.isnan(replicates)]
     low, high = percentiles(defined, options.level)
     if low == high:
-        method = f"from the counts of {pairs} pairs; no interval, every resample gives this value"
+        method = (
+            f"from the counts of {many(pairs, 'pair')}; no interval, every resample gives "
+            "this value"
+        )
         return Estimate(labels, value, n=n, unit="coefficient", method=method)
-    method = f"from the counts of {pairs} pairs; bootstrap of pairs, {options.replicates} resamples"
+    method = (
+        f"from the counts of {many(pairs, 'pair')}; bootstrap of pairs, {options.replicates} "
+        "resamples"
+    )
     lost = len(replicates) - len(defined)
     if lost:
         method += f", {lost} of them without a value left out"
@@ -190,7 +197,7 @@ def _kappa_estimate(view: View, population: str, pairs: KappaPairs) -> Estimate:
             reason = "no two annotators voted on the same item"
         elif found.shared.max() < options.min_shared:
             reason = (
-                f"no two annotators share {options.min_shared} items; "
+                f"no two annotators share {many(options.min_shared, 'item')}; "
                 f"the most is {int(found.shared.max())}"
             )
         else:
@@ -199,7 +206,10 @@ def _kappa_estimate(view: View, population: str, pairs: KappaPairs) -> Estimate:
     value = float(found.kappa[used].mean())
     n = int(found.shared[used].sum())
     error, clusters = pairs.error_of_mean(used)
-    method = f"mean over {int(used.sum())} annotator pairs that share {options.min_shared} items"
+    method = (
+        f"mean over {many(int(used.sum()), 'annotator pair')} with {options.min_shared} or "
+        "more items"
+    )
     if clusters < 2 or error == 0:
         method += "; no interval, nothing departs from the mean"
         return Estimate(labels, value, n=n, unit="coefficient", method=method)

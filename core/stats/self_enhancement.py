@@ -39,8 +39,8 @@ def family_of_judge(view: View, name: str) -> str:
 
 def _differences(
     view: View, family: Bools, judge: Longs, people: Longs, both: Bools
-) -> tuple[Clusters, Clusters] | None:
-    """Judge − people and people alone: points of a family, summed by pair of answers.
+) -> tuple[Clusters, Clusters, int] | None:
+    """Judge − people and people alone: points of a family, summed by question; how many pairs.
 
     Args:
         family: by model, whether it is of the family.
@@ -55,27 +55,30 @@ def _differences(
     sign = np.where(first, 1.0, -1.0)[used]
     ours, theirs = _points(judge[used]), _points(people[used])
     pair = view.pair[used].astype(np.int64)
+    question = view.tally.pair_table[pair, 3].astype(np.int64)
     of_family = np.where(sign > 0, theirs, 1 - theirs)
-    return clusters_of(sign * (ours - theirs), pair), clusters_of(of_family, pair)
+    both_sums = clusters_of(sign * (ours - theirs), question), clusters_of(of_family, question)
+    return *both_sums, len(np.unique(pair))
 
 
-def _row(view: View, labels: dict[str, Label], found: tuple[Clusters, Clusters]) -> Estimate:
-    data, alone = found
+def _row(view: View, labels: dict[str, Label], found: tuple[Clusters, Clusters, int]) -> Estimate:
+    data, alone, pairs = found
     clusters = len(data.size)
-    if clusters < FEWEST_CLUSTERS:
-        there = f"{many(clusters, 'pair')} against other families with both"
+    if pairs < FEWEST_CLUSTERS:
+        there = f"{many(pairs, 'pair')} against other families with both"
         reason = f"{there}; {FEWEST_CLUSTERS} are needed"
         return Estimate(labels, None, n=data.n, unit="difference", reason=reason)
     error = data.variance**0.5
     if error < _NO_SPREAD:
-        method = "no interval: the judge differs from people by the same on every pair"
+        method = "no interval: the judge differs from people by the same on every question"
         return Estimate(labels, data.mean, n=data.n, unit="difference", method=method)
     from scipy.special import stdtr
 
     level = view.options.level
     half = student_quantile(level, clusters - 1) * error
     p = 2 * float(stdtr(clusters - 1, -abs(data.mean) / error))
-    method = f"people give it {alone.mean:.1%}; paired t over {clusters} pairs, p = {p:.2g}"
+    method = f"people give it {alone.mean:.1%}; paired t over {many(pairs, 'pair')}"
+    method += f" in {clusters} questions, p = {p:.2g}" if clusters < pairs else f", p = {p:.2g}"
     low, high = max(-1.0, data.mean - half), min(1.0, data.mean + half)
     return Estimate(labels, data.mean, low, high, level, n=data.n, unit="difference", method=method)
 
@@ -122,7 +125,7 @@ def self_enhancement(view: View) -> Result:
         view.assumptions(
             _rule(view),
             "on items where one of the two models is of the family and both people and the judge "
-            "have a word; each item's difference is one observation, clustered by pair",
+            "have a word; each item's difference is one observation, clustered by question",
             "a win is 1, a tie, a flip and both bad are ½; of several votes on an item the mean",
             "set the own family beside the others: a judge that is unsure pulls every strong "
             "family down and every weak one up",

@@ -20,6 +20,7 @@ from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import MODEL_1, MODEL_2
 from core.stats.view import View
+from core.text import many
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -188,7 +189,7 @@ def _row(
             "or who votes, has changed on the way"
         )
         return Estimate(labels, None, n=n, reason=reason)
-    method = f"hedged betting over {n} pairs"
+    method = f"hedged betting over {many(n, 'pair')}"
     return Estimate(labels, value, low, high, view.options.level, n=n, method=method)
 
 

@@ -50,6 +50,7 @@ from core.stats.style_fit import (
     joint_error,
 )
 from core.stats.view import View
+from core.text import many
 
 POSITION = "left"
 EFFECTS = {"length": "tokens", "headers": "headers", "lists": "list_items", "bold": "bold"}
@@ -164,11 +165,12 @@ def trials_of(view: View, said: Observed, unit: Floats) -> Trials:
     return Trials(
         view.model_1[item].astype(np.int64),
         view.model_2[item].astype(np.int64),
-        view.pair[item].astype(np.int64),
+        view.tally.pair_table[view.pair[item], 3].astype(np.int64),
         np.bincount(place, weights=used.choice == 1, minlength=len(keys)).astype(np.float64),
         np.bincount(place, minlength=len(keys)).astype(np.float64),
         x,
         len(view.tally.models),
+        unit=view.pair[item].astype(np.int64),
     )
 
 
@@ -270,7 +272,13 @@ def effect(view: View, labels: dict[str, Label], column: int, fitted: StyleFit |
     value, error = float(fitted.beta[place]), float(fitted.errors[place])
     if why := too_few(fitted, place):
         return Estimate(labels, value, n=fitted.n, unit=_UNIT, method=why)
-    return _with_interval(view, labels, value, error, fitted.freedom, fitted.n)
+    clusters = _clusters(fitted)
+    return _with_interval(view, labels, value, error, fitted.freedom, fitted.n, clusters)
+
+
+def _clusters(fitted: StyleFit) -> str:
+    """What the scores are summed over: the side alone is tossed for every pair anew."""
+    return "question" if fitted.kinds is None else "pair"
 
 
 def unfitted(fitted: StyleFit | str, column: int) -> str:
@@ -291,18 +299,24 @@ def too_few(fitted: StyleFit, place: int) -> str:
     carriers = float(fitted.carriers[place])
     if fitted.freedom < 1 or carriers < FEWEST_CARRIERS:
         return (
-            f"no interval: {min(carriers, fitted.count):.1f} pairs of answers carry it in "
+            f"no interval: {min(carriers, fitted.count):.1f} {_clusters(fitted)}s carry it in "
             "effect, too few to show how far it varies"
         )
     return ""
 
 
 def _with_interval(
-    view: View, labels: dict[str, Label], value: float, error: float, freedom: int, n: int
+    view: View,
+    labels: dict[str, Label],
+    value: float,
+    error: float,
+    freedom: int,
+    n: int,
+    clusters: str,
 ) -> Estimate:
     level = view.options.level
     half = student_quantile(level, freedom) * error
-    method = "Newton; sandwich clustered by pair of answers"
+    method = f"Newton; sandwich clustered by {clusters}"
     return Estimate(
         labels, value, value - half, value + half, level, n=n, unit=_UNIT, method=method
     )
@@ -329,7 +343,8 @@ def difference(
     value = float(judge.beta[places[0]] - people.beta[places[1]])
     error = _joint_error(view, name, named, column)
     freedom = min(judge.freedom, people.freedom)
-    return _with_interval(view, labels, value, error, freedom, judge.n + people.n)
+    n = judge.n + people.n
+    return _with_interval(view, labels, value, error, freedom, n, _clusters(judge))
 
 
 def beside(name: str, people: str) -> str:
@@ -404,7 +419,8 @@ def style(view: View) -> Result:
             "differences are scaled by their root mean square over the items, and not centred",
             f"{LONGER}: of choices between answers that differ by more than {LONGER_BY} "
             "characters, without a model of anything",
-            "intervals are clustered by pair of answers, both turns and both orders together",
+            "coefficients are clustered by question where answers' texts are in the study: a long "
+            f"answer is long in all of its pairs; {LONGER}, and a fit of the side alone, by pair",
         ),
     )
 
@@ -428,5 +444,5 @@ def _notes(view: View, fitted: Fits) -> tuple[str, ...]:
         notes += [f"one unit of each effect: {', '.join(units)}"] if units else []
         notes += [f"the answers do not differ in {', '.join(equal)}"] if equal else []
     if unknown := without_texts(view):
-        notes.append(f"{unknown} items left out: an answer's text is not in the study")
+        notes.append(f"{many(unknown, 'item')} left out: an answer's text is not in the study")
     return (*notes, *view.judge_notes())

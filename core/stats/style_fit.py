@@ -52,6 +52,8 @@ class Trials:
         times: of each row, how many clusters alike its cluster stands for; one if left out.
         kind: of each row, a whole number that is the same where models and covariates are; if
             given, the maximum is sought with the rows of one kind added up.
+        unit: of each row, any whole number: what would be a cluster if clusters shared nothing
+            within. It is the cluster if left out.
     """
 
     one: Longs
@@ -63,6 +65,7 @@ class Trials:
     models: int
     times: Floats | None = None
     kind: Longs | None = None
+    unit: Longs | None = None
 
     def only(self, mine: Bools) -> Trials:
         """Some of the rows."""
@@ -70,7 +73,8 @@ class Trials:
         won, total, x = self.won[mine], self.total[mine], self.x[mine]
         times = None if self.times is None else self.times[mine]
         kind = None if self.kind is None else self.kind[mine]
-        return Trials(one, two, cluster, won, total, x, self.models, times, kind)
+        unit = None if self.unit is None else self.unit[mine]
+        return Trials(one, two, cluster, won, total, x, self.models, times, kind, unit)
 
     def collapsed(self) -> Trials:
         """The rows of each kind added up, times and all; the same rows where no kinds are told."""
@@ -97,7 +101,7 @@ class StyleFit:
             so that their squares add up to the variance.
         carriers: how many clusters carry each coefficient, in effect.
         n: choices used.
-        freedom: clusters less parameters.
+        freedom: units less parameters, and below the number of clusters.
         endless: covariates that always won, or always lost: no finite coefficient fits.
         times: how many clusters each of these stands for; one if left out.
         kinds: the kinds of the rows that were used, where kinds were told.
@@ -336,8 +340,11 @@ class _Problem:
         carried = _summed(weight * pull**2, place, len(clusters))
         carried = carried / np.diag(inverse)[size:]
         count = int(each.sum())
-        freedom = count - self.ratings - len(self.columns)
-        scale = np.sqrt(count / max(freedom, 1))
+        units = count if trials.unit is None else len(np.unique(trials.unit))
+        freedom = units - self.ratings - len(self.columns)
+        # G / (G − 1) for clusters, and (N − 1) / (N − parameters) for the units in them.
+        scale = np.sqrt(count / max(count - 1, 1) * max(units - 1, 1) / max(freedom, 1))
+        freedom = min(freedom, count - 1)
         return StyleFit(
             self.columns,
             parameters[size:],

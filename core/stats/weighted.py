@@ -62,7 +62,13 @@ def _error(residual: Floats, total: float) -> float:
 
 
 def weighted_share(
-    part: Counts, whole: Counts, weights: Floats, level: float, clusters_of: str, n: int
+    part: Counts,
+    whole: Counts,
+    weights: Floats,
+    level: float,
+    clusters_of: str,
+    n: int,
+    cluster: Counts | None = None,
 ) -> Interval | None:
     """Σ w part / Σ w whole, by Wilson at the effective size that clusters and weights leave.
 
@@ -70,23 +76,27 @@ def weighted_share(
     show no spread, every cluster counts as one observation, as its weight allows.
 
     Args:
-        part: what is found in each cluster, 0 ≤ part ≤ whole.
+        part: what is found in each unit, 0 ≤ part ≤ whole.
         whole: what was looked at in each; those with 0 are left out.
-        weights: of each cluster, above 0.
+        weights: of each unit, above 0.
         clusters_of: what the clusters are called, for the method in words.
         n: how many observations there are; more than that they are not worth.
+        cluster: of each unit, a whole number from 0; each is one of its own if left out.
 
     Returns:
         None if nothing was looked at.
     """
     used = whole > 0
     part, whole, weights = (each[used].astype(np.float64) for each in (part, whole, weights))
-    clusters = len(whole)
-    if not clusters:
+    if not len(whole):
         return None
     total = float(weights @ whole)
     share = float(weights @ part) / total
-    error = _error(weights * (part - share * whole), total)
+    residual = weights * (part - share * whole)
+    if cluster is not None:
+        _, place = np.unique(cluster[used], return_inverse=True)
+        residual = np.bincount(place, weights=residual).astype(np.float64)
+    clusters, error = len(residual), _error(residual, total)
     size = min(effective_size(weights * whole), n)
     if clusters >= _LEAST_CLUSTERS and error**2 > _NO_SPREAD:
         few = normal_quantile(level) / student_quantile(level, clusters - 1)

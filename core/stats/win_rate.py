@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from core.records import Combined
 from core.stats.collapsed import (
     MODELS_AND_CATEGORY,
+    Columns,
     collapsed_pairs,
     derived,
     every_pair,
@@ -27,123 +28,19 @@ from core.stats.collapsed import (
     votes,
     word,
 )
-from core.stats.intervals import student_quantile, wilson
+from core.stats.mean_shares import MeanShares, mean_shares
+from core.stats.opponents import Opponents, opponents
 from core.stats.outcomes import NOTHING, Bools
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import CHOICES
 from core.stats.view import View, one_each
-from core.text import many
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
-Counts = NDArray[Any]
 
 ALL = "all"
 NO_CATEGORY = "no category"
-
-
-@dataclass(frozen=True, slots=True)
-class MeanShare:
-    """A plain mean of shares over strata, with its clustered variance.
-
-    ``error`` is None where the clusters show no spread at all. ``freedom`` is the clusters
-    less the strata.
-    """
-
-    value: float
-    error: float | None
-    clusters: int
-    strata: int
-
-    def interval(self, level: float) -> tuple[float, float, str]:
-        """Low, high and how they came about."""
-        if self.error is None:
-            low, high = wilson(self.value * self.clusters, self.clusters, level)
-            return (
-                low,
-                high,
-                f"Wilson over {many(self.clusters, 'pair')}, because the pairs do not vary",
-            )
-        half = student_quantile(level, max(self.clusters - self.strata, 1)) * self.error
-        low, high = max(0.0, self.value - half), min(1.0, self.value + half)
-        return low, high, f"delta method over {many(self.clusters, 'pair')}"
-
-
-@dataclass(frozen=True, slots=True)
-class MeanShares:
-    """Several means of shares, side by side.
-
-    Attributes:
-        value: NaN where nothing was compared.
-        error: their standard errors.
-        clusters: behind each.
-        strata: that each is a mean over.
-    """
-
-    value: Floats
-    error: Floats
-    clusters: Longs
-    strata: Longs
-
-    def at(self, place: int) -> MeanShare | None:
-        """One of them; None if nothing was compared."""
-        if not self.strata[place]:
-            return None
-        error = float(self.error[place])
-        sizes = int(self.clusters[place]), int(self.strata[place])
-        return MeanShare(float(self.value[place]), error if error > 1e-12 else None, *sizes)
-
-
-def mean_shares(
-    wins: Counts, total: Counts, stratum: Longs, times: Longs, means: int, strata: int
-) -> MeanShares:
-    """Means over strata of Σ wins / Σ total, their variances from clusters within strata.
-
-    A ratio's linearised residuals wins − share × total give the variance of each stratum's
-    share; a stratum with one cluster shows no spread and is given that of a single draw.
-
-    Args:
-        wins: per pattern of clusters, times the cluster's weight where it has one.
-        total: per pattern, the same; those with 0 are left out.
-        stratum: per pattern, the number of its mean times ``strata``, plus its stratum there.
-        times: how many clusters each pattern stands for.
-        means: how many means there are.
-        strata: how many strata each may have.
-    """
-    used = total > 0
-    wins, total, stratum, times = (each[used] for each in (wins, total, stratum, times))
-    cells = means * strata
-
-    def summed(values: NDArray[Any]) -> Floats:
-        return np.bincount(stratum, weights=values, minlength=cells).astype(np.float64)
-
-    size, looked = summed(times), summed(times * total)
-    has = looked > 0
-    shares = summed(times * wins) / np.where(has, looked, 1)
-    squares = summed(times * (wins - shares[stratum] * total) ** 2)
-
-    def over(values: Floats) -> Floats:
-        return np.asarray(values.reshape(means, strata).sum(axis=1))
-
-    count = over(has.astype(np.float64))
-    value = np.where(count > 0, over(shares) / np.maximum(count, 1), np.nan)
-    spread = squares / np.where(has, looked, 1) ** 2 * size / np.maximum(size - 1, 1)
-    alone = np.repeat(value * (1 - value), strata)
-    variance = np.where(size > 1, spread, np.where(has, alone, 0.0))
-    error = np.sqrt(over(variance)) / np.maximum(count, 1)
-    return MeanShares(value, error, over(size).astype(np.int64), count.astype(np.int64))
-
-
-def mean_share(wins: Counts, total: Counts, stratum: Longs) -> MeanShare | None:
-    """One of :func:`mean_shares`, of single clusters.
-
-    Returns:
-        None if nothing was compared.
-    """
-    times = np.ones(len(wins), np.int64)
-    strata = int(stratum.max(initial=0)) + 1
-    return mean_shares(wins, total, stratum, times, 1, strata).at(0)
 
 
 def _with_failures(rows: NDArray[Any]) -> Longs:
@@ -171,6 +68,7 @@ class _Clusters:
     """One rater's counts per pair of answers, alike ones together.
 
     Attributes:
+        columns: what is looked at of each item; wins and comparisons come first.
         pairs: models and category, shape (patterns, 3).
         own: wins of either model, and comparisons, shape (patterns, 3).
         failed: items that failed, by pattern; None where nothing can.
@@ -181,6 +79,7 @@ class _Clusters:
             where all weigh 1.
     """
 
+    columns: Columns
     pairs: Longs
     own: Longs
     failed: Longs | None
@@ -197,12 +96,12 @@ def _clusters(view: View, rater: str) -> _Clusters:
         if weights is not None:
             pairs, own, number = every_pair(view, MODELS_AND_CATEGORY, columns)
             alone = np.ones(len(number), np.int64)
-            return _Clusters(pairs, own, None, None, None, alone, weights[number])
+            return _Clusters(columns, pairs, own, None, None, None, alone, weights[number])
         (pairs, own), times = collapsed_pairs(view, MODELS_AND_CATEGORY, columns)
-        return _Clusters(pairs, own, None, None, None, times)
+        return _Clusters(columns, pairs, own, None, None, None, times)
     columns = derived(word(view, rater), "wins", 5 + 8, _with_failures)
     (pairs, rows), times = collapsed_pairs(view, MODELS_AND_CATEGORY, columns)
-    return _Clusters(pairs, rows[:, :3], rows[:, 3], rows[:, 4], rows[:, 5:], times)
+    return _Clusters(columns, pairs, rows[:, :3], rows[:, 3], rows[:, 4], rows[:, 5:], times)
 
 
 def _extremes(options: Bools, model: int) -> list[tuple[Longs, Longs]]:
@@ -241,11 +140,14 @@ class _Table:
     pending: Longs
 
 
-def _table(view: View, clusters: _Clusters, sliced: Longs, slices: int) -> _Table:
+def _table(
+    view: View, clusters: _Clusters, sliced: Longs, slices: int, shared: Opponents
+) -> _Table:
     """The numbers of some patterns.
 
     Args:
         sliced: the slice that each pattern belongs to.
+        shared: what pairs of one question have in common, each slice being a lane.
     """
     models = len(view.tally.models)
     one, two = clusters.pairs[:, 0], clusters.pairs[:, 1]
@@ -264,6 +166,7 @@ def _table(view: View, clusters: _Clusters, sliced: Longs, slices: int) -> _Tabl
     weight = 1.0 if clusters.weights is None else np.tile(clusters.weights, 2)
     strata = place * models + opponent
     shares = mean_shares(wins * weight, total * weight, strata, times, cells, models)
+    shares = shares.by_question((lane * models + own, of) for lane, own, of in shared.blocks())
     nothing = np.zeros((slices, models), np.int64)
     failed = pending = nothing
     ends = None
@@ -328,10 +231,14 @@ def _rows_of(
     models = view.tally.models
     by_name = sorted(range(len(models)), key=lambda model: models[model])
     nothing = np.zeros(len(clusters.times), np.int64)
-    whole = _table(view, clusters, nothing, 1)
+    shared = partial(opponents, view, clusters.columns, weights=view.design.weights)
+    if rater not in view.populations:
+        shared = partial(opponents, view, clusters.columns)
+    whole = _table(view, clusters, nothing, 1, shared(apart=False))
     parts = whole
     if len(slices) > 1:
-        parts = _table(view, clusters, clusters.pairs[:, 2], len(view.tally.categories))
+        by = clusters.pairs[:, 2], len(view.tally.categories)
+        parts = _table(view, clusters, *by, shared(apart=True))
     estimates = []
     for category, number in slices:
         for model in by_name:
@@ -377,7 +284,7 @@ def win_rate(view: View) -> Result:
             "ties and both bad are comparisons that nobody wins",
             "rate per opponent, then the plain mean over the opponents that were met",
             "k of n is the pooled count; the value weighs opponents equally",
-            "turns are pooled; intervals are clustered by pair, within opponents",
+            "turns are pooled; intervals are clustered by question: its pairs share answers",
             "a judge whose two orders differ says tie; its failures are left out",
             "failures could make it: the value if every failed verdict had gone against the model, "
             "or for it",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from db.store import Store
-from judges.runner import new_judge
+from judges.models import new_judge
 from tests.benchmarks.keys import Measured, ours, press, sessions
 from tests.benchmarks.measure import Row, make_study
 from tui.background_judges import BackgroundJudges

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.adjudication.case import Filter, Order, Reason, RulingSeen, ruled, ruling_as_seen
+from core.adjudication.case import (
+    Filter,
+    Order,
+    Reason,
+    RulingSeen,
+    State,
+    ruled,
+    ruling_as_seen,
+)
 from core.adjudication.effect import believe, on_ranking, standing
 from core.adjudication.listing import Listing
 from core.adjudication.masking import HIDDEN, Mask
@@ -96,6 +105,32 @@ def test_the_sample_takes_both_kinds_and_says_with_which_probability() -> None:
         assert 0.5 * share < drawn.sum() / among.sum() < 1.5 * share
         assert set(cases.probability[drawn]) == {share}
     assert np.isnan(cases.probability[~cases.is_drawn]).all()
+
+
+def test_a_case_of_the_sample_does_not_say_whether_anybody_disputes_it() -> None:
+    known = planted(3, questions=200)
+    cases = known.cases({})
+    drawn = np.flatnonzero(cases.is_drawn).tolist()
+    kinds = {bool(cases.is_disputed[item]) for item in drawn}
+    assert kinds == {True, False}
+    first, *_ = drawn
+    listing = Listing(cases, {first: State.RULED}, {}, ())
+    rows = {item: replace(listing.row(item, ""), question="", category=None) for item in drawn}
+    told = rows.pop(first)
+    assert (told.is_blank, told.probability, told.reasons) == (
+        False, cases.probability[first], listing.reasons(first),
+    )  # fmt: skip
+    assert len({replace(row, turn=1) for row in rows.values()}) == 1
+    sampled = Filter(frozenset({Reason.AGREEMENT_SAMPLE}))
+    assert set(listing.items(sampled, Order.SPREAD)) == set(rows)
+    assert listing.counts()[Reason.AGREEMENT_SAMPLE] == len(rows)
+    for order in (Order.SPREAD, Order.REASON):
+        at = [place for place, item in enumerate(listing.items(Filter(), order)) if item in rows]
+        among = [listing.items(Filter(), order)[place] for place in at]
+        assert among == sorted(among), order
+    split = listing.items(Filter(frozenset({Reason.HUMAN_SPLIT})), Order.RANDOM)
+    assert split
+    assert not set(split) & set(rows)
 
 
 def test_any_beginning_of_the_mixed_order_holds_the_sample_in_its_own_proportions() -> None:

@@ -78,7 +78,7 @@ def test_the_lead_s_threshold_decides_but_never_between_equals(
 
 def test_too_few_votes_decide_nothing() -> None:
     gold = decided("11", GoldRule(min_votes=3))
-    assert (gold.label, gold.why) == (None, "2 of the 3 votes that are needed")
+    assert (gold.label, gold.why) == (None, "2 of 3 votes needed")
     assert decided("111", GoldRule(min_votes=3)).label is Choice.MODEL_1
     assert decided("", GoldRule(min_votes=0)).label is None
 

@@ -120,7 +120,7 @@ def test_imported_repeats_that_stood_as_before_are_told_apart() -> None:
     assert counted["same choice, sides exchanged", 4] == (1, 2)
     assert counted["same choice, sides as before", 4] == (0, 1)
     assert counted["changed: same side", 4] == (1, 1)
-    assert any(note.startswith("1 repeats stood as") for note in result.notes)
+    assert any(note.startswith("1 repeat stood as") for note in result.notes)
 
 
 def test_groups_are_listed_beside_everybody_and_left_out_where_the_lead_says() -> None:

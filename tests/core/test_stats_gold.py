@@ -153,7 +153,7 @@ def test_agreement_with_rulings_is_as_counted_by_hand() -> None:
     # Without lea's own votes a majority needs both: on the second pair they differ.
     assert told("(majority)", "all ruled") == (2, 2, 1.0)
     assert "lea" not in {row.labels["rater"] for row in result.estimates}
-    assert result.notes[0] == "3 items are ruled on blind, 2 of them were drawn at random"
+    assert result.notes[0] == "ruled on blind: 3 items, 2 of them drawn at random"
 
 
 def test_dawid_skene_is_asked_about_items_whose_rulings_it_does_not_know() -> None:

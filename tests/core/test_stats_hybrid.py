@@ -18,7 +18,7 @@ from core.stats.rank_correlation import (
     KENDALL,
     SPEARMAN,
     Scale,
-    correlation,
+    correlations,
     kendall,
     spearman,
 )
@@ -114,10 +114,10 @@ def test_with_few_models_the_reason_is_in_words() -> None:
         assert row.value is None
         assert f"{models} models in both rankings" in row.reason
         assert str(FEWEST_MODELS) in row.reason
-    found = correlation(
-        KENDALL, Scale(dict.fromkeys("abcd", 1.0)), Scale(dict(zip("abcd", range(4), strict=True))),
+    found = correlations(
+        Scale(dict.fromkeys("abcd", 1.0)), Scale(dict(zip("abcd", range(4), strict=True))),
         0.95, 100, np.random.default_rng(0),
-    )  # fmt: skip
+    )[KENDALL]  # fmt: skip
     assert isinstance(found, str)
     assert "same value" in found
 

@@ -52,7 +52,10 @@ def one_vote() -> Rows:
     ("id", "reason"),
     [
         ("ppi", "1 of its pairs have votes and a verdict; 10 are needed"),
-        ("alt_test", "0 of 1 annotators share items with another and with the judge; 3 are needed"),
+        (
+            "alt_test",
+            "items shared with another and the judge: 0 of 1 annotator; 3 are needed",
+        ),
         ("ranking_ties", "it never lost a point"),
     ],
 )
@@ -284,7 +287,7 @@ def test_epsilon_follows_the_kind_of_annotators() -> None:
 def test_the_alt_test_wants_three_annotators_and_thirty_items() -> None:
     two = result_of(crowd(60, skill=0.7, judge_skill=0.7, people=2).tally(), "alt_test")
     (row,) = two.estimates
-    assert "2 of 2 annotators share items" in row.reason
+    assert "2 of 2 annotators" in row.reason
     few = result_of(crowd(20, skill=0.9, judge_skill=0.9).tally(), "alt_test")
     assert "0 of 4 annotators have 30 items" in find(few.estimates, measure="ω").reason
     assert "10 more are needed" in find(few.estimates, annotator="ann0").reason
@@ -298,7 +301,7 @@ def test_without_overlap_nobody_is_set_against_a_judge() -> None:
         rows.verdict(number + 1, "judge", 1)
     (row,) = result_of(rows.tally(), "alt_test").estimates
     assert row.reason == (
-        "0 of 3 annotators share items with another and with the judge; 3 are needed"
+        "items shared with another and the judge: 0 of 3 annotators; 3 are needed"
     )
 
 

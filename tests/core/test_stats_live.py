@@ -27,6 +27,7 @@ CHOSEN: tuple[dict[str, Any], ...] = (
     {"group": "expert"},
     {"exclude_groups": ("expert",)},
     {"model": "a"},
+    {"acceptable_by": "models"},
     {"models": ("b", "a"), "repeats": "majority"},
     {"annotator": "ann"},
     {"judge": "gpt"},

@@ -130,7 +130,7 @@ def test_a_plan_of_any_ladder_is_finite() -> None:
         (lambda: plan_win_rate(1.2, Crowd()), "the win rate to find is 1.2"),
         (lambda: plan_win_rate(float("nan"), Crowd()), "the win rate to find is nan"),
         (lambda: plan_win_rate(0.50001, Crowd()), "more than 10,000,000 pairs"),
-        (lambda: plan_ranking(1, 0.6, Crowd()), "1 models have no ranking"),
+        (lambda: plan_ranking(1, 0.6, Crowd()), "1 model cannot be ranked"),
         (lambda: plan_agreement(Crowd(1), 0.1), "takes two votes on a pair"),
         (lambda: plan_agreement(Crowd(2), None), "a width between 0 and 2"),
         (lambda: plan_agreement(Crowd(2), 0.0), "a width between 0 and 2"),

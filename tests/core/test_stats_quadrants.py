@@ -7,8 +7,19 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from core.settings import BY_MODELS
 from core.stats import Options, Tally
-from core.stats.quadrants import BOTH, NEITHER, ONE, QUADRANTS, UNTOLD, quadrant_of
+from core.stats.quadrants_kept import (
+    BOTH,
+    NEITHER,
+    ONE,
+    QUADRANTS,
+    UNTOLD,
+    Points,
+    Said,
+    by_votes,
+    kinds_of,
+)
 from core.stats.view import View
 from tests.core.stats_oracle import Rows, find, result_of
 
@@ -17,7 +28,13 @@ def kinds(rows: Rows, **options: object) -> dict[int, str]:
     """The kind of each pair, by its id."""
     tally = rows.tally()
     view = View(tally, Options(**options))  # type: ignore[arg-type]
-    places = quadrant_of(view, view.counts())
+    said = Said(view, view.items)
+    acceptable = by_votes(said)
+    if view.options.acceptable_by == BY_MODELS:
+        points = Points()
+        points.put(np.unique(said.question), said)
+        acceptable = points.acceptable(said)
+    places = kinds_of(acceptable)
     ids = tally.pair_ids(view.items)
     return {int(pair): QUADRANTS[place] for pair, place in zip(ids, places, strict=True)}
 

@@ -9,8 +9,8 @@ from scipy.optimize import minimize
 
 from core.stats import Result
 from core.stats.bradley_terry import Games, fit, ratings
+from core.stats.mean_shares import mean_share
 from core.stats.ranking import tiers
-from core.stats.win_rate import mean_share
 from tests.core.stats_oracle import Rows, find, mt_bench, result_of
 
 

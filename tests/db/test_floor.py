@@ -17,6 +17,7 @@ from core.errors import Conflict
 from core.records import Choice, Pair, Role, Seen, Vote
 from db.floor import Floor, FloorFeed, OnFloor, last_votes
 from db.seats import Seat, Seats, seats_file
+from db.sights import know_names
 from db.store import Store
 from db.voting import Declined
 from tests.studies import FakeClock, load, located, make_study, rows, serve, state, vote
@@ -189,6 +190,20 @@ def test_the_last_votes_name_no_model(store: Store) -> None:
     assert "bee" not in repr(votes)
     with pytest.raises(Conflict, match="nobody here"):
         last_votes(store, "zoe", 10)
+
+
+def test_a_lead_is_not_told_on_what_somebody_voted_so_before_they_rule(store: Store) -> None:
+    ann = store.annotator("ann")
+    store.annotator("lea", role=Role.LEAD)
+    whole(store, ann, flag="look")
+    hidden = last_votes(store, "ann", 10, hidden_from="lea")
+    assert {(each.question, each.seen) for each in hidden} == {(None, Seen.LEFT)}
+    assert "look" not in repr(hidden)
+    assert all(each.question for each in last_votes(store, "ann", 10, hidden_from="ann"))
+    (pair,) = {pair for (pair,) in store.connection.execute("SELECT pair_id FROM vote")}
+    know_names(store, pair, 2, "lea")
+    told = last_votes(store, "ann", 10, hidden_from="lea")
+    assert [each.question is None for each in told] == [each.turn == 1 for each in told]
 
 
 # ── giving back ─────────────────────────────────────────────────────────────

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import combinations, permutations
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.formats import named
 from core.records import Choice, Pair, Vote
 from core.sampling import inclusion_probability
 from core.stats import Options, Tally, compute
@@ -21,7 +23,7 @@ from db.inclusion import UNKNOWN, probabilities
 from db.pairs import make
 from db.store import Store
 from tests.core.stats_oracle import find
-from tests.studies import located, questions_and_answers
+from tests.studies import FILES, FakeClock, as_lines, located, questions_and_answers
 
 MODELS = ("ant", "bee", "cow", "dog")
 
@@ -154,7 +156,9 @@ def vote_on_all(store: Store, seed: int) -> None:
 
 
 @pytest.mark.parametrize("undo", ["hand", "frame", "elsewhere"])
-def test_what_nobody_can_work_out_weighs_nothing_and_says_so(store: Store, undo: str) -> None:
+def test_what_nobody_can_work_out_weighs_nothing_and_says_so(
+    store: Store, undo: str, tmp_path: Path
+) -> None:
     make(store, sample=10)
     bring_dog(store)
     make(store, sample=20)
@@ -183,10 +187,50 @@ def test_what_nobody_can_work_out_weighs_nothing_and_says_so(store: Store, undo:
     )
     human = find(result.estimates, setup="S1", kind="human-human")
     assert human.value == human.k / human.n
+    with moved(store, tmp_path) as there:
+        assert queue(there) == queue(store)
+        assert agreement(there).assumptions == result.assumptions
+        with moved(there, tmp_path / "again") as farther:
+            assert queue(farther) == queue(store)
+        made_whole(there)
     assert make(store, sample=5).unknown == unknown
-    make(store)  # what is queued whole has probability 1, however it came
+    made_whole(store)
+
+
+def made_whole(store: Store) -> None:
+    """What is queued whole has probability 1, however it came."""
+    make(store)
     assert set(queue(store).values()) == {1.0}
     assert json.dumps(agreement(store).to_json()).count("not weighed") == 0
+
+
+@contextmanager
+def moved(store: Store, folder: Path) -> Iterator[Store]:
+    """The study in a new file, by way of native lines."""
+    folder.mkdir(exist_ok=True)
+    lines = folder / "study.jsonl"
+    lines.write_text(as_lines(store.reading.records()), encoding="utf-8")
+    with Store(folder / "moved.db", create=True) as opened:
+        opened.ingest.take(named("native").read(lines), FILES)
+        yield opened
+
+
+def test_what_was_drawn_later_takes_no_probability_back(store: Store) -> None:
+    """As of a moment, only what was drawn by then counts."""
+    clock = FakeClock()
+    store.clock = clock
+    make(store, sample=10)
+    first, then = queue(store), store.now()
+    clock.forward(seconds=5)
+    with store.write() as connection:
+        elsewhere = (store.now(),)
+        connection.execute("INSERT INTO design VALUES (9, 'import', '{}', '', 60, ?)", elsewhere)
+        connection.execute(
+            "INSERT INTO queue (pair_id, design_id, probability, overlap) SELECT id, 9, 0.5, 1 "
+            "FROM pair WHERE id NOT IN (SELECT pair_id FROM queue) LIMIT 1"
+        )
+    assert set(queue(store).values()) == {UNKNOWN}
+    assert [chance for _, chance in probabilities(store.connection, then)] == [*first.values()]
 
 
 @pytest.mark.slow

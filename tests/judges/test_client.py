@@ -15,7 +15,7 @@ import pytest
 
 from core.errors import TiebreakError
 from core.records import VerdictStatus
-from judges.client import MOST_BYTES, ChatClient, check_address
+from judges.client import GARBLED_CHARACTERS, MOST_BYTES, ChatClient, check_address
 from judges.outcomes import (
     CallError,
     Garbled,
@@ -112,7 +112,7 @@ OVERFLOW = "This model's maximum context length is 4096 tokens, you asked for 50
         (failure(400, {"error": {"message": "something odd"}}), Rejected, "something odd"),
         (failure(422, {"detail": [{"msg": "odd"}]}), Rejected, "odd"),
         (Scripted(body=b"{not json"), Garbled, "not JSON"),
-        (Scripted(body=b""), Garbled, "not JSON"),
+        (Scripted(body=b" "), Garbled, "the answer is empty"),
         (Scripted(body=b"<html>", headers={"content-type": "text/html"}), Garbled, "<html>"),
         (Scripted(body=b'{"error": {"message": "later"}}'), Garbled, "later"),
         (Scripted(body=b'{"choices": []}'), Garbled, "no choice"),
@@ -127,7 +127,7 @@ OVERFLOW = "This model's maximum context length is 4096 tokens, you asked for 50
         (failure(400, {"message": "odd", "object": "error", "code": 400}), Rejected, "odd"),
         (Scripted(502, b"<html>Bad gateway</html>"), Transient, "Bad gateway"),
         (Scripted(body=b"x" * 500, cut_after=0), Transient, "lost"),
-        (Scripted(body=b"x" * 500, cut_after=200), Transient, "lost"),
+        (Scripted(body=b"x" * 500, cut_after=200), Transient, "lost: the answer broke off"),
     ],
 )
 async def test_each_failure_has_its_class(
@@ -138,6 +138,31 @@ async def test_each_failure_has_its_class(
     assert type(caught.value) is kind
     assert words in str(caught.value)
     assert len(stub.requests) == 1, "the client itself never sends twice"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b"<html>[[A]] of very-secret/0123</html>", "<html>[[A]] of …</html>"),
+        (b'{"said": "very-secret\\/0123"', '{"said": "…"'),
+        (b"\xff\xfe\x00 [[A]]", "\ufffd\ufffd\x00 [[A]]"),
+        (b"", ""),
+        ("é".encode() * GARBLED_CHARACTERS + b"x", "é" * GARBLED_CHARACTERS),
+        (b"x" * (MOST_BYTES + 1), "x" * GARBLED_CHARACTERS),
+    ],
+)
+async def test_an_answer_that_is_none_is_kept_as_text_and_without_the_key(
+    stub: StubServer, sent: bytes, kept: str
+) -> None:
+    stub.answer = lambda _: Scripted(body=sent)
+    client = ChatClient(
+        stub.url, "m", key_variable="MY_KEY", environ={"MY_KEY": "very-secret/0123"}
+    )
+    for call in (client.ask([Message("user", "x")], {}), client.post("/systemone", {})):
+        with pytest.raises(Garbled) as caught:
+            await call
+        assert caught.value.body == kept
+    await client.close()
 
 
 async def test_a_slow_server_is_a_time_out(stub: StubServer) -> None:

@@ -134,6 +134,17 @@ async def test_a_refusal_is_no_verdict_and_no_answer_is_garbled() -> None:
             await give(Scripted(body=body))
 
 
+async def test_what_utf_8_cannot_carry_is_replaced_and_an_odd_answer_kept() -> None:
+    body = json.loads(decided(SHARES, why="\ud800!").body) | {"model": "m\ud800"}
+    verdict, _ = await give(Scripted(body=json.dumps(body).encode()))
+    assert (verdict.served_model, json.loads(verdict.raw)["why"]) == ("m\ufffd", "\ufffd!")
+    body["answers"]["verdict"]["probabilities"] = {}
+    with pytest.raises(Garbled) as caught:
+        await give(Scripted(body=json.dumps(body).encode()))
+    assert caught.value.body is not None
+    assert json.loads(caught.value.body)["answers"]["verdict"]["why"] == "\ufffd!"
+
+
 async def test_a_model_that_cannot_decide_stops_the_job() -> None:
     with pytest.raises(CallError) as caught:
         await give(failure(404, {"detail": "Not Found"}))

@@ -211,7 +211,9 @@ async def test_an_unreachable_server_is_one_clear_line() -> None:
     ("answer", "words"),
     [
         (failure(401, {"error": "Unauthorized"}), "refuses the key"),
-        (failure(429, {"error": {"message": "slow"}}), "gives no answer: 429: slow"),
+        (failure(429, retry_after="3600"), "is busy and asks to wait 3,600 s: 429"),
+        (failure(400, {"error": {"message": "no"}}), "refuses a short request: 400: no"),
+        (Scripted(), "gives no answer: the answer is empty"),
         (failure(503), "lists no models|gives no answer: 503"),
         (Scripted(body=b"<html>It works!</html>"), "gives no answer: the answer is not JSON"),
         (Scripted(302, headers={"location": "https://elsewhere.example"}), "sends elsewhere"),
@@ -222,6 +224,61 @@ async def test_a_server_that_is_none_is_refused(answer: Scripted, words: str) ->
     with pytest.raises(TiebreakError, match=words) as caught:
         await found_at(lambda _: answer)
     assert "--no-check" in caught.value.hint
+
+
+async def test_a_server_that_is_busy_is_waited_for() -> None:
+    """Each call is limited once: the list, the first one, those that look for what it can do."""
+    limited: set[bytes] = set()
+    pauses: list[tuple[float, str]] = []
+
+    def busy(request: Request) -> Scripted:
+        if (asked := request.path.encode() + request.raw) in limited:
+            return vllm(request)
+        limited.add(asked)
+        return failure(429, {"error": {"message": "slow down"}}, retry_after_ms="10")
+
+    async with StubServer(busy) as stub:
+        record = Judge("j", "openai", "m", stub.url)
+        found = await probe(record, stub.url, on_wait=lambda *told: pauses.append(told))
+    assert found == (await found_at(vllm))[0]
+    assert set(pauses) == {(0.01, "429: slow down")}
+    assert len(pauses) == len(limited) > 5
+
+
+async def test_a_server_that_stays_busy_is_waited_for_no_longer_than_is_fit() -> None:
+    pauses: list[float] = []
+
+    def busy(_: Request) -> Scripted:
+        return failure(429, {"error": {"message": "slow down"}}, retry_after_ms="20")
+
+    async with StubServer(busy) as stub:
+        record = Judge("j", "openai", "m", stub.url)
+        with pytest.raises(TiebreakError, match="is busy and asks to wait") as caught:
+            await probe(
+                record, stub.url, on_wait=lambda wait, _: pauses.append(wait), patience=0.07
+            )
+    assert pauses == [0.02] * 3
+    assert "a run waits for it" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (completion(""), "empty: the reply holds no text"),
+        (completion(None, refusal="Not me."), "the model refused: Not me."),
+        (completion("Hi.", finish="content_filter"), "the server's content filter"),
+        (completion(None, finish="length", reasoning="Hm"), "the reply reached max_tokens"),
+    ],
+)
+async def test_a_server_that_gives_nothing_to_read_is_said_to(reply: Scripted, words: str) -> None:
+    def mute(request: Request) -> Scripted:
+        return reply if request.path.endswith("/chat/completions") else vllm(request)
+
+    found, _ = await found_at(mute)
+    (note,) = [one for one in described(found) if "nothing to read" in one]
+    assert words in note
+    talking, _ = await found_at(vllm)
+    assert "nothing to read" not in "".join(described(talking))
 
 
 async def test_the_key_is_sent_and_never_told() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.adjudication.case import RulingSeen, State
+from core.adjudication.case import Reason, RulingSeen, State
 from core.blinding import case_name, pair_called
 from core.gold import GoldRule, decide
 from core.records import Annotator, Choice, LessonUse, Role, RulingChoice, RulingStage
@@ -215,7 +215,8 @@ async def test_when_all_is_ruled_the_screen_says_so_and_undo_still_works(tmp_pat
         await one.until("1 ruled, 1 left")
 
 
-async def test_order_filter_and_what_is_ruled_on(study: Path) -> None:
+async def test_order_filter_and_what_is_ruled_on(tmp_path: Path) -> None:
+    study = disputed_study(tmp_path / "study.db", disputes(6, ruling_sample_conflicts=0.0))
     async with lead(study) as one:
         await one.press("enter")
         await one.rule("3")
@@ -236,6 +237,23 @@ async def test_order_filter_and_what_is_ruled_on(study: Path) -> None:
         await one.press("tab", "r")
         await one.until("people gave different outcomes")
         assert one.cases.count == 5
+
+
+async def test_what_was_drawn_says_no_more_than_that_until_it_is_ruled_on(tmp_path: Path) -> None:
+    study = disputed_study(tmp_path / "study.db", disputes(2, ruling_sample_conflicts=1.0))
+    async with lead(study) as one:
+        await one.until("whether anybody disputes it is not said before you rule")
+        assert "drawn at random" in one.painted()
+        assert "opinions:" not in one.painted()
+        assert "people" not in one.painted()
+        assert {row.is_blank for row in one.cases._rows} == {True}
+        await one.press("enter")
+        await one.rule("3")
+        await one.press("h", "tab")
+        await one.until("also ruled")
+        ruled = [row for row in one.cases._rows if row.state is State.RULED]
+        assert [(row.is_blank, row.probability) for row in ruled] == [(False, 1.0)]
+        assert Reason.HUMAN_SPLIT in ruled[0].reasons
 
 
 async def test_a_ruled_case_opens_blind_until_its_names_are_asked_for(study: Path) -> None:

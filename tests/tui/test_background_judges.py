@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from db.judge_control import JudgeControl
 from db.pairs import make
 from db.seats import BehindTheScreens
 from db.store import Store
+from judges.models import new_judge
+from tests.judges.stub_process import StubProcess
 from tests.studies import located, make_study, questions_and_answers, rows
 from tests.terminal import ROOT
 from tui.background_judges import BackgroundJudges
@@ -182,6 +185,47 @@ def test_a_run_that_follows_judges_what_comes_until_it_is_interrupted(study: Pat
     assert following.returncode == 0
     assert json.loads(out) == [{"judge": "longer", "verdicts": {"ok": 30}}]
     assert "30 verdicts given" in err
+
+
+@contextmanager
+def held(study: Path) -> Iterator[None]:
+    """Another process that writes for long, as an import does."""
+    with closing(sqlite3.connect(study, timeout=60, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@pytest.mark.slow
+def test_who_waits_for_the_study_says_so(study: Path) -> None:
+    def is_news(words: str) -> bool:
+        return words in work.news()
+
+    with at_work(study, pace=0.3) as work:
+        until(lambda: verdicts(study) > 0)
+        with held(study):
+            until(lambda: is_news("longer: another process holds the study; waits for it"), 60)
+        until(lambda: is_news("longer: the study is free again"), 60)
+        assert work.is_alive()
+
+
+@pytest.mark.slow
+def test_a_run_that_follows_says_that_it_waits_for_the_study(study: Path) -> None:
+    with StubProcess(delay=0.3) as stub:
+        with Store(study) as store:
+            store.judging.add(new_judge("slow", "openai", "m", endpoint=stub.url))
+        arguments = ["--db", str(study), "judge", "run", "slow", "--follow", "--concurrency", "1"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "tui", *arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        ) as following:
+            assert following.stderr is not None
+            until(lambda: verdicts(study) > 0)
+            with held(study):
+                words = "slow: another process holds the study; waits for it"
+                while words not in following.stderr.readline():
+                    assert following.poll() is None
+            following.send_signal(signal.SIGINT)
+            assert "slow: the study is free again" in following.communicate(timeout=60)[1]
 
 
 def test_work_that_is_cancelled_is_not_taken_up_again(study: Path) -> None:

@@ -81,6 +81,12 @@ def expired(line: Line) -> Line:
     return {"id": "b", "custom_id": line["custom_id"], "response": None, "error": error}
 
 
+def miscounted(line: Line) -> Line:
+    told = good(line)
+    told["response"]["body"]["usage"] = {"prompt_tokens": -500_000, "completion_tokens": 7}
+    return told
+
+
 def refused(line: Line) -> Line:
     """A 400 as the API writes it."""
     error = {"message": "maximum context length is 4096", "code": "context_length_exceeded"}
@@ -136,7 +142,7 @@ def test_what_comes_back_is_recorded_once_in_any_order(
     assert (done.code, done.json["verdicts"]) == (0, {"ok": 4})
     done = tiebreak("judge", "batch", "import", "far", first, second, "--json")
     told = {"judge": "far", "verdicts": {"ok": 6}, "again": {}, "changed": 0, "broken": 0}
-    assert done.json == {**told, "doubled": 2, "passed_over": 4}
+    assert done.json == {**told, "doubled": 2, "passed_over": 4, "uncounted": 0}
     kept = verdicts(study)
     assert len(kept) == 10
     assert {row[1] for row in kept} == {"ok"}
@@ -369,3 +375,26 @@ def test_a_judge_of_another_study_is_not_mistaken(tiebreak: Any, tmp_path: Path)
     back = results(tmp_path / "b.jsonl", [good(line) for line in lines])
     done = tiebreak("judge", "batch", "import", "other", back, "--json")
     assert (done.json["verdicts"], done.json["passed_over"]) == ({}, 10)
+
+
+def test_results_that_miscount_count_with_the_most_that_they_may_have_taken(
+    tiebreak: Any, study: Path, tmp_path: Path
+) -> None:
+    add(tiebreak)
+    assert tiebreak("judge", "price", "far", "--price-in", 1e6, "--price-out", 1e6).code == 0
+    lines = requests(tiebreak, tmp_path / "out.jsonl")
+    (told,) = tiebreak("judge", "run", "far", "--dry-run", "--json").json
+    most = told["tokens_in_most"] + told["tokens_out_most"]
+    results = tmp_path / "results.jsonl"
+    results.write_text("\n".join(json.dumps(miscounted(line)) for line in lines), "utf-8")
+    done = tiebreak("judge", "batch", "import", "far", results, "--json")
+    assert done.json["verdicts"] == {"ok": len(lines)}
+    assert done.json["uncounted"] == len(lines)
+    assert f"{len(lines)} calls without a count of tokens that can be" in done.err
+    again = tiebreak("judge", "batch", "import", "far", results, "--json").json
+    assert again["uncounted"] == 0
+    (status,) = tiebreak("judge", "status", "far", "--json").json
+    assert status["uncounted"] == len(lines)
+    assert status["control"]["spent_tokens"] == most
+    assert status["control"]["spent_cost"] == pytest.approx(most)
+    assert f"{len(lines)} verdicts took tokens that" in tiebreak("judge", "status", "far").out

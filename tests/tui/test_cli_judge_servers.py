@@ -232,3 +232,26 @@ def test_adding_a_judge_promises_what_its_prompt_can_take(tmp_path: Path, capsys
         assert f"  {left} verdicts to give" in said
         assert ("6 more will fail as 'no prompt'" in said) is bool(more)
     assert "conversations of several turns" in said
+
+
+def test_an_answer_that_is_none_is_kept_shown_and_never_read(tiebreak: Any, study: Path) -> None:
+    page = b"<html>\xff\x1b[31m gateway: [[A]]</html>"
+
+    seen: dict[str, int] = {}
+
+    def garbled(request: Request) -> Scripted:
+        return Scripted(body=page if seen.setdefault(request.digest, len(seen)) % 2 else b" ")
+
+    with serving(garbled) as stub:
+        add(tiebreak, stub.url, "--no-check")
+        assert tiebreak("judge", "run", "local").code == 1
+    last = json.loads(tiebreak("judge", "failures", "local", "--json").out)["last"]
+    shown = {tiebreak("judge", "show", one["id"]).out for one in last}
+    told = [text.partition("── Raw reply")[2].partition("\n\n")[2].strip() for text in shown]
+    assert set(told) == {"<html>\ufffd␛[31m gateway: [[A]]</html>", "(nothing: 1 character)"}
+    assert tiebreak("judge", "reparse", "local").code == 0
+    with Store(study) as store:
+        raws = store.connection.execute(
+            "SELECT DISTINCT v.status, t.body FROM verdict v JOIN text t ON t.hash = v.raw_hash"
+        ).fetchall()
+    assert set(raws) == {("failed", " "), ("failed", page.decode("utf-8", "replace"))}

@@ -29,6 +29,7 @@ def study(tmp_path: Path) -> Path:
     ]  # fmt: skip
     with Store(path) as store:
         store.ingest.take(located(votes))
+        store.set({"ruling_sample_conflicts": 0.0})
         for name in ("lea", "max"):
             store.people.add(Annotator(name, Role.LEAD), [])
     return path

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import StudyUnavailable
 from db.store import Store
 from tests.studies import make_study, rows
 from tests.terminal import Terminal, terminal
@@ -101,6 +102,17 @@ def test_a_full_disk_stops_the_votes_and_not_the_app(
     assert rows(study, "SELECT note FROM vote ORDER BY seq DESC LIMIT 1") == [("no room for this",)]
     with Store(study) as store:
         assert store.verify() == []
+
+
+@pytest.mark.parametrize("reading", [False, True])
+def test_a_disk_that_was_full_before_is_called_full(small_disk: Path, reading: bool) -> None:
+    """A study needs some room to be opened at all, and SQLite calls that an I/O error."""
+    study = make_study(small_disk / "study.db", questions=3)
+    stuffing = fill(small_disk)
+    with pytest.raises(StudyUnavailable, match="the disk is full"):
+        Store(study, reading=reading)
+    stuffing.unlink()
+    Store(study, reading=reading).close()
 
 
 def test_a_limit_on_the_size_of_files_stops_the_votes_and_not_the_app(tmp_path: Path) -> None:

@@ -313,6 +313,18 @@ def test_a_server_that_miscounts_does_not_undo_a_budget(tmp_path: Path, fault: s
     assert one(study, "SELECT count(*) FROM verdict WHERE status = 'ok'") == verdicts(study)
 
 
+def test_what_nobody_counted_counts_in_full_though_there_was_no_budget_yet(tmp_path: Path) -> None:
+    with StubProcess(faults={"usage below 0": 0.5, "garbage": 0.5}, seed=1) as stub:
+        study = study_at(tmp_path / "study.db", stub.url, 4, max_tokens=50)
+        (told,) = json.loads(tiebreak(study, "run", JUDGE, "--dry-run", "--json"))
+        most = (told["tokens_in_most"] + told["tokens_out_most"]) / told["verdicts"]
+        tiebreak(study, "run", JUDGE)
+        calls = stub.counts()["requests"]
+    (told,) = json.loads(tiebreak(study, "status", "--json"))
+    assert told["uncounted"] == told["verdicts"]["ok"] > 0
+    assert told["control"]["spent_tokens"] == pytest.approx(calls * most, rel=0.05)
+
+
 def test_a_killed_run_has_lost_what_was_sent_and_nothing_else(tmp_path: Path) -> None:
     with StubProcess(delay=30.0) as stub:
         study = study_at(tmp_path / "study.db", stub.url, 20)

@@ -16,9 +16,13 @@ from core.adjudication.case import RulingSeen
 from core.records import Judge, Pair, Role, RulingStage, Verdict, VerdictStatus
 from core.times import stamp
 from db.judge_control import JudgeControl
+from db.judge_lists import last_verdicts
 from db.ruling_queue import RulingQueue
-from db.store import Store
+from db.store import Store, local_identity
+from judges.models import new_judge
 from tests.adjudicating import disputed_study, disputes
+from tests.judges.serving import serving
+from tests.judges.stub_server import FINE, Request, Scripted, failure
 from tests.studies import make_study, rows
 from tests.terminal import ROOT
 from tests.tui.test_cli import Done
@@ -95,6 +99,13 @@ def unmasked(path: Path) -> list[tuple[str, str, int]]:
     return [(name, question, turn) for name, question, turn in found]
 
 
+def outcomes(path: Path, hidden_from: str | None) -> list[str | None]:
+    """What the verdicts of one judge came to, as far as they are told."""
+    with Store(path) as store:
+        found = last_verdicts(store, "strict", "ok", 9, hidden_from=hidden_from)
+    return [one.said for one in found]
+
+
 async def test_a_judges_reply_that_was_read_is_no_unnamed_opinion_any_more(
     tmp_path: Path,
 ) -> None:
@@ -104,12 +115,19 @@ async def test_a_judges_reply_that_was_read_is_no_unnamed_opinion_any_more(
         await until(pilot, "strict")
         await pilot.press("enter", "enter")
         assert isinstance(app.screen, VerdictsScreen)
-        assert "counts as unmasked for you" in painted(pilot)
+        assert "counts its pair as unmasked" in painted(pilot)
+        assert outcomes(path, "lea") == [None] * 3
         assert unmasked(path) == []
         await pilot.press("enter")
         assert isinstance(app.screen, Reader)
         ((who, question, _),) = unmasked(path)
         assert who == "lea"
+        assert outcomes(path, None).count(None) == 0
+        assert outcomes(path, "lea").count(None) == 2
+        await pilot.press("escape")
+        assert isinstance(app.screen, VerdictsScreen)
+        lines = [line.rstrip() for line in painted(pilot).splitlines() if "order" in line]
+        assert [line.endswith("·") for line in lines].count(True) == 2
     app.store.close()
     with Store(path) as store:
         queue = RulingQueue(store, "lea")
@@ -325,8 +343,7 @@ async def test_judges_begin_in_the_background_and_end_with_the_app(tmp_path: Pat
         assert isinstance(screen, JudgesScreen)
         work = screen._background
         assert work is not None
-        await until(pilot, "100%")
-        assert "40" in painted(pilot)
+        await until(pilot, "40 with a choice")
         await pilot.press("b", "y")
         for _ in range(400):
             await pilot.pause(0.02)
@@ -342,6 +359,34 @@ async def test_judges_begin_in_the_background_and_end_with_the_app(tmp_path: Pat
     with Store(study) as store:
         assert store.reading.counts()["verdicts"] == 40
         assert store.verify() == []
+
+
+async def test_what_judges_in_the_background_meet_is_said(tmp_path: Path) -> None:
+    """Their process has no terminal, and what holds them up stands in no table."""
+    study = make_study(tmp_path / "study.db", questions=20)
+
+    def answer(request: Request) -> Scripted:
+        return FINE if "/v1/" in request.path else failure(401, {"error": "Unauthorized"})
+
+    with serving(answer) as stub:
+        strict = stub.url.removesuffix("v1") + "strict"
+        with Store(study) as store:
+            store.judging.add(new_judge("two", "openai", "m", endpoint=stub.url))
+            store.endpoints.add("two", strict)
+        app = TiebreakApp(study, Who("lea", "local:lea", is_lead=True), first="judges")
+        async with app.run_test(size=(240, 40)) as pilot:
+            await until(pilot, "two")
+            await pilot.press("b", "y")
+            for _ in range(1000):
+                await pilot.pause(0.02)
+                if strict in said(pilot):
+                    break
+            words = f"two: {strict} gets no more calls: {strict} refuses the key"
+            assert said(pilot).startswith(words)
+            work = app.screen._background  # type: ignore[attr-defined]
+            assert work.is_alive()
+        work.join(10)
+        app.store.close()
 
 
 # ── who gets there ──────────────────────────────────────────────────────────
@@ -452,6 +497,23 @@ def test_failures_and_one_of_them(tiebreak: Any) -> None:
     assert whole["pair"]["model_1"] == "ant"
     assert "ant" not in shown.split()
     assert tiebreak("judge", "show", "nothing").code == 1
+
+
+def test_a_verdict_that_a_lead_reads_by_command_counts_as_unmasked(
+    tiebreak: Any, study: Path
+) -> None:
+    with Store(study) as store:
+        key = last_verdicts(store, "local", None, 1)[0].id
+        name, _ = local_identity()
+    shown = tiebreak("judge", "show", key)
+    assert "unmasked" not in shown.err
+    assert unmasked(study) == []
+    with Store(study) as store:
+        store.annotator(name, role=Role.LEAD)
+    shown = tiebreak("judge", "show", key)
+    assert f"counts as unmasked for {name}" in shown.err
+    ((who, _, turn),) = unmasked(study)
+    assert (who, turn) == (name, 1)
 
 
 def test_a_raw_reply_is_inert_on_a_terminal_and_verbatim_as_json(tmp_path: Path) -> None:

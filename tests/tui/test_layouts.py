@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -189,7 +190,7 @@ def test_preferences_hold_the_chosen_answer_and_what_both_share(store: Store) ->
     rows = {row["question"]: row for row in lines(written(store, "dpo")[""])}
     assert rows.keys() == {"q0", "q1", "q5"}  # the others: tie, both bad, unresolved, textless
     first, second = rows["q0"], rows["q1"]
-    assert (first["turn"], first["label"], first["chosen_model"]) == (1, "model_1", "model_1")
+    assert (first["turn"], first["gold"], first["chosen_model"]) == (1, "model_1", "model_1")
     assert (first["prompt"], first["chosen"], first["rejected"]) == (
         "q0 one?", "ant on q0, one", "bee on q0, one",
     )  # fmt: skip
@@ -207,7 +208,7 @@ def test_preferences_as_messages_alternate_and_end_with_the_answer(store: Store)
         model = "ant" if row["chosen_model"] == "model_1" else "bee"
         last = "one" if row["turn"] == 1 else "two"
         assert row["chosen"][-1]["content"] == f"{model} on {row['question']}, {last}"
-    tied = [row["chosen_model"] for row in rows if row["label"] == "tie"]
+    tied = [row["chosen_model"] for row in rows if row["gold"] == "tie"]
     assert tied == ["model_1", "model_2"]
 
 
@@ -254,6 +255,36 @@ def test_a_data_set_s_card_quotes_a_name_harmlessly(store: Store) -> None:
     front = card.split("---\n")[1]
     assert "path: data/train.jsonl" in front
     assert "- `train`: " in card
+
+
+@pytest.mark.parametrize("held_out", [0.0, 0.5, 1.0])
+def test_a_data_set_s_card_types_every_column_and_names_the_splits_that_have_rows(
+    store: Store, held_out: float
+) -> None:
+    """A split without rows, or a column whose first rows are null, and ``datasets`` gives up."""
+    found = written(store, "hugging-face", held_out=held_out)
+    front = found["README.md"].split("---\n")[1]
+    rows = {split: lines(found[f"data/{split}.jsonl"]) for split in ("train", "test")}
+    assert re.findall(r"path: data/(\w+)", front) == [split for split in rows if rows[split]]
+    assert re.findall(r"^  - name: (\w+)$", front, re.MULTILINE) == [
+        *next(row for some in rows.values() for row in some)
+    ]
+    typed = dict(re.findall(r"^  - name: (\w+)\n    (?:dtype: )?(\w+)", front, re.MULTILINE))
+    kinds = {"string": str, "int64": int, "list": list}
+    for row in (row for some in rows.values() for row in some):
+        for name, value in row.items():
+            assert isinstance(value, kinds[typed[name]]), name
+            if typed[name] == "list":
+                assert [{*message} for message in value] == [{"role", "content"}] * len(value)
+
+
+@pytest.mark.parametrize("format_name", ["dpo", "dpo-chat", "hugging-face", "judge"])
+def test_nothing_to_train_on_is_called_label(store: Store, format_name: str) -> None:
+    """TRL doubles every column of preferences for KTO, and its own ``label`` is then ours."""
+    for name, text in written(store, format_name, held_out=0.0).items():
+        for row in lines(text) if name in ("", "train.jsonl", "data/train.jsonl") else []:
+            assert "gold" in row
+            assert not {"label", "labels"} & row.keys()
 
 
 @pytest.mark.parametrize(
@@ -304,7 +335,7 @@ def test_a_judge_is_trained_on_what_it_would_be_sent_in_both_orders(store: Store
         seen = prompt.read(reply["content"]).seen
         assert seen == row["seen"]
         meant = {"left": row["left"], "right": "model_2" if row["left"] == "model_1" else "model_1"}
-        assert meant.get(row["seen"], row["seen"]) == row["label"]
+        assert meant.get(row["seen"], row["seen"]) == row["gold"]
         assert (row["judge_prompt"], row["prompt_hash"]) == (prompt.id, prompt.hash)
     assert {row["seen"] for row in rows} == set(Seen)
 
@@ -314,7 +345,7 @@ def test_one_order_is_drawn_by_the_seed_and_both_bad_may_be_a_tie(store: Store) 
         written(store, "judge", held_out=0.0, orders="one", both_bad="as-tie")["train.jsonl"]
     )
     assert len(rows) == len({row["question"] for row in rows}) == 5
-    assert {row["label"]: row["seen"] for row in rows}["both_bad"] == "tie"
+    assert {row["gold"]: row["seen"] for row in rows}["both_bad"] == "tie"
     sides = set()
     for seed in range(4):
         found = written(store, "judge", orders="one", seed=seed, held_out=0.0)

@@ -245,6 +245,28 @@ def test_any_text_at_any_width_fits_and_loses_no_letter(text: str, width: int, r
 
 @given(MARKDOWN, st.integers(10, 120))
 @settings(max_examples=100, deadline=None)
+def test_a_hanging_text_fits_and_loses_no_letter(text: str, width: int) -> None:
+    rendered = Rendered(text, width, raw=True, hanging=True)
+    seen = "".join(rows_of(rendered))
+    assert all(rendered.line(y).cell_length <= width for y in range(rendered.height))
+    assert letters(displayable(text)) <= letters(seen)
+    offsets = [rendered.offset_of(y) for y in range(rendered.height)]
+    assert offsets == sorted(offsets)
+
+
+def test_further_rows_of_a_hanging_line_stand_below_its_words() -> None:
+    words = "it is shorter and says what was asked"
+    text = f"3  A is better  ·  judge of a name that is long\n   {words}\nplain {words}"
+    hung = [row.rstrip() for row in rows_of(Rendered(text, 24, raw=True, hanging=True))]
+    plain = hung.index(next(row for row in hung if row.startswith("plain")))
+    assert hung[0].startswith("3  A")
+    assert all(row.startswith("   ") and row[3] != " " for row in hung[1:plain])
+    assert " ".join(" ".join(hung[:plain]).split()) == " ".join(text.partition("plain")[0].split())
+    assert not any(row.startswith(" ") for row in hung[plain:])
+
+
+@given(MARKDOWN, st.integers(10, 120))
+@settings(max_examples=100, deadline=None)
 def test_rows_follow_the_source(text: str, width: int) -> None:
     rendered = Rendered(text, width)
     rows_of(rendered)

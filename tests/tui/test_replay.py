@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput, StudyBroken, TiebreakError
+from core.file_diff import differences
 from core.formats import fingerprint
 from core.gold import GoldModel, GoldRule
 from core.layouts import layouts
@@ -442,6 +443,27 @@ def test_damage_is_said_in_a_few_lines_whatever_it_is(
                 (said,) = others
                 assert said.endswith("; 7 rows should be in it"), said
         path.write_bytes(raw)
+
+
+def test_a_byte_of_parquet_that_is_another_is_one_line_unless_a_value_is(
+    store: Store, tmp_path: Path
+) -> None:
+    """Wherever it is: rows are named only where all of them can still be read."""
+    pytest.importorskip("pyarrow")
+    output, damaged = tmp_path / "gold.parquet", tmp_path / "damaged.parquet"
+    exported(store, output, "parquet")
+    raw, seen = output.read_bytes(), set()
+    for place in range(4, len(raw), 29):
+        for wrong in (0x01, 0xFF):
+            damaged.write_bytes(raw[:place] + bytes([raw[place] ^ wrong]) + raw[place + 1 :])
+            said = differences(damaged, output, most=5)
+            is_rows = all(f"{damaged}, line " in one or " row" in one for one in said)
+            assert len(said) == 1 or is_rows, (place, said)
+            seen.add(said[0].partition(": ")[2].split("(")[0])
+    assert "can no longer be read as Parquet " in seen
+    assert "its rows are the same, but not its bytes" in seen
+    output.write_bytes(raw.replace(b"majority", b"maj\xffrity"))
+    assert "Invalid UTF8" in verify_file(store, output)[1]
 
 
 # ── all of it or nothing ────────────────────────────────────────────────────

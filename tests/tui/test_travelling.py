@@ -152,14 +152,7 @@ def statistics(path: Path, only: set[str] | None = None) -> list[dict[str, Any]]
     with Store(path) as store:
         feed = Feed(store, Tally())
         feed.catch_up(times=True)
-        found = [one.to_json() for one in compute(feed.tally, Chosen(replicates=100), only)]
-    for each in found:
-        # Draws are the study's own and do not travel, so that the reason is another one.
-        each["assumptions"] = [
-            one.partition(":")[0] if one.startswith("votes are not weighed") else one
-            for one in each["assumptions"]
-        ]
-    return found
+        return [one.to_json() for one in compute(feed.tally, Chosen(replicates=100), only)]
 
 
 def gold(path: Path) -> list[dict[str, Any]]:

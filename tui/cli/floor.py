@@ -28,6 +28,7 @@ def floor_command(settings: Settings, name: str | None, as_json: bool) -> None:
     """
     from db.floor import FloorFeed, last_votes
     from db.store import Store
+    from tui.cli.sights import lead_here
     from tui.floor_lines import (
         floor_json,
         header,
@@ -43,7 +44,9 @@ def floor_command(settings: Settings, name: str | None, as_json: bool) -> None:
         feed = FloorFeed(store)
         floor = feed.look()
         feed.close()
-        votes = last_votes(store, name, _LAST_VOTES) if name else []
+        votes = []
+        if name:
+            votes = last_votes(store, name, _LAST_VOTES, hidden_from=lead_here(store))
     width = max(40, shutil.get_terminal_size((100, 24)).columns)
     if name is not None:
         person = next((one for one in floor.people if one.name == name), None)

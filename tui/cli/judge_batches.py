@@ -80,6 +80,7 @@ def batch_import(settings: Settings, name: str, results: tuple[Path, ...], as_js
                 "doubled": done.doubled,
                 "passed_over": done.passed_over,
                 "broken": done.broken,
+                "uncounted": done.uncounted,
             }
         )
     listed = ", ".join(f"{count:,} {status}" for status, count in done.recorded.items())
@@ -93,6 +94,11 @@ def batch_import(settings: Settings, name: str, results: tuple[Path, ...], as_js
     if done.doubled:
         verb = "counts" if done.doubled == 1 else "count"
         say(f"  {many(done.doubled, 'result')} came again and {verb} once")
+    if done.uncounted:
+        say(
+            f"  {many(done.uncounted, 'call')} without a count of tokens that can be: counted with "
+            "the most that they may have taken"
+        )
     if done.broken:
         verb = "holds" if done.broken == 1 else "hold"
         say(f"  {many(done.broken, 'line')} {verb} no result: left to judge")

@@ -171,6 +171,11 @@ def _say_status(one: Status) -> None:
         lines.append(f"  calls without a verdict: {listed}; {one.may_be_charged:,} may be charged")
     if control.spent_tokens or control.has_budget:
         lines.append(f"  used: {control.spent_tokens:,} tokens, {control.spent_cost:,.4f} money")
+    if one.uncounted:
+        lines.append(
+            f"  {many(one.uncounted, 'verdict')} took tokens that the server did not count: "
+            "each counts with the most that it may have taken"
+        )
     if control.note:
         lines.append(f"  stopped: {control.note}")
     for line in lines:

@@ -48,6 +48,7 @@ class Follower:
             on_ended=self._take,
             on_pause=lambda seconds, why: say(f"  waits {seconds:.1f} s: {one_line(why, 200)}"),
             on_refusal=_refused,
+            on_note=lambda judge, words: say(f"  {judge.name}: {one_line(words, 300)}"),
         )
         await following.run()
         say(f"{many(self.given.total(), 'verdict')} given")

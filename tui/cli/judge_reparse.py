@@ -84,7 +84,7 @@ def _reparse(store: Any, record: Any, dry_run: bool) -> dict[str, Any]:
 
 def _tell(done: dict[str, Any], dry_run: bool) -> None:
     would = "would change" if dry_run else "changed"
-    replies = many(done["read"], "reply").replace("replys", "replies")
+    replies = many(done["read"], "reply")
     line = f"{done['judge']}: {replies} read again, {done['changed']:,} {would}"
     if done["not_read"]:
         line += f"; {done['not_read']:,} hold nothing to read"

@@ -29,10 +29,14 @@ def found_at(record: Judge, address: str = "") -> Mapping[str, Any] | None:
         return None
     from tui.judge_servers import check
 
-    (checked,) = check(record, [address or record.endpoint])
+    (checked,) = check(record, [address or record.endpoint], _waits)
     if checked.error is not None:
         raise checked.error
     return checked.found
+
+
+def _waits(seconds: float, why: str) -> None:
+    say(f"  waits {seconds:.1f} s: {one_line(why, 200)}")
 
 
 def show_found(found: Mapping[str, Any] | None) -> None:
@@ -68,7 +72,7 @@ def judge_check(settings: Settings, name: str, as_json: bool) -> None:
     with Store(settings.study()) as store:
         record = store.judging.judge(name)
         servers = _with_servers(record, store.endpoints.of(name))
-        done = check(record, [one.address for one in servers])
+        done = check(record, [one.address for one in servers], _waits)
         for one in done:
             if one.error is None:
                 store.endpoints.keep_found(name, one.address, one.found)

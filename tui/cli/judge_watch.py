@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -131,6 +132,7 @@ def judge_failures(
     """
     from db.judge_lists import failures_by_class, last_verdicts
     from db.store import Store
+    from tui.cli.sights import lead_here
     from tui.judge_json import listed_json
     from tui.judge_lines import failure_lines
 
@@ -140,7 +142,7 @@ def judge_failures(
         counts = failures_by_class(store, name)
         if kind is not None:
             counts = {kind: counts[kind]} if kind in counts else {}
-        found = last_verdicts(store, name, kind, last)
+        found = last_verdicts(store, name, kind, last, hidden_from=lead_here(store))
         now = store.clock()
     if as_json:
         show_json({"classes": counts, "last": [listed_json(one) for one in found]})
@@ -156,15 +158,19 @@ def judge_show(settings: Settings, verdict: str, as_json: bool) -> None:
     """One verdict whole: what it came to, what the parser said, its calls, its raw reply.
 
     ID may be the beginning of one. --json gives reply and reasoning letter by letter, and names the
-    pair's models; without it nothing is shown that a terminal would obey.
+    pair's models; without it nothing is shown that a terminal would obey. For a lead the pair
+    counts as unmasked.
     """
     from db.judge_lists import calls_of, successor
+    from db.sights import know_reply
     from db.store import Store
+    from tui.cli.sights import counts_as_seen
     from tui.judge_json import verdict_json
     from tui.judge_lines import verdict_text
 
     with Store(settings.study(), reading=True) as store:
         found = store.reading.verdict(verdict)
+        counts_as_seen(settings.study(), store, partial(know_reply, verdict=found.id))
         calls, replaced_by = calls_of(store, found.id), successor(store, found.id)
     if as_json:
         show_json(verdict_json(found, calls, replaced_by))

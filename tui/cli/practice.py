@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,11 +148,15 @@ def practice_from_rulings(settings: Settings, use: str) -> None:
 @as_json
 @click.pass_obj
 def practice_list(settings: Settings, as_json: bool) -> None:
-    """Every lesson, with what is right and why."""
+    """Every lesson, with what is right and why.
+
+    For a lead who reads it, their pairs count as unmasked.
+    """
     from db.store import Store
 
     with Store(settings.study()) as store:
         kept = store.lessons.all()
+        _count_as_seen(settings, store, [one.lesson for one in kept])
     if as_json:
         show_json([_lesson_json(one) for one in kept])
         return
@@ -165,6 +170,15 @@ def practice_list(settings: Settings, as_json: bool) -> None:
         known = f"    {many(one.annotators, 'annotator')} so far"
         known += "; queued for voting too" if one.queued else ""
         click.echo(known + ("" if one.shown else "; no texts, so nobody gets it"))
+
+
+def _count_as_seen(settings: Settings, store: Store, lessons: Iterable[Lesson]) -> None:
+    from db.sights import know_pairs
+    from tui.cli.sights import counts_as_seen
+
+    pairs = {(one.pair, one.turn) for one in lessons}
+    if pairs:
+        counts_as_seen(settings.study(), store, partial(know_pairs, pairs=pairs))
 
 
 def _lesson_json(one: Kept) -> dict[str, Any]:
@@ -228,11 +242,16 @@ def practice_let_in(settings: Settings, name: str) -> None:
 @as_json
 @click.pass_obj
 def practice_results(settings: Settings, as_json: bool) -> None:
-    """Who has practised and qualified, and which lessons they got wrong."""
+    """Who has practised and qualified, and which lessons they got wrong.
+
+    For a lead who reads it, the pairs of these lessons count as unmasked.
+    """
     from db.store import Store
 
     with Store(settings.study()) as store:
         learners = store.lessons.learners()
+        tried = [trial.lesson for each in learners for trial in each.trials]
+        _count_as_seen(settings, store, tried)
         chosen = store.settings()
         lessons = [one.lesson.use for one in store.lessons.all() if one.shown]
     is_asked = chosen["qualification_pass"] > 0 and LessonUse.QUALIFICATION in lessons

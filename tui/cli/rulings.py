@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,14 +34,6 @@ _lead = click.option(
     "--as", "lead", metavar="NAME", callback=as_name, help="Which lead you are; your login if not."
 )
 _key = click.argument("key", metavar="CASE")
-_choice = click.option(
-    "--choice",
-    required=True,
-    type=click.Choice([each.value for each in RulingSeen]),
-    help="What is right, as the answers stand in `rulings take`.",
-)
-_reason = click.option("--reason", required=True, help="Why, in a few words.")
-_final = click.option("--final", is_flag=True, help="It settles what leads disagree about.")
 
 
 @contextmanager
@@ -64,6 +57,47 @@ def _check(queue: RulingQueue, category: str | None, turn: int | None) -> None:
 
 def _new_id() -> str:
     return secrets.token_hex(16)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ruling:
+    """What a lead decides on a case, as a command line says it.
+
+    Attributes:
+        said: case, choice and reason, as :class:`db.ruling_queue.RulingQueue` takes them.
+        id: of this ruling.
+    """
+
+    said: tuple[str, RulingSeen, str]
+    final: bool
+    id: str
+
+
+def _decides(decide: Callable[[RulingQueue, _Ruling], None]) -> Callable[..., None]:
+    """A command that rules: takes case, choice and reason, and has them recorded."""
+
+    @click.pass_obj
+    def command(
+        settings: Settings, key: str, lead: str | None, choice: str, reason: str, final: bool
+    ) -> None:
+        with _queue(settings, lead) as queue:
+            decide(queue, _Ruling((key, RulingSeen(choice), reason), final, _new_id()))
+
+    made: Callable[..., None] = update_wrapper(command, decide)
+    for option in (
+        click.option("--final", is_flag=True, help="It settles what leads disagree about."),
+        click.option("--reason", required=True, help="Why, in a few words."),
+        click.option(
+            "--choice",
+            required=True,
+            type=click.Choice([each.value for each in RulingSeen]),
+            help="What is right, as the answers stand in `rulings take`.",
+        ),
+        _lead,
+        _key,
+    ):
+        made = option(made)
+    return made
 
 
 def _takes_filter(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -141,7 +175,7 @@ def rulings_queue(
 
     for row in rows:
         reasons_said = ", ".join(row.reasons)
-        spread = "–".join(map(str, row.spread)) or "none"
+        spread = "·" if row.is_blank else "–".join(map(str, row.spread)) or "none"
         place = one_line(f"{row.question}, turn {row.turn}", 28)
         effect = f"± {elo(row.effect)} Elo"
         click.echo(f"{row.key}  {place:28}  {spread:8}{effect:>13}  {row.state:10}  {reasons_said}")
@@ -155,9 +189,9 @@ def _row_json(row: Row) -> dict[str, Any]:
         "turn": row.turn,
         "reasons": list(row.reasons),
         "state": row.state,
-        "spread": list(row.spread),
-        "effect": row.effect,
-        "agreement_effect": row.agreement_effect,
+        "spread": None if row.is_blank else list(row.spread),
+        "effect": None if row.is_blank else row.effect,
+        "agreement_effect": None if row.is_blank else row.agreement_effect,
         "probability": row.probability,
         "rulings": row.rulings,
     }
@@ -298,18 +332,10 @@ def rulings_release(settings: Settings, key: str, lead: str | None) -> None:
         "tiebreak --db study.db rulings rule 0f3c…/1 --as lea --choice left --reason 'It adds up.'"
     ),
 )
-@_key
-@_lead
-@_choice
-@_reason
-@_final
-@click.pass_obj
-def rulings_rule(
-    settings: Settings, key: str, lead: str | None, choice: str, reason: str, final: bool
-) -> None:
+@_decides
+def rulings_rule(queue: RulingQueue, ruling: _Ruling) -> None:
     """Rule on a case, blind. More votes serves the pair to further annotators."""
-    with _queue(settings, lead) as queue:
-        asked = queue.rule(key, RulingSeen(choice), reason, id=_new_id(), final=final)
+    asked = queue.rule(*ruling.said, id=ruling.id, final=ruling.final)
     say("ruled")
     if asked is not None:
         say(f"  {many(asked.wanted, 'more vote')} wanted; {asked.people:,} who could give one")
@@ -377,18 +403,10 @@ def _unmasked_json(told: Unmasked, pair: str) -> dict[str, Any]:
         "tiebreak --db study.db rulings revise 0f3c…/1 --as lea --choice tie --reason 'Both add.'"
     ),
 )
-@_key
-@_lead
-@_choice
-@_reason
-@_final
-@click.pass_obj
-def rulings_revise(
-    settings: Settings, key: str, lead: str | None, choice: str, reason: str, final: bool
-) -> None:
+@_decides
+def rulings_revise(queue: RulingQueue, ruling: _Ruling) -> None:
     """Rule anew on a case you have unmasked; both decisions are kept."""
-    with _queue(settings, lead) as queue:
-        queue.revise(key, RulingSeen(choice), reason, id=_new_id(), final=final)
+    queue.revise(*ruling.said, id=ruling.id, final=ruling.final)
     say("revised; what you ruled blind is kept")
 
 

@@ -190,7 +190,7 @@ class FloorScreen(Screen[None]):
         if person is None or self._floor is None:
             return
         try:
-            votes = last_votes(app.store, person.name, _LAST_VOTES)
+            votes = last_votes(app.store, person.name, _LAST_VOTES, hidden_from=app.who.annotator)
         except TiebreakError as error:
             self._refuse(error)
             return

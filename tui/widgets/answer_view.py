@@ -68,6 +68,9 @@ class AnswerView(Inked, inherit_bindings=False):
     raw: reactive[bool] = reactive(False, init=False, repaint=False)
     """Whether the source is shown as it is."""
 
+    hanging = False
+    """Whether further rows of a line of the source are indented as its first."""
+
     class Scrolled(Message):
         """The pane came to show another part of its text."""
 
@@ -149,7 +152,8 @@ class AnswerView(Inked, inherit_bindings=False):
         Args:
             width: cells the view will have then, if not those it has now.
         """
-        return Rendered(text, self._room if width is None else width - _MARGIN, raw=self.raw)
+        room = self._room if width is None else width - _MARGIN
+        return Rendered(text, room, raw=self.raw, hanging=self.hanging)
 
     def expect(self, width: int) -> None:
         """Take what is shown from now on for a view of this width, until it is resized.

@@ -28,6 +28,7 @@ class Opinions(Blank, Vertical):
         yield AnswerView(id="opinions-text")
 
     def on_mount(self) -> None:
+        self.view.hanging = True
         self.view.raw = True
 
     @property
