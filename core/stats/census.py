@@ -35,9 +35,6 @@ MANY: Final = 512
 FEW: Final = 64
 """The same of sums by pair of answers, which take more room."""
 
-_FILTERS: Final = 2
-"""Filters of votes whose censuses are kept at once, beside those of all votes."""
-
 _FEW = 64
 """New patterns that are sorted in one by one; more of them are sorted together."""
 
@@ -254,22 +251,21 @@ class Followed:
 
 
 class FollowedByFilter:
-    """What is kept of all votes, and of those that filters choose.
+    """What is kept of all votes, and of those that a filter chooses.
 
-    Filters take as much room again each; the one that nobody asked for longest makes room.
+    A filter that leaves few votes out takes nearly as much room again, so that only the one that
+    was asked for last is kept.
     """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._all = Followed(journal)
-        self._chosen: OrderedDict[Hashable, Followed] = OrderedDict()
+        self._chosen: tuple[Hashable, Followed] | None = None
 
     def of(self, chosen: Hashable) -> Followed:
         """What is kept of the votes that a filter chooses; of all where it is None."""
         if chosen is None:
             return self._all
-        found = self._chosen.setdefault(chosen, Followed(self._journal))
-        self._chosen.move_to_end(chosen)
-        if len(self._chosen) > _FILTERS:
-            self._chosen.popitem(last=False)
-        return found
+        if self._chosen is None or self._chosen[0] != chosen:
+            self._chosen = chosen, Followed(self._journal)
+        return self._chosen[1]

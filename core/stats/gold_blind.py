@@ -78,7 +78,7 @@ def _parts(view: View, items: Longs) -> Longs:
     )
 
 
-class _Blind(Stepped):
+class Blind(Stepped):
     """A fit for each part that has rulings; all of the same votes."""
 
     def __init__(self, view: View) -> None:
@@ -87,9 +87,9 @@ class _Blind(Stepped):
         self._ruled: dict[int, tuple[int, bool]] = {}  # by item: as what, and whether blind
 
     @staticmethod
-    def made(view: View) -> Making[_Blind]:
+    def made(view: View) -> Making[Blind]:
         """Fit everything, with a pause after each step."""
-        found, tally = _Blind(view), view.tally
+        found, tally = Blind(view), view.tally
         tally.votes_on(np.zeros(0, np.int64))
         every = ballots_of(view)
         ballots, truth = every.ballots, every.ballots.truth
@@ -160,17 +160,22 @@ class _Blind(Stepped):
         return found
 
 
-def _line(view: View) -> Line[_Blind]:
-    return line_of(view, gold_key(view), _LINE, _Blind.made)
+def _line(view: View) -> Line[Blind]:
+    return line_of(view, gold_key(view), _LINE, Blind.made)
 
 
-def blind_work(view: View) -> LineWork[_Blind] | None:
+def blind_work(view: View) -> LineWork[Blind] | None:
     """The full fits that are to be made, if some are."""
     if not reference(view).item.size:
         return None
     line = _line(view)
     is_due = line.is_due(view)
     return None if is_due is None else LineWork(line, view, is_due)
+
+
+def fits_of(view: View) -> Blind:
+    """The fits, up to date."""
+    return _line(view).current(view)
 
 
 def labels_without_own_rulings(view: View) -> tuple[Longs, str]:
@@ -180,7 +185,7 @@ def labels_without_own_rulings(view: View) -> tuple[Longs, str]:
         A class for each item of the reference, :data:`OPEN` where none is likely enough or nobody
         voted; and of which moment the fits are, in words.
     """
-    items, fits = reference(view).item, _line(view).current(view)
+    items, fits = reference(view).item, fits_of(view)
     said = likeliest(fits.posterior(view, items), GoldRule().threshold)
     voted = view.votes_on(next(iter(view.populations)), items).any(axis=1)
     return np.where(voted, said, OPEN), fits.said()

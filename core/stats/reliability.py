@@ -119,17 +119,30 @@ class _Coefficient:
     Attributes:
         features: what it needs of clusters of items; the first four columns are votes by class.
         value: the coefficient, from their sums.
-        draws: what its resamples are called.
     """
 
     name: str
     features: Callable[[NDArray[np.int64]], Floats]
     value: Callable[[Floats], Floats]
-    draws: str
 
 
-_ALPHA = _Coefficient("Krippendorff α", alpha_features, alpha, "alpha")
-_FLEISS = _Coefficient("Fleiss κ", fleiss_features, fleiss, "fleiss")
+_ALPHA = _Coefficient("Krippendorff α", alpha_features, alpha)
+_FLEISS = _Coefficient("Fleiss κ", fleiss_features, fleiss)
+
+
+def _resampled(view: View, population: str) -> dict[str, Floats]:
+    """Sums over resampled pairs for each coefficient by its name; all from the same resamples."""
+
+    def find() -> dict[str, Floats]:
+        patterns, weights = _by_pair(view, population)
+        every = {each.name: each.features(patterns) for each in (_ALPHA, _FLEISS)}
+        beside = np.concatenate(list(every.values()), axis=1)
+        rng = view.rng("alpha", population)
+        sums = resampled_sums(beside, weights, view.options.replicates, rng)
+        ends = np.cumsum([each.shape[1] for each in every.values()])[:-1]
+        return dict(zip(every, np.split(sums, ends, axis=1), strict=True))
+
+    return view.once(("resampled", population), find)
 
 
 def _estimate(view: View, population: str, measure: _Coefficient) -> Estimate:
@@ -150,8 +163,7 @@ def _estimate(view: View, population: str, measure: _Coefficient) -> Estimate:
         reason = "all votes are the same, so nothing tells agreement from habit"
         return Estimate(labels, None, n=n, unit="coefficient", reason=reason)
     options, pairs = view.options, int(weights.sum())
-    rng = view.rng(measure.draws, population)
-    replicates = measure.value(resampled_sums(features, weights, options.replicates, rng))
+    replicates = measure.value(_resampled(view, population)[measure.name])
     defined = replicates[~np.isnan(replicates)]
     low, high = percentiles(defined, options.level)
     if low == high:

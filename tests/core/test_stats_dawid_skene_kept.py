@@ -14,6 +14,13 @@ from hypothesis import strategies as st
 from core.stats import Options, Tally, compute
 from core.stats.dawid_skene import Ballots, Problem, Rules, climbing, finished, fit
 from core.stats.dawid_skene_kept import Changed, Kept
+from core.stats.gold_blind import (
+    PARTS,
+    blind_work,
+    fits_of,
+    labels_without_own_rulings,
+    reference,
+)
 from core.stats.gold_kept import Gold, gold_of, gold_work
 from core.stats.registry import finished as made
 from core.stats.registry import registered
@@ -209,3 +216,47 @@ def test_however_many_judges_there_are_the_votes_are_fitted_once(
     (found,) = compute(rows.tally(), Options(), {"confusion"})
     assert {row.labels["rater"] for row in found.estimates} >= {f"judge {n}" for n in range(30)}
     assert len(fits) == 1
+
+
+def test_fits_without_the_rulings_they_predict_are_followed_and_stay_near(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A vote, a ruling, one that is taken back: each is stepped into the fits that may know it."""
+    monkeypatch.setattr("core.stats.gold_kept.STEPPED", 100)
+    tally, rng = voted(1000), np.random.default_rng(5)
+    ruled = rng.choice(1000, 30, replace=False).tolist()
+    for number, item in enumerate(ruled, 1):
+        said = int(rng.integers(1, 5))
+        tally.add_rulings([(number, item + 1, 1, 1, 0, said, 1, None, "x", "", 0, 0)])
+    (statistic,) = (each for each in registered() if each.id == "gold_agreement")
+    made(statistic, View(tally, Options()))
+    fitted: list[Any] = []
+    make = Problem.with_truth
+
+    def counted(self: Problem, truth: Any) -> Problem:
+        fitted.append(truth)
+        return make(self, truth)
+
+    monkeypatch.setattr(Problem, "with_truth", counted)
+    seq = tally.last_vote_seq
+    tally.add_votes([(seq + 1, ruled[0] + 1, 1, 1, 2, 1, 0), (seq + 2, 1000, 1, 2, 1, 1, 0)])
+    new = next(item for item in range(1000) if item not in ruled)
+    tally.add_rulings([(31, new + 1, 1, 1, 0, 3, 1, None, "x", "", 0, 0)])
+    tally.add_rulings([(32, ruled[1] + 1, 1, 1, 0, 0, 1, None, "x", "", 2, 0)])
+    view = View(tally, Options())
+    items = reference(view).item
+    assert set(items.tolist()) == {*ruled, new} - {ruled[1]}
+    assert blind_work(view) is None
+    near = fits_of(view).posterior(view, items)
+    assert labels_without_own_rulings(view)[1].endswith("; 4 items have been stepped in since")
+    assert not fitted
+    others = [item for item in range(1000) if item not in items][-6:]
+    tally.add_votes([(seq + 3 + n, item + 1, 1, 3, 1, 1, 0) for n, item in enumerate(others)])
+    view = View(tally, Options())
+    made(statistic, view)
+    assert len(fitted) == PARTS
+    assert labels_without_own_rulings(view)[1] == f"full fit at vote {tally.last_vote_seq:,}"
+    full = fits_of(view).posterior(view, items)
+    assert full == pytest.approx(near, abs=0.05)
+    # No fit knows what it predicts: with its ruling known, an item is certain.
+    assert full.max() < 1

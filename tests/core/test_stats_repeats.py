@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.stats import Options, Tally, compute
+from core.stats.observed import verdicts_of
+from core.stats.view import View
 from tests.core.stats_oracle import Rows, find, result_of
 
 
@@ -125,6 +127,11 @@ def test_an_order_without_a_majority_leaves_the_item_out_and_is_no_tie() -> None
     found = result_of(tally, "agreement", repeats="majority")
     assert not [row for row in found.estimates if row.labels["kind"] == "judge-human"]
     assert "x: 1 item left out, the vote of its repeats has no winner (no tie)" in found.notes
+    # Single words are the same: that order has none.
+    words = verdicts_of(View(tally, Options(repeats="majority")), 0)
+    assert (words.choice.tolist(), words.left.tolist()) == ([1], [2])
+    for each in ("confusion", "style", "rater_bias", "position_lean"):
+        assert result_of(tally, each, repeats="majority").estimates
 
 
 def test_what_repeats_count_for_is_named_either_way() -> None:
