@@ -21,6 +21,7 @@ from tui import collector
 from tui.actions import ANNOTATE, PAIR, READ, VOTE, Action
 from tui.asking import Asking
 from tui.lesson import LessonSession, seat_for
+from tui.plainly import plainly
 from tui.screens import ScreenSpec, take_keys
 from tui.screens.asking import AskingScreen
 from tui.screens.revisiting import RevisitingScreen, said_elsewhere
@@ -367,10 +368,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
 
     def _why(self, error: TiebreakError) -> str:
         """Why something was refused, and what an annotator can do: no paths, no processes."""
-        message = error.message.removeprefix(f"{self.session.store.path}: ")
-        hint = error.hint[:1].upper() + error.hint[1:]
-        if message != error.message:
-            hint = "Try again; if it stays so, tell a lead"
+        message, hint = plainly(error, self.session.store.path)
         return f"{message}. {hint}." if hint else f"{message}."
 
     def _is_counted(self, what: str) -> bool:
