@@ -208,6 +208,11 @@ class Serving:
             ).fetchone()
         return row is not None
 
+    def is_queued(self) -> bool:
+        """Whether any pair is queued, be it for this annotator or not, free or held."""
+        with self.store.read() as connection:
+            return connection.execute("SELECT 1 FROM queue LIMIT 1").fetchone() is not None
+
     def _expire(self, connection: sqlite3.Connection, annotator_id: int) -> None:
         """Free what others left lying beyond its lease; one's own is kept for the return.
 

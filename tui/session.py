@@ -121,6 +121,8 @@ class Session(Attentive):
         progress = self.progress()
         if not (progress.done or progress.skipped or progress.declined):
             lines = ["No pair waits for you. A lead queues them with: tiebreak pairs make"]
+            if self.store.serving.is_queued():
+                lines = ["No pair is free for you now. This goes on by itself once one is."]
         else:
             done = f"{many(progress.done, 'pair')} done"
             if progress.declined:

@@ -123,6 +123,29 @@ def test_a_login_to_what_cannot_be_opened_names_no_place_on_the_host(study: Path
     assert "--db" not in said
 
 
+def test_guidelines_are_there_in_the_first_paint(study: Path) -> None:
+    with Store(study) as store:
+        store.set({"guidelines": "Judge *kindly*."})
+    with in_pty(words(study), VARIABLES, 80, 24) as seat:
+        seat.shows("Judge kindly.")
+        assert b"(empty)" not in seat.raw
+
+
+@pytest.mark.parametrize(
+    ("term", "named"), [("dumb", "TERM is dumb"), ("x;id", "TERM is not set to a kind of terminal")]
+)
+def test_a_login_from_what_cannot_place_text_is_told_what_can(
+    study: Path, term: str, named: str
+) -> None:
+    with in_pty(words(study), {**VARIABLES, "TERM": term}, 200, 24) as seat:
+        assert seat.wait() == 1
+        seat.drain()
+        said = seat.text()
+    assert named in said
+    assert "TERM=xterm ssh" in said
+    assert "without a command" not in said
+
+
 # ── how it ends ─────────────────────────────────────────────────────────────
 
 

@@ -26,6 +26,10 @@ _INSTEAD = (
     "log in without a command: ssh -t ACCOUNT@HOST; commands, scp, sftp and forwarding do not "
     "work here"
 )
+_OTHER_TERM = (
+    "log in from a terminal window, not from within an editor; if it is one, say so: "
+    "TERM=xterm ssh ACCOUNT@HOST"
+)
 
 
 @click.group("ssh", epilog=example("tiebreak --db study.db ssh authorized-keys"))
@@ -113,7 +117,7 @@ def session_command(context: click.Context, fingerprint: str) -> None:
             "`tiebreak ssh authorized-keys` prints the whole command",
         )
     fingerprint = checked_fingerprint(fingerprint)
-    need_terminal("this login", _INSTEAD)
+    need_terminal("this login", _INSTEAD, _OTHER_TERM)
     if wanted_command:
         say(f"The command that you gave to ssh is not run; {_INSTEAD}.")
     settings: Settings = context.obj
