@@ -171,5 +171,5 @@ async def test_who_comes_back_too_late_is_told_and_the_vote_is_kept(tmp_path: Pa
         await seat.pilot.press("j")
         await until(seat, lambda: "went to somebody else" in seat.everything())
         await seat.pilot.press("1")
-        await until(seat, lambda: "beside the votes that others gave" in seat.everything())
+        await until(seat, lambda: "one vote more than wanted" in seat.everything())
     assert rows(study, "SELECT count(*) FROM vote") == [(2,)]

@@ -305,9 +305,9 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         elif cast.elsewhere:
             self._proceed(said_elsewhere(cast), warning=True)
         else:
-            beside = ", beside the votes that others gave meanwhile" if cast.is_beyond else ""
+            more = ", one vote more than wanted" if cast.is_beyond else ""
             undo = self._key("pair.undo")
-            self._proceed(f"✓ Saved: {SAID[seen]}{beside}.  {undo} takes it back.")
+            self._proceed(f"✓ Saved: {SAID[seen]}{more}.  {undo} takes it back.")
         return True
 
     def cast_vote(self, asking: Asking) -> bool:
