@@ -44,6 +44,7 @@ class Listed:
     kind: str
     attempts: int
     said: str
+    judge: str
     pairs: int = 1
 
 
@@ -61,7 +62,8 @@ def last_verdicts(store: Store, judge: str | None, kind: str | None, most: int) 
         ranking = _ranking_judges(connection) if kind != "ok" else set()
         rows = connection.execute(
             f"SELECT v.id, v.at, q.key, v.turn, v.left, v.repeat, {KIND.format('v')}, v.attempts, "
-            "CASE WHEN v.status = 'ok' THEN v.label ELSE v.error END, v.judge_id, v.raw_hash "
+            "CASE WHEN v.status = 'ok' THEN v.label ELSE v.error END, j.name, "
+            "v.judge_id, v.raw_hash "
             "FROM verdict v "
             "JOIN judge j ON j.id = v.judge_id JOIN pair p ON p.id = v.pair_id "
             f"JOIN question q ON q.id = p.question_id WHERE {only} "

@@ -254,7 +254,8 @@ class ChatClient:
 
     async def _read(self, response: ClientResponse) -> bytes:
         """The whole body, unless it is too long: a server might never stop."""
-        chunks, size = [], 0
+        chunks: list[bytes] = []
+        size = 0
         async for chunk in response.content.iter_any():
             size += len(chunk)
             if size > MOST_BYTES:
@@ -323,7 +324,8 @@ class ChatClient:
         if not (key.isascii() and key.isprintable()):
             raise TiebreakError(
                 f"the environment variable {self._key_variable} holds no key: a key is of "
-                "printable ASCII characters on one line"
+                "printable ASCII characters on one line",
+                f"export {self._key_variable}=… with the key alone, and start again",
             )
         self._key = key
         return key
