@@ -488,6 +488,10 @@ def test_failures_and_one_of_them(tiebreak: Any) -> None:
     key = only["last"][0]["id"]
     listed = tiebreak("judge", "failures", "local", "--class", kind).out
     assert key[:12] in listed
+    assert "local" not in listed
+    of_all = tiebreak("judge", "failures", "--last", 100).out.splitlines()
+    (line,) = [one for one in of_all if one.startswith(key[:12])]
+    assert line.split()[1] == only["last"][0]["judge"] == "local"
     assert tiebreak("judge", "failures", "longer").out == "Nothing failed.\n"
     assert tiebreak("judge", "failures", "zoe").code == 1
     shown = tiebreak("judge", "show", key[:12]).out
