@@ -239,6 +239,15 @@ async def test_order_filter_and_what_is_ruled_on(tmp_path: Path) -> None:
         assert one.cases.count == 5
 
 
+async def test_in_a_small_window_the_order_and_the_filters_are_said(study: Path) -> None:
+    async with lead(study, (80, 24)) as one:
+        await one.press("o", "r", "tab")
+        await one.until("also ruled")
+        assert "by ± agr." in one.status
+        assert "± agr.▾" in one.painted()
+        assert "…" not in one.status
+
+
 async def test_what_was_drawn_says_no_more_than_that_until_it_is_ruled_on(tmp_path: Path) -> None:
     study = disputed_study(tmp_path / "study.db", disputes(2, ruling_sample_conflicts=1.0))
     async with lead(study) as one:
