@@ -424,17 +424,3 @@ class _Problem:
 def _summed(rows: Floats, place: Longs, size: int) -> Floats:
     columns = [np.bincount(place, weights=column, minlength=size) for column in rows.T]
     return np.stack(columns, axis=1)
-
-
-def joint_error(one: StyleFit, two: StyleFit, column: int) -> float:
-    """Standard error of the difference of two fits' coefficients, whose clusters may be shared.
-
-    Both fits are one likelihood with interactions of the kind of rater: its information falls
-    into two blocks, its scores are summed over the same clusters.
-    """
-    every = np.union1d(one.clusters, two.clusters)
-    moved = np.zeros(len(every))
-    for fitted, sign in ((one, 1.0), (two, -1.0)):
-        mine = fitted.influence[:, fitted.columns.index(column)]
-        moved[np.searchsorted(every, fitted.clusters)] += sign * mine
-    return float(np.sqrt(moved @ moved))

@@ -63,7 +63,7 @@ class SteppedFit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class Rows:
     """One rater's choices on some items, alike ones added up.
 
     Attributes:
@@ -89,8 +89,14 @@ class _Rows:
         return np.concatenate([found, self.x], axis=1)
 
 
-class _Rater:
-    """The sums of one rater at its maximum."""
+class Rater:
+    """The sums of one rater at its maximum.
+
+    Args:
+        found: the maximum.
+        models: how many there are.
+        dropped: keys of rows that tell nothing, as they are predicted with certainty.
+    """
 
     def __init__(self, found: Anchor, models: int, dropped: Longs) -> None:
         self.found, self.models = found, models
@@ -106,7 +112,7 @@ class _Rater:
         self.whole: Floats = np.zeros((0, 0))
         self.furthest = np.zeros(len(found.columns))
 
-    def add(self, rows: _Rows, clusters: int, keys: Longs, sign: int) -> Floats:
+    def add(self, rows: Rows, clusters: int, keys: Longs, sign: int) -> Floats:
         """Add some rows to the sums, or take them out.
 
         Args:
@@ -204,6 +210,17 @@ class _Rater:
         )
 
 
+def shared_error(one: Rater, other: Rater, crossed: Floats, column: int) -> float:
+    """Covariance of two raters' coefficients of a covariate, whose clusters may be shared.
+
+    Args:
+        crossed: Σ over clusters of the products of their scores.
+    """
+    (_, first, scale), (_, second, other_scale) = one.now(), other.now()
+    row, line = (each.models + each.found.columns.index(column) for each in (one, other))
+    return float(first[row] @ crossed @ second[line]) * scale * other_scale
+
+
 class Styles:
     """The model of every rater, up to date.
 
@@ -230,7 +247,7 @@ class Styles:
         self._version = view.tally.background.version
         self._models = len(view.tally.models)
         self._counts = Growing(np.int32, WIDTH * max(len(said), 1))
-        self._raters: dict[str, _Rater | str] = {}
+        self._raters: dict[str, Rater | str] = {}
         self._people = people
         self._crossed: dict[str, Floats] = {}
 
@@ -266,7 +283,7 @@ class Styles:
             dropped = keys[:0]
             if len(inside) > len(anchor.used):
                 dropped = np.setdiff1d(keys[inside], keys[anchor.used])
-            self._raters[name] = _Rater(replace(anchor, used=keys[:0]), self._models, dropped)
+            self._raters[name] = Rater(replace(anchor, used=keys[:0]), self._models, dropped)
             yield
         order = np.argsort(pair, kind="stable")
         pair, items = pair[order], items[order]
@@ -302,7 +319,7 @@ class Styles:
         """Whether a full fit is due."""
         if not self.stepped:
             return False
-        far = any(each.moved() > _FAR for each in self._raters.values() if isinstance(each, _Rater))
+        far = any(each.moved() > _FAR for each in self._raters.values() if isinstance(each, Rater))
         return far or self.stepped >= max(1, self._items // STEPPED)
 
     def told(self, unit: Floats) -> dict[str, SteppedFit | str]:
@@ -319,15 +336,11 @@ class Styles:
 
     def shared(self, judge: str, column: int, unit: Floats) -> float:
         """What the errors of a judge's coefficient and of people's have in common."""
-        found = 1.0
-        sides = []
-        for name in (judge, self._people):
-            each = self._raters[str(name)]
-            assert isinstance(each, _Rater)
-            _, inverse, factor = each.now()
-            sides.append(inverse[each.models + each.found.columns.index(column)])
-            found *= factor * (unit[column] / self._unit[column] if self._unit[column] else 1)
-        return float(sides[0] @ self._crossed[judge] @ sides[1]) * found
+        one, other = self._raters[judge], self._raters[str(self._people)]
+        assert isinstance(one, Rater)
+        assert isinstance(other, Rater)
+        scale = unit[column] / self._unit[column] if self._unit[column] else 1.0
+        return shared_error(one, other, self._crossed[judge], column) * float(scale) ** 2
 
     def said(self) -> str:
         """Of which moment it is, in words."""
@@ -356,12 +369,12 @@ class Styles:
         return all(
             each.has_same_shape()
             for moved, each in zip(differs.tolist(), self._raters.values(), strict=True)
-            if moved and isinstance(each, _Rater)
+            if moved and isinstance(each, Rater)
         )
 
     def _rows(
         self, view: View, items: Longs, cluster: Longs, counts: NDArray[np.int32], place: int
-    ) -> tuple[_Rows, Longs]:
+    ) -> tuple[Rows, Longs]:
         """One rater's rows on some items, in order of these; and of each its item and side."""
         tally = view.tally
         mine = counts[:, place * WIDTH : (place + 1) * WIDTH].astype(np.float64)
@@ -377,7 +390,7 @@ class Styles:
         x = np.column_stack([np.array(SIDES)[side], more])
         of = cluster[at].astype(np.int64)
         said = won[at, side], total[at, side]
-        rows = _Rows(of, models[:, 0], models[:, 1], *said, x)
+        rows = Rows(of, models[:, 0], models[:, 1], *said, x)
         return rows, items[at] * _SIDES + side
 
     def _add(
@@ -386,7 +399,7 @@ class Styles:
         clusters = int(cluster.max(initial=-1)) + 1
         scores: dict[str, Floats] = {}
         for place, (name, each) in enumerate(self._raters.items()):
-            if isinstance(each, _Rater):
+            if isinstance(each, Rater):
                 rows, keys = self._rows(view, items, cluster, counts, place)
                 scores[name] = each.add(rows, clusters, keys, sign)
         people = scores.get(str(self._people))
