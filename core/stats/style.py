@@ -55,6 +55,9 @@ _DIFFERENCES = [COUNTED.index(name) for name in EFFECTS.values()]
 NAMES = (POSITION, *EFFECTS)
 LONGER = "longer wins"
 
+_FEW_ITEMS = 1 << 12
+"""Items of which a full fit takes some hundredths of a second."""
+
 _MATCH = 20
 """Bits for the second model of a match-up."""
 
@@ -211,12 +214,17 @@ def _line(view: View) -> Line[Styles]:
 
 
 def style_work(view: View) -> LineWork[Styles] | None:
-    """The full fit that is to be made, if one is: only where texts are known."""
+    """The full fit that is to be made, if one is: only where texts are known.
+
+    Of a few items it is made when somebody asks, so that no number waits for it.
+    """
     if not has_texts(view):
         return None
     line = _line(view)
     is_due = line.is_due(view)
-    return None if is_due is None else LineWork(line, view, is_due)
+    if is_due is None or (is_due and len(view.tally.item_turn) <= _FEW_ITEMS):
+        return None
+    return LineWork(line, view, is_due)
 
 
 def full_fit(view: View) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ _SIDES: Final = len(SIDES)
 _BLOCK: Final = 1 << 13
 """Pairs of answers that are added up between two pauses."""
 
-_FAR: Final = 0.01
+_FAR: Final = 0.05
 """Log-odds by which a step may move a choice before a full fit is due: relative to the step its
 error is half of that at most, as the curvature of a logistic likelihood changes by no more than
 the factor e^(that)."""
@@ -171,7 +171,7 @@ class Rater:
         whole[: self.models, : self.models] += gauge
         return separable(whole, self.models) == self.found.columns
 
-    def now(self) -> tuple[Floats, Floats, float]:
+    def stepped(self) -> tuple[Floats, Floats, float]:
         """The step from the full fit, the inverse information, and what scales errors."""
         gauge, ratings = gauge_of(self.met, self.found.group)
         information = self.information.copy()
@@ -182,7 +182,7 @@ class Rater:
 
     def moved(self) -> float:
         """Log-odds by which the step moves any choice at most."""
-        step, _, _ = self.now()
+        step, _, _ = self.stepped()
         ratings, rest = step[: self.models], step[self.models :]
         return float(np.ptp(ratings) + np.abs(rest) @ self.furthest)
 
@@ -192,7 +192,7 @@ class Rater:
         Args:
             scale: by covariate, what its coefficient is multiplied with.
         """
-        step, inverse, factor = self.now()
+        step, inverse, factor = self.stepped()
         size, columns = self.models, self.found.columns
         _, ratings = gauge_of(self.met, self.found.group)
         mine = inverse[size:]
@@ -216,7 +216,7 @@ def shared_error(one: Rater, other: Rater, crossed: Floats, column: int) -> floa
     Args:
         crossed: Σ over clusters of the products of their scores.
     """
-    (_, first, scale), (_, second, other_scale) = one.now(), other.now()
+    (_, first, scale), (_, second, other_scale) = one.stepped(), other.stepped()
     row, line = (each.models + each.found.columns.index(column) for each in (one, other))
     return float(first[row] @ crossed @ second[line]) * scale * other_scale
 
