@@ -16,6 +16,7 @@ from db.seats import Seat
 from db.store import Store
 from tests.studies import make_study, rows, serve, vote
 from tests.tui.test_cli import Done
+from tests.waiting import comes
 from tui.app import TiebreakApp, Who
 from tui.cli import run
 from tui.screens.floor import FloorScreen
@@ -66,11 +67,12 @@ def painted(pilot: Pilot[None]) -> str:
 
 
 async def until(pilot: Pilot[None], wanted: str) -> None:
-    for _ in range(400):
-        await pilot.pause(0.02)
-        if wanted in painted(pilot):
-            return
-    raise AssertionError(f"{wanted!r} was never painted:\n{painted(pilot)}")
+    await pilot.pause(0.02)
+    await comes(
+        pilot,
+        lambda: wanted in painted(pilot),
+        lambda: f"{wanted!r} was never painted:\n{painted(pilot)}",
+    )
 
 
 async def choose(pilot: Pilot[None], name: str) -> None:

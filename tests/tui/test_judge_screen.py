@@ -22,6 +22,7 @@ from tests.adjudicating import disputed_study, disputes
 from tests.studies import make_study, rows
 from tests.terminal import ROOT
 from tests.tui.test_cli import Done
+from tests.waiting import PATIENCE, comes
 from tests.watching import MOMENT, watched_study
 from tui.app import TiebreakApp, Who
 from tui.cli import run
@@ -66,11 +67,12 @@ def said(pilot: Pilot[None]) -> str:
 
 
 async def until(pilot: Pilot[None], wanted: str) -> None:
-    for _ in range(400):
-        await pilot.pause(0.02)
-        if wanted in painted(pilot):
-            return
-    raise AssertionError(f"{wanted!r} was never painted:\n{painted(pilot)}")
+    await pilot.pause(0.02)
+    await comes(
+        pilot,
+        lambda: wanted in painted(pilot),
+        lambda: f"{wanted!r} was never painted:\n{painted(pilot)}",
+    )
 
 
 async def choose(pilot: Pilot[None], wanted: str) -> None:
@@ -328,15 +330,12 @@ async def test_judges_begin_in_the_background_and_end_with_the_app(tmp_path: Pat
         await until(pilot, "100%")
         assert "40" in painted(pilot)
         await pilot.press("b", "y")
-        for _ in range(400):
-            await pilot.pause(0.02)
-            if "have ended" in said(pilot):
-                break
+        await comes(pilot, lambda: "have ended" in said(pilot))
         assert said(pilot) == "The judges in the background have ended."
         await pilot.press("b", "y")
         work = screen._background
         assert work is not None
-    work.join(10)
+    work.join(PATIENCE)
     assert not work.is_alive()
     app.store.close()
     with Store(study) as store:
@@ -430,7 +429,7 @@ def test_watching_goes_on_until_it_is_interrupted(study: Path) -> None:
         states = {judge["name"]: judge["state"] for judge in later["judges"]}
     assert later["at"] > first["at"]
     watching.send_signal(2)
-    assert watching.wait(10) == 130
+    assert watching.wait(PATIENCE) == 130
     watching.communicate()
 
 
