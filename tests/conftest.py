@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 
 import db.connection
 from db.schema import upgrade
-from tests.waiting import screens_at_rest
+from tests.resting import screens_at_rest
 
 # A slow machine is no failure; and where a change is judged, the same change is judged alike.
 # Sixty examples where a test says nothing else: of what fails, most does within a few.

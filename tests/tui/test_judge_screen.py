@@ -298,7 +298,7 @@ async def test_only_what_changed_is_painted(study: Path) -> None:
         screen = app.screen
         assert isinstance(screen, JudgesScreen)
         await choose(pilot, "local")
-        await pilot.pause(0.3)
+        await until(pilot, "5 now, 7 queued, 8 to queue")
         painted_lines: list[int] = []
         for one in (screen.query_one(JudgeList), screen.query_one(DetailList)):
             refresh = one.refresh
