@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partialmethod
 from typing import Any
 
 import pytest
@@ -56,6 +57,8 @@ def screens_at_rest() -> Iterator[None]:
     machine that is so in the middle of its work.
     """
     idle, press, pause = textual.pilot.wait_for_idle, Pilot.press, Pilot.pause
+    # Textual itself gives up after 30 s.
+    wait_for_screen = partialmethod(Pilot._wait_for_screen, timeout=PATIENCE)
 
     async def wait_for_idle(min_sleep: float = 1 / 50, max_sleep: float = 1) -> None:
         await idle(min_sleep, max_sleep)
@@ -72,6 +75,7 @@ def screens_at_rest() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(textual.app, "wait_for_idle", wait_for_idle)
         patch.setattr(textual.pilot, "wait_for_idle", wait_for_idle)
+        patch.setattr(Pilot, "_wait_for_screen", wait_for_screen)
         patch.setattr(Pilot, "press", press_and_rest)
         patch.setattr(Pilot, "pause", pause_and_rest)
         yield

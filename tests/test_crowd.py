@@ -100,7 +100,7 @@ class Mishaps:
 
     def is_kept(self, note: str) -> bool:
         """Whether the study has a note as a draft, read from outside."""
-        with closing(sqlite3.connect(self.study)) as connection:
+        with closing(sqlite3.connect(self.study, timeout=PATIENCE)) as connection:
             return bool(
                 connection.execute("SELECT 1 FROM draft WHERE note = ?", (note,)).fetchone()
             )
