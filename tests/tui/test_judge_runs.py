@@ -27,6 +27,7 @@ from tests.waiting import PATIENCE, until
 from tui.cli import run as tiebreak_here
 
 JUDGE = "stub"
+UNANSWERED = "SELECT count(*) FROM attempt WHERE outcome IS NULL OR outcome = 'lost'"
 VERDICTS = "SELECT id, choice, status, sent_hash, pair_id, turn, left, repeat FROM verdict"
 
 
@@ -137,15 +138,18 @@ def killed_again_and_again(tmp_path: Path, times: int, questions: int) -> None:
         study = study_at(tmp_path / "killed.db", stub.url, questions)
         with Store(study) as store:  # the same judge, though it is asked elsewhere
             store.connection.execute("UPDATE judge SET endpoint = ?", (stub.url,))
-        for _ in range(times):
+        killed = 0
+        # So often, and until a call was under way when its run was killed.
+        while killed < times or not one(study, UNANSWERED):
             killed_once(study, chance)
+            killed += 1
         assert 0 < verdicts(study) < wanted
         tiebreak(study, "run", JUDGE, "--concurrency", "32")
         check_books(study, stub.counts(), wanted)
         lost = "SELECT DISTINCT endpoint FROM attempt WHERE outcome = 'lost'"
         assert rows(study, lost) == [(stub.url,)]
         died = one(study, "SELECT count(*) FROM judge_worker WHERE note = 'died'")
-        assert died == times
+        assert died == killed
     compare = "SELECT id, choice, status, sent_hash FROM verdict ORDER BY id"
     assert rows(study, compare) == rows(calm, compare)
 
