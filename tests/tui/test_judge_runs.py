@@ -429,7 +429,7 @@ def test_a_dry_run_prices_the_job_and_calls_nobody(tmp_path: Path) -> None:
 def test_status_says_in_numbers_how_the_work_stands(tmp_path: Path) -> None:
     # More than is done before the slowest command has looked.
     with StubProcess(delay=0.05, faults={"500": 0.3}, seed=1) as stub:
-        study = study_at(tmp_path / "study.db", stub.url, 600)
+        study = study_at(tmp_path / "study.db", stub.url, 300)
         with running(study, "--concurrency", "4"):
             until(lambda: verdicts(study) > 10)
             told: dict[str, Any] = {"attempts_open": 0}
