@@ -412,25 +412,29 @@ def test_watching_as_json(tiebreak: Any) -> None:
 
 
 def test_watching_goes_on_until_it_is_interrupted(study: Path) -> None:
-    watching = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "tui", "--db", str(study), "judge", "watch", "--json"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert watching.stdout is not None
-    first = json.loads(watching.stdout.readline())
-    with Store(study) as store:
-        JudgeControl(store).resume("strict")
-    states = {}
-    while states.get("strict") != "idle":
-        later = json.loads(watching.stdout.readline())
-        states = {judge["name"]: judge["state"] for judge in later["judges"]}
-    assert later["at"] > first["at"]
-    watching.send_signal(2)
-    assert watching.wait(PATIENCE) == 130
-    watching.communicate()
+    ) as watching:
+        assert watching.stdout is not None
+        first = json.loads(watching.stdout.readline())
+        with Store(study) as store:
+            JudgeControl(store).resume("strict")
+        states = {}
+        while states.get("strict") != "idle":
+            later = json.loads(watching.stdout.readline())
+            states = {judge["name"]: judge["state"] for judge in later["judges"]}
+        assert later["at"] > first["at"]
+        watching.send_signal(2)
+        try:
+            # Read on meanwhile: whoever writes into a full pipe cannot end.
+            watching.communicate(timeout=PATIENCE)
+        finally:
+            watching.kill()
+        assert watching.returncode == 130
 
 
 def test_failures_and_one_of_them(tiebreak: Any) -> None:
