@@ -18,6 +18,7 @@ from db.store import Store
 from tests.adjudicating import Lead, disputed_study, disputes, lead
 from tests.studies import located, rows
 from tests.terminal import ROOT
+from tests.waiting import comes
 from tui.adjudicate_screen import AdjudicateScreen
 from tui.app import TiebreakApp, Who
 from tui.ruling_lines import elo
@@ -459,8 +460,7 @@ async def test_a_key_at_once_after_the_screen_changed_asks_again(tmp_path: Path)
         await one.pilot.press("enter")
         await one.until("Blind: no names")
         await one.pilot.press("1")
-        await one.pilot.pause(0.05)
-        assert "Not saved" in one.said
+        await comes(one.pilot, lambda: "Not saved" in one.said)
         assert log(study) == []
 
 

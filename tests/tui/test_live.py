@@ -19,6 +19,7 @@ from db.feed import Feed
 from db.store import Store
 from tests.tui.test_annotate import make_study
 from tests.tui.test_lead import vote
+from tests.waiting import PATIENCE
 from tui.live import Moment, Numbers, Refresher, follow, options_of
 
 QUICK = {each.id for each in registered() if each.follows}
@@ -165,7 +166,7 @@ def test_the_command_prints_a_line_for_each_change_and_ends_when_interrupted(stu
         # Somebody who came is a change, too.
         second = next(line for line in map(json.loads, child.stdout) if line["as_of"]["vote"] == 2)
         child.send_signal(signal.SIGINT)
-        rest, said = child.communicate(timeout=20)
+        rest, said = child.communicate(timeout=PATIENCE)
     finally:
         child.kill()
     assert first["as_of"] == {"vote": 0, "verdict": 0}
