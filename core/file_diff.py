@@ -7,7 +7,7 @@ import io
 import json
 from collections import deque
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,16 @@ _COUNTED = 1000
 
 _MAGIC = b"PAR1"
 """What a Parquet file begins with."""
+
+_NO_TEXT = {
+    _MAGIC: "Parquet",
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zX": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+"""What a file begins with that somebody may have put in the place of text."""
 
 _NAMES = ("question", "question_id", "model_1", "model_a", "model_2", "model_b", "turn", "id")
 
@@ -38,6 +48,8 @@ def differences(found: Path, meant: Path, *, most: int) -> list[str]:
         unit = "row" if is_parquet else "line"
         return [f"{found}: {problem}; {many(count, unit)} should be in it"]
     told = _pairs(rows(found), rows(meant))
+    if not is_parquet and _is_otherwise_ended(found, meant):
+        return [f"{found}: its lines are the same, but not how they end"]
     listed = [f"{found}, {problem}" for problem in islice(told, most)]
     if is_parquet and not listed:
         return [f"{found}: its rows are the same, but not its bytes"]
@@ -45,6 +57,15 @@ def differences(found: Path, meant: Path, *, most: int) -> list[str]:
         number = f"more than {_COUNTED:,} more rows" if more > _COUNTED else many(more, "more row")
         listed.append(f"{found}: and {number}")
     return listed
+
+
+def _is_otherwise_ended(found: Path, meant: Path) -> bool:
+    """Whether two files of text differ in their line ends alone."""
+    pairs = zip_longest(_lines(found), _lines(meant))
+    return all(
+        one is not None and other is not None and one.rstrip("\r\n") == other.rstrip("\r\n")
+        for one, other in pairs
+    )
 
 
 def _is_parquet(path: Path) -> bool:
@@ -57,7 +78,10 @@ def _unreadable(path: Path, *, is_parquet: bool) -> str:
     if not path.stat().st_size:
         return "is empty"
     if not is_parquet:
-        return "is Parquet, and was written as text" if _is_parquet(path) else ""
+        with path.open("rb") as stream:
+            head = stream.read(4)
+        kind = next((name for magic, name in _NO_TEXT.items() if head.startswith(magic)), "")
+        return f"is {kind}, and was written as text" if kind else ""
     if not _is_parquet(path):
         return "is no Parquet file"
     import pyarrow

@@ -45,6 +45,7 @@ class Listed:
     kind: str
     attempts: int
     said: str | None
+    judge: str
     pairs: int = 1
 
 
@@ -66,7 +67,7 @@ def last_verdicts(
         rows = connection.execute(
             f"SELECT v.id, v.at, q.key, v.turn, v.left, v.repeat, {KIND.format('v')}, v.attempts, "
             "CASE WHEN v.status <> 'ok' THEN v.error "
-            f"WHEN :hidden_from IS NOT NULL AND {UNSEEN} THEN NULL ELSE v.label END, "
+            f"WHEN :hidden_from IS NOT NULL AND {UNSEEN} THEN NULL ELSE v.label END, j.name, "
             "v.judge_id, v.raw_hash "
             "FROM verdict v "
             "JOIN judge j ON j.id = v.judge_id JOIN pair p ON p.id = v.pair_id "

@@ -79,7 +79,10 @@ class BaselineJudge:
             )
         margin = record.parameters.get("margin", 0)
         if isinstance(margin, bool) or not isinstance(margin, int | float) or not margin >= 0:
-            raise TiebreakError(f"margin is {margin!r}, not a number of at least 0")
+            raise TiebreakError(
+                f"margin is {margin!r}, not a number of at least 0",
+                "leave it out, or --set margin=50",
+            )
 
     async def judge(self, task: Task) -> Verdict:
         """Give the verdict; it never fails and takes no time worth noting."""

@@ -324,7 +324,8 @@ class ChatClient:
         if not (key.isascii() and key.isprintable()):
             raise TiebreakError(
                 f"the environment variable {self._key_variable} holds no key: a key is of "
-                "printable ASCII characters on one line"
+                "printable ASCII characters on one line",
+                f"export {self._key_variable}=… with the key alone, and start again",
             )
         self._key = key
         return key

@@ -271,6 +271,17 @@ class EndpointPool:
         )
 
     @property
+    def soon(self) -> int:
+        """How many calls may end within a second, as replies come; none before the first."""
+        return int(
+            sum(
+                one.window / max(one.takes, 1e-6)
+                for one in self.endpoints
+                if one.takes is not None and one.stopped is None
+            )
+        )
+
+    @property
     def stopped(self) -> TiebreakError | None:
         """Why no endpoint takes calls any more; None while one does."""
         if any(one.stopped is None for one in self.endpoints):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from core.errors import BadInput, TiebreakError, Where
 from core.records import Question, Seen
+from judges.prompt_checks import toml_of
 from judges.prompting import NAMES, Prompt
 from judges.tasks import Shown
 from judges.templates import Message, Template
@@ -51,12 +51,7 @@ def load_examples(path: Path = OWN) -> tuple[Example, ...]:
         BadInput: naming the file, the example and how to mend it.
     """
     where = Where(str(path))
-    try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise BadInput(where, "", f"cannot be read: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(where, "", f"not TOML in UTF-8: {error}") from None
+    data = toml_of(path)
     found = data.get("example")
     if not isinstance(found, list) or not found or set(data) != {"example"}:
         raise BadInput(where, "", "holds no [[example]], or other things too", _HINT)

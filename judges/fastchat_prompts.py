@@ -12,6 +12,7 @@ from core.errors import BadInput, Where
 from core.records import Seen
 from judges.parsing import Grammar
 from judges.plain_prompts import SCORES, fields_shown, labels_offered
+from judges.prompt_checks import text_of
 from judges.prompting import Prompt
 
 MAX_TOKENS = 2048
@@ -44,12 +45,7 @@ def read_fastchat(path: Path) -> tuple[list[Prompt], dict[str, list[Prompt]]]:
     Raises:
         BadInput: naming the file, the line, the field and how to mend it.
     """
-    try:
-        lines = path.read_text("utf-8").split("\n")
-    except OSError as error:
-        raise BadInput(Where(str(path)), "", f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise BadInput(Where(str(path)), "", f"not UTF-8: {error}") from None
+    lines = text_of(path).split("\n")
     found = [
         _prompt(Where(str(path), number), line)
         for number, line in enumerate(lines, 1)
@@ -79,9 +75,13 @@ def _prompt(where: Where, line: str) -> Prompt:
         raise BadInput(where, "", "not a JSON object", "one JSON object a line")
     for key in (*_NEEDED, "system_prompt"):
         if not isinstance(data.get(key, ""), str) or (key in _NEEDED and not data.get(key)):
-            raise BadInput(where, key, "missing, empty or not a text")
+            raise BadInput(
+                where, key, "missing, empty or not a text", f"a prompt has: {', '.join(_NEEDED)}"
+            )
     if data["type"] not in _FORMATS:
-        raise BadInput(where, "type", f"{data['type']!r} is not pairwise or single")
+        raise BadInput(
+            where, "type", f"{data['type']!r} is not pairwise or single", "write others as .toml"
+        )
     formats = _FORMATS[data["type"]]
     parser = formats.get("".join(data["output_format"].split()))
     if parser is None:
@@ -94,7 +94,12 @@ def _prompt(where: Where, line: str) -> Prompt:
     shown = fields_shown(where, data["prompt_template"])
     system = data.get("system_prompt", "").strip()
     if (shown.form == "single") != (data["type"] == "single"):
-        raise BadInput(where, "prompt_template", f"its fields do not fit {data['type']}")
+        raise BadInput(
+            where,
+            "prompt_template",
+            f"its fields do not fit {data['type']}",
+            "pairwise shows {answer_a} and {answer_b}, single {answer}",
+        )
     wording = f"{system}\n{data['prompt_template']}"
     labels = labels_offered(where, wording, _LABELS) if parser == "bracket" else {}
     name = data["name"]

@@ -329,7 +329,7 @@ def new_judge(
     """
     given = dict(parameters or {})
     if not name.strip():
-        raise TiebreakError("a judge needs a name")
+        raise TiebreakError("a judge needs a name", "name it as reports are to call it")
     if kind == "baseline":
         record = Judge(name, kind, model, parameters=given, revision=revision)
         BaselineJudge(record)
@@ -432,7 +432,10 @@ def _check_parameters(parameters: Mapping[str, Any]) -> None:
     for key in LIMITS & parameters.keys():
         limit = parameters[key]
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-            raise TiebreakError(f"{key} is {limit!r}, not a whole number above 0")
+            raise TiebreakError(
+                f"{key} is {limit!r}, not a whole number above 0",
+                f"leave it out, or --set {key}=512",
+            )
     variable = parameters.get("api_key_env", "")
     if variable != "" and not (isinstance(variable, str) and _VARIABLE.fullmatch(variable)):
         # Not repeated here: it may be the key itself.
@@ -442,4 +445,7 @@ def _check_parameters(parameters: Mapping[str, Any]) -> None:
         )
     timeout = parameters.get("timeout", TIMEOUT)
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
-        raise TiebreakError(f"timeout is {timeout!r}, not a number of seconds above 0")
+        raise TiebreakError(
+            f"timeout is {timeout!r}, not a number of seconds above 0",
+            f"leave it out, or --set timeout={TIMEOUT:.0f}",
+        )

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from core.errors import BadInput, Where
 from core.records import Seen
 from judges.parsing import Grammar
+from judges.prompt_checks import text_of
 from judges.prompting import NUMBERED, Prompt
 from judges.templates import Template
 
@@ -103,12 +104,7 @@ def read_plain(path: Path) -> Prompt:
         BadInput: naming the file and how to mend it.
     """
     where = Where(str(path))
-    try:
-        text = path.read_text("utf-8").strip()
-    except OSError as error:
-        raise BadInput(where, "", f"cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise BadInput(where, "", f"not UTF-8: {error}") from None
+    text = text_of(path).strip()
     shown = fields_shown(where, text)
     parser = "single_grade"
     labels: Mapping[str, Seen] = MappingProxyType({})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +19,34 @@ _NUMERIC = ("score_pair", "score_brackets", "single_grade", "ranking")
 _TURN_FIELDS = ("number", "question", "answer")
 _STRUCTURED = {"choice": "choice", "json": "json"}
 _LEFT_ALONE = "none"
+
+
+def text_of(path: Path) -> str:
+    """A file's text.
+
+    Raises:
+        BadInput: it cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror or error}"
+        hint = "give the path of a file that this user may read"
+    except UnicodeDecodeError as error:
+        problem, hint = f"not UTF-8: {error}", "save it as UTF-8"
+    raise BadInput(Where(str(path)), "", problem, hint)
+
+
+def toml_of(path: Path) -> dict[str, Any]:
+    """A file's TOML.
+
+    Raises:
+        BadInput: it cannot be read, or is none.
+    """
+    try:
+        return tomllib.loads(text_of(path))
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(Where(str(path)), "", f"not TOML: {error}", "see docs/judges.md") from None
 
 
 class Checked:

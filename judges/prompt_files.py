@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from core.errors import BadInput, TiebreakError, Where
+from core.errors import TiebreakError, Where
 from judges.composed_files import checked_composed
 from judges.families import Prompts, Source, Written
 from judges.fastchat_prompts import read_fastchat
 from judges.parsing import PARSERS, Grammar
 from judges.plain_prompts import read_plain
-from judges.prompt_checks import SHARED, Checked
+from judges.prompt_checks import SHARED, Checked, toml_of
 from judges.prompting import Prompt
 
 FOLDER = Path(__file__).parent / "prompts"
@@ -64,7 +63,7 @@ def load_prompts(*paths: Path) -> Prompts:
                 families += [(name, Written(members)) for name, members in joint.items()]
             elif file.suffix == ".txt":
                 written.append(read_plain(file))
-            elif "parts" in (data := _toml(file)):
+            elif "parts" in (data := toml_of(file)):
                 composed = checked_composed(file, data, _shared(file.parent))
                 families.append((composed.id, composed))
             else:
@@ -93,14 +92,14 @@ def _files(path: Path) -> list[Path]:
 
 def is_examples(path: Path) -> bool:
     """Whether a file looks like one of examples rather than of prompts."""
-    return path.is_file() and path.suffix == ".toml" and "example" in _toml(path)
+    return path.is_file() and path.suffix == ".toml" and "example" in toml_of(path)
 
 
 def _shared(folder: Path) -> dict[str, Any]:
     """The parts that a folder's composed prompts share: its own before ours."""
-    shared = _toml(FOLDER / SHARED)
+    shared = toml_of(FOLDER / SHARED)
     if folder != FOLDER and (folder / SHARED).exists():
-        own = _toml(folder / SHARED)
+        own = toml_of(folder / SHARED)
         shared |= {**own, "parts": {**shared["parts"], **own.get("parts", {})}}
     return shared
 
@@ -111,17 +110,7 @@ def read_prompt(path: Path) -> Prompt:
     Raises:
         BadInput: naming the file, the key and how to mend it.
     """
-    return _Written(Where(str(path)), _toml(path)).prompt()
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    where = Where(str(path))
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise BadInput(where, "", f"cannot be read: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(where, "", f"not TOML in UTF-8: {error}") from None
+    return _Written(Where(str(path)), toml_of(path)).prompt()
 
 
 class _Written(Checked):

@@ -43,6 +43,9 @@ _LOT = 32
 _PUT_OFF = 1000
 """Calls that may wait to be tried again while others are taken up."""
 
+_AT_HAND = 2
+"""Calls taken up beyond those that may begin at this moment, or within a second."""
+
 _READ = 8
 """Replies read before the loop looks again for what came: to look costs as much as to read one."""
 
@@ -154,7 +157,7 @@ class Runner:
                 if self._changed.is_set():
                     continue
                 # Asked all the same: how to go on, and whether others gave work back.
-                given.want = 0 if self._is_ending else 1
+                given.want = 0 if self._is_ending or self._stock else 1
             self._changed.clear()
             await self._exchange(given)
 
@@ -193,7 +196,8 @@ class Runner:
             room = self._pool.room + ahead - late
             while self._stock and len(given.begins) < min(room, 2 * _LOT):
                 given.begins.append(self._stock.popleft())
-        most = self._pool.window + spare
+        # No more than will be begun soon: what is taken up no longer follows where people vote.
+        most = min(self._pool.window + spare, max(self._pool.room, _AT_HAND + self._pool.soon))
         # What waits to be tried again does not keep others from being tried, unless it is much.
         later = max(0, len(self._later) - _PUT_OFF)
         held = len(self._stock) + len(given.begins) + later + self._unwritten

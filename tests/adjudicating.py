@@ -28,6 +28,7 @@ from core.records import (
 from db.store import Store
 from tests.studies import FILES, SHARED, located, rows
 from tests.terminal import Terminal, terminal
+from tests.waiting import comes
 from tui.adjudicate_screen import AdjudicateScreen
 from tui.app import TiebreakApp, Who
 from tui.cli import run
@@ -130,20 +131,22 @@ class Lead:
         await self.press("escape")
 
     async def settle(self) -> None:
-        for _ in range(400):
-            await self.pilot.pause(0.005)
+        """Wait until a key has been dealt with and what came of it is painted."""
+
+        def is_settled() -> bool:
             desk = self.list.desk
             waits = isinstance(self.app.screen, RulingScreen) and desk.case is not None
-            if not desk.is_busy and not (waits and desk.is_hasty()):
-                return
-        raise AssertionError(f"nothing came of it:\n{self.painted()}")
+            return not desk.is_busy and not (waits and desk.is_hasty())
+
+        await self.pilot.pause(0.005)
+        await comes(self.pilot, is_settled, lambda: f"nothing came of it:\n{self.painted()}")
 
     async def until(self, wanted: str) -> None:
-        for _ in range(400):
-            if wanted in self.painted():
-                return
-            await self.pilot.pause(0.01)
-        raise AssertionError(f"{wanted!r} was never painted:\n{self.painted()}")
+        await comes(
+            self.pilot,
+            lambda: wanted in self.painted(),
+            lambda: f"{wanted!r} was never painted:\n{self.painted()}",
+        )
 
     async def rule(self, key: str, reason: str = "so") -> None:
         """Rule with a key and a reason."""

@@ -12,15 +12,20 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import db.connection
 from db.schema import upgrade
+from tests.resting import screens_at_rest
 
 # A slow machine is no failure; and where a change is judged, the same change is judged alike.
 # Sixty examples where a test says nothing else: of what fails, most does within a few.
 settings.register_profile(
-    "everywhere", deadline=None, max_examples=60, derandomize="CI" in os.environ
+    "everywhere",
+    deadline=None,
+    max_examples=60,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("everywhere")
 
@@ -98,6 +103,13 @@ def studies_from_a_template() -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(db.connection, "upgrade", filled)
             yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def pilots_wait_for_the_screen() -> Iterator[None]:
+    """A busy machine is no quiet screen."""
+    with screens_at_rest():
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

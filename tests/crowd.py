@@ -27,6 +27,7 @@ from core.ssh_keys import read_keys
 from db.store import Store
 from tests.sshd import Relay, Sshd
 from tests.terminal import Terminal
+from tests.waiting import PATIENCE
 
 Script = Generator[None, None, None]
 
@@ -36,7 +37,6 @@ QUIET = 0.08
 _AFTERWARDS = 0.5
 """Seconds of silence after which a byte is no longer what a key brought about."""
 
-_PATIENCE = 60.0
 _KEYS = {Seen.LEFT: "1", Seen.RIGHT: "2", Seen.TIE: "3", Seen.BOTH_BAD: "4"}
 
 
@@ -255,7 +255,7 @@ def pause(seconds: float) -> Script:
         yield
 
 
-def wait(true: Callable[[], bool], otherwise: str, seconds: float = _PATIENCE) -> Script:
+def wait(true: Callable[[], bool], otherwise: str, seconds: float = PATIENCE) -> Script:
     """Do nothing until something is true.
 
     Raises:

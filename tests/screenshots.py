@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from textual.widgets import Static
 
 from core.records import LessonUse
 from db.store import Store
+from tests.waiting import PATIENCE
 from tests.watching import watched_study
 from tui.app import TiebreakApp, Who
 from tui.demo import prepare, simulated_annotators
@@ -42,6 +44,9 @@ ASKED = {
     "confidence": "guess, fairly sure, certain",
     "tags": "clear, correct, complete, short",
 }
+
+PAUSE = 0.3
+"""Seconds after a key in which a machine that is not busy paints all that comes of it."""
 
 CELL = 12.2
 """Units of the picture that one cell is wide."""
@@ -125,8 +130,12 @@ def teach(study: Path, use: LessonUse) -> None:
         store.set({"qualification_pass": 0.8, "qualification_tries": 1})
 
 
-async def take(study: Path, picture: Picture, size: tuple[int, int]) -> str:
-    """The picture as SVG."""
+async def take(study: Path, picture: Picture, size: tuple[int, int], pause: float = PAUSE) -> str:
+    """The picture as SVG.
+
+    Args:
+        pause: seconds after each key, for what is read or counted behind the screen.
+    """
     if picture.asks:
         with Store(study) as store:
             store.set(ASKED)
@@ -137,27 +146,28 @@ async def take(study: Path, picture: Picture, size: tuple[int, int]) -> str:
     app = TiebreakApp(study, who, first=picture.screen, onboards=onboards)
     app.store.clock = lambda: MOMENT
     async with app.run_test(size=size) as pilot:
-        await _painted(app)
+        await _painted(app, pause)
         for key in picture.keys:
             await pilot.press(key)
-            await pilot.pause(0.3)
+            await pilot.pause(pause)
         svg = app.export_screenshot(title="tiebreak")
         app.exit()
     app.store.close()
     return offline(svg)
 
 
-async def _painted(app: TiebreakApp) -> None:
+async def _painted(app: TiebreakApp, pause: float) -> None:
     """Wait until the screen says that it is there, and for what it lays out after that."""
     said = ""
-    for _ in range(1200):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         await asyncio.sleep(0.05)
         if isinstance(app.screen, Reader):
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(pause)
             return
         said = str(app.screen.query_one("#said", Static).content)
         if said.startswith(("Press", "Live")):
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(pause)
             return
     raise AssertionError(f"the screen never came up: it said {said!r}")
 
@@ -189,8 +199,12 @@ def _placed(match: re.Match[str]) -> str:
     )
 
 
-def main(folder: Path = IMAGES, names: Sequence[str] = ()) -> None:
-    """Write every picture, or those of these names."""
+def main(folder: Path = IMAGES, names: Sequence[str] = (), pause: float = PAUSE) -> None:
+    """Write every picture, or those of these names.
+
+    Args:
+        pause: as for :func:`take`.
+    """
     pictures = [one for one in PICTURES if not names or one.name in names]
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -204,7 +218,7 @@ def main(folder: Path = IMAGES, names: Sequence[str] = ()) -> None:
                 watched_study(study, questions=120, judged=150)
             else:
                 shutil.copy(voted, study)
-            svg = asyncio.run(take(study, picture, (width, height)))
+            svg = asyncio.run(take(study, picture, (width, height), pause))
             name = f"{picture.name}-{width}x{height}.svg"
             (folder / name).write_text(svg, "utf-8")
             print(f"{name}  {len(svg) / 1000:.0f} kB", file=sys.stderr)

@@ -21,11 +21,10 @@ from typing import Self
 
 from tests.processes import children, processes
 from tests.terminal import ROOT, Terminal, terminal
+from tests.waiting import PATIENCE
 
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where sshd may lie though nobody but root has it on the path."""
-
-_STARTS_WITHIN = 60.0
 
 PERMISSIVE = """
 AcceptEnv *
@@ -133,7 +132,7 @@ class Sshd:
     ) -> None:
         assert self._process is not None
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(PATIENCE)
 
     @property
     def host(self) -> str:
@@ -216,7 +215,7 @@ class Sshd:
         key: Path,
         *words: str,
         options: Sequence[str] = (),
-        seconds: float = 60,
+        seconds: float = PATIENCE,
     ) -> subprocess.CompletedProcess[str]:
         """A client without a terminal: what it said, and its exit code."""
         return subprocess.run(
@@ -250,7 +249,7 @@ class Sshd:
     def _wait(self) -> None:
         """Until it listens."""
         assert self._process is not None
-        deadline = time.monotonic() + _STARTS_WITHIN
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self._process.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
                 return
@@ -279,7 +278,7 @@ class Relay:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(60), "the relay did not start"
+        assert self._ready.wait(PATIENCE), "the relay did not start"
         return self
 
     def __exit__(
@@ -290,7 +289,7 @@ class Relay:
     ) -> None:
         assert self._stop is not None
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(5)
+        self._thread.join(PATIENCE)
 
     def cut(self) -> None:
         """Reset every connection there is, on both sides; new ones are carried."""

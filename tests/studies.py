@@ -43,6 +43,7 @@ from db.schema import LATEST
 from db.serving import Draft, Served
 from db.store import Store
 from db.voting import Cast
+from tests.waiting import PATIENCE
 
 SHARED = Path(__file__).parents[1] / "../shared/data"
 """Published data sets, which lie beside the project where they lie at all."""
@@ -252,14 +253,14 @@ def allow_no_growth(connection: sqlite3.Connection) -> None:
 
 def dump(path: Path) -> str:
     """Everything a study file holds, as SQL text, read from outside."""
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
         connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
         return "\n".join(connection.iterdump())
 
 
 def rows(path: Path, query: str, *values: object) -> list[tuple[Any, ...]]:
     """Ask a study file something from outside."""
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
         return connection.execute(query, values).fetchall()
 
 

@@ -19,13 +19,12 @@ from typing import Protocol
 
 import pyte
 
+from tests.waiting import PATIENCE
+
 ROOT = Path(__file__).parent.parent
 
 _WIDEST, _TALLEST = 300, 100
 """What the screen follows of a larger window."""
-
-_PATIENCE = 60.0
-"""Seconds for what takes a fraction of one: other processes may have the machine meanwhile."""
 
 HASTY = "Not saved: that was at once"
 """Begins what is said of a key that came before the screen it is about was painted."""
@@ -76,7 +75,7 @@ class Terminal:
     def text(self) -> str:
         return "\n".join(self.screen.display)
 
-    def until(self, true: Callable[[], bool], seconds: float = _PATIENCE) -> None:
+    def until(self, true: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Read until something is true of the screen."""
         deadline = time.monotonic() + seconds
         while not true():
@@ -84,7 +83,7 @@ class Terminal:
                 raise AssertionError(f"never came true; the screen was:\n{self.text()}")
             self.read()
 
-    def shows(self, wanted: str, seconds: float = _PATIENCE) -> None:
+    def shows(self, wanted: str, seconds: float = PATIENCE) -> None:
         self.until(lambda: wanted in self.text(), seconds)
 
     def decides(self, key: str, came: str | Callable[[], bool]) -> None:
@@ -103,7 +102,7 @@ class Terminal:
         """Press a key and wait for what comes of it; False where it is said to be too soon."""
         # What is said already is not painted again: then only silence tells.
         is_said = HASTY in self.text()
-        silent = time.monotonic() + 10
+        silent = time.monotonic() + 20
         self.send(key)
         self.until(
             lambda: came() or (time.monotonic() > silent if is_said else HASTY in self.text())
@@ -121,7 +120,7 @@ class Terminal:
                 self.status = status
         return self.status is not None
 
-    def wait(self, seconds: float = _PATIENCE) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """The exit code, negative for a signal."""
         self.until(self.ended, seconds)
         assert self.status is not None

@@ -94,14 +94,15 @@ def test_the_screen_example_is_on_its_key_for_leads_alone(tmp_path: Path) -> Non
     code = f"""
 import asyncio
 from pathlib import Path
+from tests.waiting import comes
 from tui.app import TiebreakApp, Who
 
 async def shown(is_lead):
     app = TiebreakApp(Path({study!r}), Who("ann", "local", is_lead=is_lead))
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
+        await comes(pilot, lambda: app.is_open)
         await pilot.press("f8")
-        await pilot.pause(0.2)
+        await comes(pilot, lambda: app.screen.query("#counts") or not is_lead)
         found = app.screen.query("#counts")
         print(str(found.first().content).splitlines()[0] if found else "nothing")
     app.store.close()

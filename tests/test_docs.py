@@ -364,12 +364,18 @@ def test_the_pictures_load_nothing_and_name_no_model() -> None:
 
 @pytest.mark.slow
 def test_the_pictures_show_the_app_as_it_is(tmp_path: Path) -> None:
-    from tests.screenshots import main
+    from tests.screenshots import PAUSE, main
+
+    def texts(path: Path) -> list[str]:
+        return re.findall(r"<text[^>]*>([^<]*)</text>", path.read_text("utf-8"))
 
     main(tmp_path)
-    for path in sorted(DOCS.glob("images/*.svg")):
-        then, now = (
-            re.findall(r"<text[^>]*>([^<]*)</text>", one.read_text("utf-8"))
-            for one in (path, tmp_path / path.name)
-        )
-        assert then == now, f"{path.name} is of an older app: python -m tests.screenshots"
+    pictures = sorted(DOCS.glob("images/*.svg"))
+    # What a busy machine had not painted in time is taken anew with more of it.
+    for times in (4, 12):
+        others = [one.name for one in pictures if texts(one) != texts(tmp_path / one.name)]
+        if not others:
+            break
+        main(tmp_path, [name.rpartition("-")[0] for name in others], times * PAUSE)
+    others = [one.name for one in pictures if texts(one) != texts(tmp_path / one.name)]
+    assert not others, f"{others} are of an older app: python -m tests.screenshots"

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 FOLDER = Path(__file__).parent.parent / "sample_data"
 LINES: list[dict[str, Any]] = [
     json.loads(line) for line in (FOLDER / "study.jsonl").read_text("utf-8").splitlines()
@@ -296,7 +298,7 @@ def merges_rightly(code: str, cases: list[tuple[Any, Any]]) -> bool:
         [sys.executable, "-I", "-c", code + calls],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
         check=True,
     )
     wanted = [[list(span) for span in result] for _, result in cases]

@@ -14,6 +14,7 @@ import pytest
 
 from tests.sshd import Relay, Sshd, authorized, missing
 from tests.terminal import ROOT
+from tests.waiting import PATIENCE
 
 needs_sshd = pytest.mark.skipif(bool(missing()), reason=missing() or "sshd is here")
 
@@ -55,7 +56,7 @@ def test_a_relay_takes_its_time_and_keeps_the_order(round_trip: float) -> None:
         threading.Thread(target=echo, daemon=True).start()
         with (
             Relay(server.getsockname()[1], round_trip) as relay,
-            socket.create_connection(("127.0.0.1", relay.port), timeout=10) as line,
+            socket.create_connection(("127.0.0.1", relay.port), timeout=PATIENCE) as line,
         ):
             least = 60.0
             for _ in range(20):
@@ -77,9 +78,9 @@ def test_a_relay_takes_its_time_and_keeps_the_order(round_trip: float) -> None:
 
 def _exchange(relay: Relay, server: socket.socket) -> tuple[socket.socket, socket.socket]:
     """Both ends of a connection through a relay that carries what is sent."""
-    ours = socket.create_connection(("127.0.0.1", relay.port), timeout=30)
+    ours = socket.create_connection(("127.0.0.1", relay.port), timeout=PATIENCE)
     theirs, _ = server.accept()
-    theirs.settimeout(30)
+    theirs.settimeout(PATIENCE)
     ours.sendall(b"hello")
     assert theirs.recv(5) == b"hello"
     theirs.sendall(b"there")

@@ -502,7 +502,7 @@ QUEUE: Sequence[Action] = (
         "open",
         ("enter",),
         "rule",
-        "Open the chosen case, blind; once it is ruled on, with its names.",
+        "Open the chosen case, blind; once you have unmasked it, with its names.",
         CASE,
     ),
     Action(

@@ -14,11 +14,11 @@ from textual.widgets import Static
 
 from core.adjudication.case import REASON_WORDS, Order, State
 from core.errors import TiebreakError
-from core.text import many, one_line
+from core.text import cell_width, many, one_line
 from tui.actions import QUEUE, Action
 from tui.ruling_clerk import Clerk, Listed, Wanted
 from tui.ruling_desk import Desk
-from tui.ruling_lines import ORDER_WORDS, header, row_facts
+from tui.ruling_lines import ORDER_WORDS, SHORT_ORDER, SHORT_REASON, header, row_facts
 from tui.ruling_screen import RulingScreen
 from tui.screens import take_keys
 from tui.teaching import teach
@@ -165,6 +165,7 @@ class AdjudicateScreen(Screen[None]):
             place = listed.roll.place(app.store, chosen.key)
             place = self.cases.cursor if place is None else place
         first = listed.first if place is None else place
+        self.cases.order = listed.wanted.order
         self.cases.replace(len(listed.roll), first, anew=place is None)
 
     def _fetch(self, start: int, stop: int) -> Fetched:
@@ -187,23 +188,29 @@ class AdjudicateScreen(Screen[None]):
             return
         width = self.size.width - 4
         put(self.query_one("#cases-head", Static), header(listed.wanted.order, width))
-        put(self.query_one("#status", Static), one_line(self._status(listed), width + 2))
+        status = self._status(listed)
+        if sum(map(cell_width, status)) > width + 2:
+            status = self._status(listed, is_short=True)
+        put(self.query_one("#status", Static), one_line(status, width + 2))
         empty = self.query_one("#cases-empty", Static)
         empty.display = not len(listed.roll)
         self.cases.display = not empty.display
         if empty.display:
             empty.update(self._why_empty(listed))
 
-    def _status(self, listed: Listed) -> str:
+    def _status(self, listed: Listed, *, is_short: bool = False) -> str:
         wanted = listed.wanted
+        order, reasons = ORDER_WORDS[wanted.order], REASON_WORDS
+        if is_short:
+            order, reasons = SHORT_ORDER.get(wanted.order, order), SHORT_REASON
         parts = [
             "Adjudicate",
             f"{listed.ruled:,} ruled, {listed.waiting:,} left",
-            f"{len(listed.roll):,} listed by {ORDER_WORDS[wanted.order]}"
+            f"{len(listed.roll):,}{' listed' * (not is_short)} by {order}"
             + ", turned" * wanted.is_turned,
-        ]
+        ][is_short:]
         if wanted.reason is not None:
-            parts.append(REASON_WORDS[wanted.reason])
+            parts.append(reasons[wanted.reason])
         if wanted.category is not None:
             parts.append(one_line(wanted.category, 20))
         if wanted.every:

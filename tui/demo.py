@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 import sample_data
 from core.errors import TiebreakError
@@ -30,6 +32,9 @@ from tui.live import options_of
 from tui.session import Session
 from tui.tables import report_lines
 
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
+
 BASELINES = ("longer-answer", "most-headings", "coin")
 SEED = "the sample study"
 PAIRS = 30
@@ -39,6 +44,9 @@ BANNER = "SAMPLE STUDY  │  F2 vote, F3 numbers"
 _BAD = 4.0
 _EQUAL = 1.0
 """Quality, from 0 to 10, at which an answer is bad, and a difference nobody would notice."""
+
+_PATIENCE = 60.0
+"""Seconds after which a screen that shows nothing new takes no votes any more."""
 
 _FOLDER = Path(sample_data.__file__).parent
 _KEYS = {Seen.LEFT: "1", Seen.RIGHT: "2", Seen.TIE: "3", Seen.BOTH_BAD: "4"}
@@ -137,6 +145,19 @@ class BackgroundAnnotators(Background):
                 working.append((one, session))
 
 
+async def _until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
+    """Let the screen work until something is true of it, however slow the machine is.
+
+    Raises:
+        TiebreakError: if it never is.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while not true():
+        if time.monotonic() > deadline:
+            raise TiebreakError("the voting screen took no vote", "please report this")
+        await pilot.pause(0.01)
+
+
 async def vote_at_the_screen(study: Path, annotator: SimulatedAnnotator) -> int:
     """Let a simulated annotator press the keys of the real screen until nothing is left.
 
@@ -155,20 +176,18 @@ async def vote_at_the_screen(study: Path, annotator: SimulatedAnnotator) -> int:
         screen = app.screen
         assert isinstance(screen, AnnotateScreen)
         session = screen.session
-        for _ in range(500):  # until it is painted
-            if session.current is not None and not session.is_hasty():
-                break
-            await pilot.pause(0.01)
+        await _until(pilot, lambda: app.is_open and not (session.current and session.is_hasty()))
         while session.current is not None:
             before = (session.current.assignment, session.turn)
+
+            def has_gone_on(before: tuple[int, int] = before) -> bool:
+                now = session.current
+                is_next = now is not None and before != (now.assignment, session.turn)
+                return now is None or (is_next and not session.is_hasty())
+
             await pilot.press(_KEYS[annotator.choose(session.current, session.turn)])
             cast += 1
-            for _ in range(500):
-                if session.current is None or not session.is_hasty():
-                    break
-                await pilot.pause(0.01)
-            if session.current and before == (session.current.assignment, session.turn):
-                raise TiebreakError("the voting screen took no vote", "please report this")
+            await _until(pilot, has_gone_on)
         app.exit()
     app.store.close()
     return cast

@@ -184,6 +184,10 @@ def writing(output: Path, *, is_folder: bool) -> Iterator[Unfinished]:
             a pipe, or the disk refuses.
     """
     _need_replaceable(output)
+    if not output.name:  # where one stands, or the root: nothing can stand beside it
+        raise TiebreakError(
+            f"{output}: is a folder", f"name a {'new folder' if is_folder else 'file'}"
+        )
     output = followed(output)
     _need_replaceable(manifest_of(output))
     if is_folder and output.exists() and (not output.is_dir() or any(output.iterdir())):

@@ -82,6 +82,7 @@ def listed_json(listed: Listed) -> dict[str, Any]:
     """A verdict in a line, as JSON."""
     return {
         "id": listed.id,
+        "judge": listed.judge,
         "at": listed.at,
         "question": listed.question,
         "turn": listed.turn,

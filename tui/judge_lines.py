@@ -398,13 +398,24 @@ def _call_line(call: Call) -> str:
 
 
 def failure_lines(
-    counts: Mapping[str, int], found: Sequence[Listed], now: datetime, width: int
+    counts: Mapping[str, int],
+    found: Sequence[Listed],
+    now: datetime,
+    width: int,
+    *,
+    with_judge: bool,
 ) -> list[str]:
-    """Failures by class, then some of them with their ids."""
+    """Failures by class, then some of them with their ids.
+
+    Args:
+        with_judge: whether they may be of several judges.
+    """
     if not counts:
         return ["Nothing failed."]
     lines = [f"{count:>9,}  {one_line(kind, 60)}" for kind, count in counts.items()]
     lines.append("")
+    names = max((sum(map(cell_width, one_line(one.judge, 16))) for one in found), default=0)
     for one, text in zip(found, listed_lines(found, now, with_kind=True), strict=True):
-        lines.append(one_line(f"{one.id[:12]:14}{text}", width))
+        judge = f"{_cell(one.judge, names, is_number=False)}{_GAP}" if with_judge else ""
+        lines.append(one_line(f"{one.id[:12]:14}{judge}{text}", width))
     return lines

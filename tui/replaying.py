@@ -135,7 +135,7 @@ def _bytes(manifest: Manifest, output: Path) -> Iterator[str]:
     for one in manifest.files:
         path = output / one["name"] if one["name"] else output
         if not path.is_file():
-            yield f"{path}: is missing"
+            yield f"{path}: is {'a folder' if path.is_dir() else 'missing'}"
         elif fingerprint(path) != one["sha256"]:
             yield f"{path}: is not the file that was written"
     if manifest.is_folder and output.is_dir():
@@ -145,7 +145,7 @@ def _bytes(manifest: Manifest, output: Path) -> Iterator[str]:
                 yield f"{path}: is no file of this export"
 
 
-def _stated(manifest: Manifest, told: Told, beside: Path) -> Iterator[str]:
+def _stated(manifest: Manifest, told: Told, files: Unfinished, beside: Path) -> Iterator[str]:
     """What a manifest says of its export that is not so."""
     said = json.loads(beside.read_bytes()).get("command")
     if said != manifest.order.command(manifest.output):
@@ -155,6 +155,9 @@ def _stated(manifest: Manifest, told: Told, beside: Path) -> Iterator[str]:
     for one in manifest.files:
         if one.get("rows") != told.rows.get(one["name"], 0):
             yield f"{beside}: the number of rows that it gives is not the number there is"
+        again = files.place / one["name"] if one["name"] else files.place
+        if again.is_file() and one.get("bytes") != again.stat().st_size:
+            yield f"{beside}: the number of bytes that it gives is not the number there is"
 
 
 def verify_file(store: Store, path: Path) -> list[str]:
@@ -166,6 +169,10 @@ def verify_file(store: Store, path: Path) -> list[str]:
     Raises:
         BadInput: if there is no manifest beside it.
     """
+    if path.name in ("", ".."):
+        path = path.resolve()  # such as "." in the folder of an export
+    if not path.name:
+        raise BadInput(Where(str(path)), "", "is no export", "name the file or folder")
     if path.is_symlink() and not manifest_of(path).exists():
         path = followed(path)  # where a link was exported to, the manifest stands beside the file
     is_manifest = path.name.endswith(SUFFIX) or is_one(path)
@@ -187,7 +194,7 @@ def verify_file(store: Store, path: Path) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="tiebreak-") as folder:
         files = Unfinished(Path(folder) / "again", is_folder=manifest.is_folder)
         try:
-            findings += _stated(manifest, _again(store, manifest, files), beside)
+            findings += _stated(manifest, _again(store, manifest, files), files, beside)
         except TiebreakError as error:
             findings.append(error.message)
         finally:

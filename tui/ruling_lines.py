@@ -68,6 +68,14 @@ STATE_WORDS: Mapping[State, str] = {
 }
 """What became of a case, for the line below the list."""
 
+SHORT_ORDER: Mapping[Order, str] = {
+    Order.RANKING: "± Elo",
+    Order.AGREEMENT: "± agr.",
+    Order.OPINIONS: "opinions",
+    Order.SPREAD: "spread",
+}
+"""The same where there is little room, where it is not short anyway."""
+
 ORDER_WORDS: Mapping[Order, str] = {
     Order.RANKING: "effect on the ranking",
     Order.AGREEMENT: "effect on the judges' agreement",
@@ -125,21 +133,22 @@ _COLUMNS: Sequence[_Column] = (
 def header(order: Order, width: int) -> str:
     """The line above the cases; ``▾`` stands at the column that they are ordered by."""
     cells = []
-    for each in _columns(width):
+    for each in _columns(order, width):
         mark = "▾" if order in each.orders else ""
         cells.append(_cell(each.title[: each.width - len(mark) or None] + mark, each))
     return _GAP.join(cells).rstrip()
 
 
-def row_line(row: Row, question: str, width: int) -> str:
+def row_line(row: Row, question: str, order: Order, width: int) -> str:
     """One case in a line, the question's own words last."""
-    *columns, last = _columns(width)
+    *columns, last = _columns(order, width)
     cells = [_cell(each.cell(row), each) for each in columns]
     return _GAP.join([*cells, _cell(question, last)]).rstrip()
 
 
-def _columns(width: int) -> list[_Column]:
-    shown = [each for each in _COLUMNS if width >= each.wants]
+def _columns(order: Order, width: int) -> list[_Column]:
+    """Those that there is room for, and the one that the list is ordered by."""
+    shown = [each for each in _COLUMNS if width >= each.wants or order in each.orders]
     free = width - sum(each.width for each in shown) - len(_GAP) * (len(shown) - 1)
     return [
         each if each.width else _Column(each.title, max(6, free), each.cell, each.orders)
@@ -210,7 +219,7 @@ def _would_move(row: Row) -> str:
     """What a ruling is expected to change."""
     moved = []
     if row.effect > 0:
-        moved.append(f"ratings ± {elo(row.effect)} Elo points")
+        moved.append(f"ratings ± {elo(row.effect)} Elo")
     if row.agreement_effect > 0:
         moved.append(f"judges' agreement ± {points(row.agreement_effect)} points")
     return f"expected of a ruling: {', '.join(moved) or 'nothing that is measured moves'}"

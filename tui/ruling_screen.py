@@ -255,7 +255,7 @@ class RulingScreen(OpinionScreen, ModalScreen[None]):
             said = f"✓ {deed}: {words}."
             if done.asked is not None:
                 people = many(done.asked.people, "annotator")
-                said += f"  {many(done.asked.wanted, 'vote')} wanted; {people} can give them."
+                said += f"  {many(done.asked.wanted, 'vote')} wanted of {people}."
             said += f"  {undo} takes it back."
             if not is_revision and done.asked is None:
                 said += f"  {unmask} shows its names."

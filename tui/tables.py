@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -87,6 +88,8 @@ def _why_empty(result: Result) -> str:
 def table_lines(result: Result, width: int) -> list[tuple[str, int | None]]:
     """Header and rows, no wider than ``width`` where shortening labels can bring that about.
 
+    Where that would leave stumps, what neighbouring rows share stands in a line above them.
+
     Returns:
         Each line with the place of the estimate that it is the row of; None for other lines.
     """
@@ -102,11 +105,23 @@ def table_lines(result: Result, width: int) -> list[tuple[str, int | None]]:
             if worst := row.cells.pop(_WORST):
                 row.reason = f"{_ALLOW} {worst}"
     shared = _shared(rows, labels)
+    if fold := _folded([header, *(row.cells for row in rows)], labels, width):
+        labels -= fold
+        header, titles = header[fold:], header[:fold]
+        for row in rows:
+            row.group = " · ".join(
+                f"{title} {cell}" for title, cell in zip(titles, row.cells, strict=False) if cell
+            )
+            del row.cells[:fold]
     widths = _widths([header, *(row.cells for row in rows)], labels, width)
     total = sum(widths) + len(_GAP) * (len(widths) - 1)
     fits = total + len(_GAP) + _BAR <= width
     lines: list[tuple[str, int | None]] = [(_aligned(header, widths, labels), None)]
+    before = ""
     for place, row in enumerate(rows):
+        if row.group != before:
+            lines.append((one_line(row.group, width), None))
+            before = row.group
         line = _aligned(row.cells, widths, labels)
         lines.append((f"{line}{_GAP}{row.bar}" if row.bar and fits else line, place))
         # A reason is a sentence: it gets lines of its own, under the row that it explains.
@@ -130,6 +145,24 @@ def _shared(rows: Sequence[_Row], labels: int) -> dict[str, str]:
             row.cells[labels + (row.cells[labels] != _NO_VALUE)] = mark
             row.reason = ""
     return {mark: reason for reason, mark in marks.items()}
+
+
+def _folded(lines: Sequence[Sequence[str]], labels: int, width: int) -> int:
+    """How many columns of labels, from the first, are to be said above the rows that share them.
+
+    None where all labels can be read as they are, or where nearly every row would have its own.
+    """
+
+    def readable(fold: int) -> bool:
+        left = [line[fold:] for line in lines]
+        full, given = _widths(left, labels - fold, 10**6), _widths(left, labels - fold, width)
+        pairs = zip(given[: labels - fold], full, strict=False)
+        return all(cells >= min(wanted, _READABLE) for cells, wanted in pairs)
+
+    fold = next((each for each in range(labels) if readable(each)), labels - 1)
+    said = [tuple(line[:fold]) for line in lines[1:]]
+    groups = 1 + sum(one != other for one, other in pairwise(said))
+    return fold if 2 * groups <= len(said) else 0
 
 
 def _has_room(lines: Sequence[Sequence[str]], labels: int, width: int) -> bool:
@@ -157,6 +190,7 @@ class _Row:
         self.cells = cells
         self.bar = bar
         self.reason = reason
+        self.group = ""
 
 
 def _row(columns: Sequence[str], estimate: Estimate) -> _Row:

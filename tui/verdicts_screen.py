@@ -24,7 +24,7 @@ _MOST = 1000
 """Verdicts that are listed."""
 
 _UNMASKS = "A pair whose verdict you read here counts as unmasked for you."
-_HIDDEN = "Opening one counts its pair as unmasked for you; · hides an outcome until then."
+_HIDDEN = "· hides an outcome; opening it counts its pair as unmasked for you."
 
 
 class VerdictList(NamedList, inherit_bindings=False):
@@ -89,7 +89,7 @@ class VerdictsScreen(ModalScreen[None]):
         lines = listed_lines(found, now, with_kind=False)
         self.verdicts.show([(one.id, line) for one, line in zip(found, lines, strict=True)])
         kind = "with a choice" if self._kind == OK else one_line(self._kind, 60)
-        newest = "the newest first" if len(found) < _MOST else f"the newest {_MOST:,}"
+        newest = "the newest first" if len(found) < _MOST else "the newest of them"
         # A ranking that failed is one line for all its pairs.
         count = many(sum(one.pairs for one in found), "verdict")
         if any(one.pairs > 1 for one in found):

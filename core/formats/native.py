@@ -129,13 +129,12 @@ def write(records: Iterable[Record], stream: IO[str]) -> None:
     """Write records, one a line; a field that says nothing is left out."""
     for record in records:
         line = _as_line(record)
-        kept = {k: v for k, v in line.items() if not _says_nothing(v)}
+        told = {"probability"} if isinstance(record, Queued) else set()  # null: nobody knows it
+        kept = {k: v for k, v in line.items() if k in told or not _says_nothing(v)}
         if isinstance(record, Setting):
             kept = line
         elif _withdraws(record):
             kept["choice"] = None
-        elif isinstance(record, Queued):
-            kept["probability"] = record.probability
         stream.write(json.dumps(kept, ensure_ascii=False) + "\n")
 
 

@@ -12,6 +12,9 @@ from core.numbers import span, value_text
 from core.reporting.charts import Chart, charts_of
 from core.stats.results import Estimate, Result
 
+NAME = 120
+"""Cells that a name takes at most in a table: one that is longer ends in an ellipsis."""
+
 _PLAIN = ("count", "points")
 """Units of numbers that have no interval by their nature, which their result says once."""
 

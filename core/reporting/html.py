@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from core.reporting.document import Line, Report, Section, Table
+from core.reporting.document import NAME, Line, Report, Section, Table
 from core.reporting.style import STYLE
 from core.reporting.svg import drawn
 from core.text import displayable, many, one_line
 
 _LONG = 60
 """Rows from which on a table can be folded away."""
+
+_SENTENCE = 2000
+"""Cells of a sentence, in which there may be names, that are shown at most."""
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """What a browser may load for this page: nothing."""
@@ -81,7 +84,7 @@ def _listed(parent: Element, words: Sequence[str], kind: str = "") -> None:
     if words:
         rows = SubElement(parent, "ul", {"class": kind} if kind else {})
         for each in words:
-            SubElement(rows, "li").text = displayable(each)
+            SubElement(rows, "li").text = one_line(each, _SENTENCE)
 
 
 def _section(parent: Element, section: Section) -> None:
@@ -141,7 +144,7 @@ def _row(row: Element, line: Line, numbers: int) -> None:
     for place, label in enumerate(line.labels):
         cell = SubElement(row, "td" if place else "th", {} if place else {"scope": "row"})
         # The name of a row is never empty: a screen reader says it before each number.
-        cell.text = displayable(label) or ("" if place else "all")
+        cell.text = one_line(label, NAME) or ("" if place else "all")
     if line.is_empty:
         cell = SubElement(row, "td", {"colspan": str(numbers), "class": "why"})
         cell.text = "— " + displayable(line.why)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from core.reporting.document import Report, Section, Table
+from core.reporting.document import NAME, Report, Section, Table
 from core.text import displayable, one_line
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~&])")
@@ -73,8 +73,11 @@ def _table(table: Table) -> Iterator[str]:
     has_why = any(line.why for line in table.lines)
     head = (*table.labels, *table.numbers, *(["why"] if has_why else []))
     rows = [
-        (*line.labels, *(line.cells if not line.is_empty else ("—", *line.cells[1:])))
-        + ((line.why,) if has_why else ())
+        (
+            *(one_line(label, NAME) for label in line.labels),
+            *(line.cells if not line.is_empty else ("—", *line.cells[1:])),
+            *((line.why,) if has_why else ()),
+        )
         for line in table.lines
     ]
     yield from _rows(rows, head, len(table.labels))

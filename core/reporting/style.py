@@ -36,6 +36,7 @@ thead th { font-weight: 600; white-space: nowrap; }
 ul { padding-left: 1.2rem; margin: .3rem 0; }
 .notes, section > ul { font-size: .9rem; }
 .limits { border-left: 4px solid var(--mark); background: var(--wash); padding: .5rem .8rem; }
+li, p, figcaption { overflow-wrap: anywhere; }
 figure { margin: 1rem 0; overflow-x: auto; }
 figcaption { font-size: .85rem; font-weight: 600; }
 svg { width: 100%; min-width: 34rem; max-width: 47.5rem; height: auto; display: block; }

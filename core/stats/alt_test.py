@@ -143,7 +143,7 @@ def _summary(view: View, part: _Slice, people: int) -> list[Estimate]:
         return [Estimate(labels("ω"), None, n=len(every), reason=reason)]
     if len(enough) < FEWEST_ANNOTATORS:
         reason = (
-            f"{FEWEST_ITEMS} items with another and with the judge: "
+            f"{FEWEST_ITEMS} items with another and the judge: "
             f"{len(enough)} of {many(len(every), 'annotator')}; {FEWEST_ANNOTATORS} are needed"
         )
         rows = [Estimate(labels("ω"), None, n=len(enough), reason=reason)]

@@ -18,13 +18,17 @@ Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
 Counts = NDArray[Any]
 
+_LEAST = 0.5
+"""Of two clusters one of which weighs next to nothing, there are no fewer degrees of freedom."""
+
 
 @dataclass(frozen=True, slots=True)
 class MeanShare:
     """A plain mean of shares over strata, with its clustered variance.
 
     ``error`` is None where the clusters show no spread at all. ``questions`` are those that the
-    clusters are on, where the error allows for what they share; None where it does not.
+    clusters are on, where the error allows for what they share; None where it does not. ``worth``
+    is the part of them that would tell as much if all weighed alike.
     """
 
     value: float
@@ -32,13 +36,14 @@ class MeanShare:
     clusters: int
     strata: int
     questions: int | None = None
+    worth: float = 1.0
 
     def interval(self, level: float) -> tuple[float, float, str]:
         """Low, high and how they came about."""
         units, called = self.clusters, many(self.clusters, "pair")
-        freedom = self.clusters - self.strata
+        freedom = self.clusters * self.worth - self.strata
         if self.questions is not None and self.questions < self.clusters:
-            units, freedom = self.questions, min(freedom, self.questions - 1)
+            units, freedom = self.questions, min(freedom, self.questions * self.worth - 1)
             called += f", clustered by {many(units, 'question')}"
         if self.error is None:
             low, high = wilson(self.value * units, units, level)
@@ -59,6 +64,7 @@ class MeanShares:
         strata: that each is a mean over.
         shares: of each stratum, shape (means, strata); 0 where nothing was compared.
         looked: comparisons of each stratum.
+        worth: by mean, the part of its clusters that would tell as much if all weighed alike.
         questions: behind each; None where clusters are taken as independent.
     """
 
@@ -68,6 +74,7 @@ class MeanShares:
     strata: Longs
     shares: Floats
     looked: Floats
+    worth: Floats
     questions: Longs | None = None
 
     def at(self, place: int) -> MeanShare | None:
@@ -78,7 +85,8 @@ class MeanShares:
         sizes = int(self.clusters[place]), int(self.strata[place])
         questions = None if self.questions is None else int(self.questions[place])
         value = float(self.value[place])
-        return MeanShare(value, error if error > 1e-12 else None, *sizes, questions)
+        told = error if error > 1e-12 else None
+        return MeanShare(value, told, *sizes, questions, float(self.worth[place]))
 
     def by_question(self, found: Iterable[tuple[int, Block]]) -> MeanShares:
         """The same with errors that allow for what the pairs of one question share.
@@ -99,12 +107,20 @@ class MeanShares:
             crossed = block.crossed(won[place], compared[place])
             if crossed < 0 and count < FEW_QUESTIONS:
                 continue
-            variance[place] += crossed * count / max(count - 1, 1)
+            alike = count * self.worth[place]
+            variance[place] += crossed * alike / max(alike - 1, 1)
         return replace(self, error=np.sqrt(np.maximum(variance, 0)), questions=questions)
 
 
 def mean_shares(
-    wins: Counts, total: Counts, stratum: Longs, times: Longs, means: int, strata: int
+    wins: Counts,
+    total: Counts,
+    stratum: Longs,
+    times: Longs,
+    means: int,
+    strata: int,
+    *,
+    is_weighed: bool = False,
 ) -> MeanShares:
     """Means over strata of Σ wins / Σ total, their variances from clusters within strata.
 
@@ -118,6 +134,8 @@ def mean_shares(
         times: how many clusters each pattern stands for.
         means: how many means there are.
         strata: how many strata each may have.
+        is_weighed: whether clusters weigh differently. They are worth fewer then (Kish 1965), which
+            is what small samples are corrected by.
     """
     used = total > 0
     wins, total, stratum, times = (each[used] for each in (wins, total, stratum, times))
@@ -136,13 +154,19 @@ def mean_shares(
 
     count = over(has.astype(np.float64))
     value = np.where(count > 0, over(shares) / np.maximum(count, 1), np.nan)
-    spread = squares / np.where(has, looked, 1) ** 2 * size / np.maximum(size - 1, 1)
+    alike = size
+    if is_weighed:
+        alike = looked**2 / np.where(has, summed(times * total**2), 1)
+    freedom = np.where(size > 1, np.maximum(alike - 1, _LEAST), 1)
+    spread = squares / np.where(has, looked, 1) ** 2 * alike / freedom
     alone = np.repeat(value * (1 - value), strata)
     variance = np.where(size > 1, spread, np.where(has, alone, 0.0))
     error = np.sqrt(over(variance)) / np.maximum(count, 1)
     sizes = over(size).astype(np.int64), count.astype(np.int64)
     shape = means, strata
-    return MeanShares(value, error, *sizes, shares.reshape(shape), looked.reshape(shape))
+    worth = over(alike) / np.maximum(over(size), 1)
+    of_strata = shares.reshape(shape), looked.reshape(shape)
+    return MeanShares(value, error, *sizes, *of_strata, worth if is_weighed else np.ones(means))
 
 
 def mean_share(wins: Counts, total: Counts, stratum: Longs) -> MeanShare | None:

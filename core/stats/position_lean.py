@@ -13,7 +13,7 @@ from core.stats.observed import Longs, present_judges
 from core.stats.outcomes import has_choice
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.style import beside, difference, effect, fits, raters
+from core.stats.style import beside, difference, effect, fits, full_fit, raters, style_work
 from core.stats.tally import MODEL_1, MODEL_2
 from core.stats.view import View
 from core.text import many
@@ -145,6 +145,8 @@ def _signed(view: View, name: str, lean: Longs, times: Longs) -> Estimate:
         "A lean is of these raters on these pairs; where pairs differ far beyond their models "
         "it is shrunk towards none."
     ),
+    follows=True,
+    work=style_work,
 )
 def position_lean(view: View) -> Result:
     """How far people and each judge lean to a side, by the same measures, and the difference."""
@@ -180,6 +182,7 @@ def position_lean(view: View) -> Result:
             "item held still, so it is not shrunk by how far items differ",
             f"{SIGNED}: share of items that favour the first less those that favour the second; a "
             "tie against a win counts for the side that wins",
+            *full_fit(view),
             "leans: what the interval says by itself; many raters make some lean by chance, see "
             "rater_bias for the correction",
         ),

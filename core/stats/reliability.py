@@ -15,11 +15,7 @@ from numpy.typing import NDArray
 
 from core.stats.cohen import kappa_pairs
 from core.stats.collapsed import collapsed_pairs, votes_by_turn
-from core.stats.intervals import (
-    normal_quantile,
-    percentiles,
-    resampled_sums,
-)
+from core.stats.intervals import normal_quantile, student_quantile
 from core.stats.kappa_sums import KappaPairs
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
@@ -126,23 +122,10 @@ class _Coefficient:
     value: Callable[[Floats], Floats]
 
 
+_NO_SPREAD = 1e-12
+
 _ALPHA = _Coefficient("Krippendorff α", alpha_features, alpha)
 _FLEISS = _Coefficient("Fleiss κ", fleiss_features, fleiss)
-
-
-def _resampled(view: View, population: str) -> dict[str, Floats]:
-    """Sums over resampled pairs for each coefficient by its name; all from the same resamples."""
-
-    def find() -> dict[str, Floats]:
-        patterns, weights = _by_pair(view, population)
-        every = {each.name: each.features(patterns) for each in (_ALPHA, _FLEISS)}
-        beside = np.concatenate(list(every.values()), axis=1)
-        rng = view.rng("alpha", population)
-        sums = resampled_sums(beside, weights, view.options.replicates, rng)
-        ends = np.cumsum([each.shape[1] for each in every.values()])[:-1]
-        return dict(zip(every, np.split(sums, ends, axis=1), strict=True))
-
-    return view.once(("resampled", population), find)
 
 
 def _estimate(view: View, population: str, measure: _Coefficient) -> Estimate:
@@ -162,24 +145,36 @@ def _estimate(view: View, population: str, measure: _Coefficient) -> Estimate:
     if np.isnan(value):
         reason = "all votes are the same, so nothing tells agreement from habit"
         return Estimate(labels, None, n=n, unit="coefficient", reason=reason)
-    options, pairs = view.options, int(weights.sum())
-    replicates = measure.value(_resampled(view, population)[measure.name])
-    defined = replicates[~np.isnan(replicates)]
-    low, high = percentiles(defined, options.level)
-    if low == high:
-        method = (
-            f"from the counts of {many(pairs, 'pair')}; no interval, every resample gives "
-            "this value"
-        )
+    level, pairs = view.options.level, int(weights.sum())
+    error = _jackknife(measure, features, weights)
+    method = f"from the counts of {many(pairs, 'pair')}; "
+    if not error:
+        why = "it is the same" if error == 0 else "there is none"
+        method += f"no interval, without one of them {why}"
         return Estimate(labels, value, n=n, unit="coefficient", method=method)
-    method = (
-        f"from the counts of {many(pairs, 'pair')}; bootstrap of pairs, {options.replicates} "
-        "resamples"
-    )
-    lost = len(replicates) - len(defined)
-    if lost:
-        method += f", {lost} of them without a value left out"
-    return Estimate(labels, value, low, high, options.level, n=n, unit="coefficient", method=method)
+    half = student_quantile(level, pairs - 1) * error
+    low, high = max(-1.0, value - half), min(1.0, value + half)
+    method += "jackknife of pairs"
+    return Estimate(labels, value, low, high, level, n=n, unit="coefficient", method=method)
+
+
+def _jackknife(measure: _Coefficient, features: Floats, weights: NDArray[np.int64]) -> float | None:
+    """The standard error from leaving out each pair in turn (Tukey 1958; Miller 1974).
+
+    Args:
+        features: by pattern of pairs.
+        weights: how many pairs have each.
+
+    Returns:
+        None if there is one pair, or one without which nothing is left to differ.
+    """
+    pairs = int(weights.sum())
+    without = measure.value(weights @ features - features)
+    if pairs < 2 or bool(np.isnan(without).any()):
+        return None
+    spread = float(weights @ (without - weights @ without / pairs) ** 2)
+    error = float(np.sqrt(spread * (pairs - 1) / pairs))
+    return error if error > _NO_SPREAD else 0.0
 
 
 def _kappa_estimate(view: View, population: str, pairs: KappaPairs) -> Estimate:

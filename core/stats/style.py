@@ -6,7 +6,7 @@ model that writes more does not count as a liking for length.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from core.stats.background import COUNTED
 from core.stats.collapsed import MODELS, Columns, cells, collapsed, collapsed_pairs, votes
+from core.stats.gold_line import Line, LineWork, Making, line_of
 from core.stats.intervals import clustered_wilson, student_quantile
 from core.stats.nearby import (
     Near,
@@ -34,7 +35,6 @@ from core.stats.observed import (
     Floats,
     Longs,
     Observed,
-    gaps,
     present_judges,
     verdicts_of,
     votes_of,
@@ -42,13 +42,8 @@ from core.stats.observed import (
 from core.stats.outcomes import has_choice
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.style_fit import (
-    FEWEST_CARRIERS,
-    StyleFit,
-    Trials,
-    fit,
-    joint_error,
-)
+from core.stats.style_fit import FEWEST_CARRIERS, StyleFit, Trials, fit
+from core.stats.style_kept import NOBODY, SIDES, WIDTH, SteppedFit, Styles
 from core.stats.view import View
 from core.text import many
 
@@ -56,18 +51,21 @@ POSITION = "left"
 EFFECTS = {"length": "tokens", "headers": "headers", "lists": "list_items", "bold": "bold"}
 """Effects of the model, and what of :data:`COUNTED` each looks at."""
 
+_DIFFERENCES = [COUNTED.index(name) for name in EFFECTS.values()]
+
 NAMES = (POSITION, *EFFECTS)
 LONGER = "longer wins"
 
-WIDTH = 6
-"""Numbers of an item that :func:`raters` tells."""
+_FEW_ITEMS = 1 << 12
+"""Items of which a full fit takes some hundredths of a second."""
 
 _MATCH = 20
 """Bits for the second model of a match-up."""
 
 _UNIT = "log-odds"
-_SIDE = (0.0, 1.0, -1.0)
-"""What the covariate of the side is where it is not known, model_1 stood left, model_2 did."""
+
+
+Fitted = StyleFit | SteppedFit | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +76,13 @@ class Fits:
         fits: by rater, what was fitted or why it could not be.
         people: which of the raters are people.
         scales: of each of :data:`EFFECTS`, what one unit of its coefficient stands for.
+        kept: what votes are stepped into, where texts are known.
     """
 
-    fits: dict[str, StyleFit | str]
+    fits: Mapping[str, Fitted]
     people: tuple[str, ...]
     scales: Floats
+    kept: Styles | None = None
 
 
 def raters(view: View) -> dict[str, Columns]:
@@ -139,8 +139,7 @@ def scales(view: View) -> Floats:
     def parts(pairs: Longs) -> Parts:
         here = near(view, pairs)
         difference, known = gaps_on(view, here.items)
-        columns = [COUNTED.index(name) for name in EFFECTS.values()]
-        squares = difference[known][:, columns].astype(np.float64) ** 2
+        squares = difference[known][:, _DIFFERENCES].astype(np.float64) ** 2
         one = np.ones(len(squares))
         return here.pair[known], np.zeros(len(one), np.int64), np.column_stack([one, squares])
 
@@ -150,28 +149,6 @@ def scales(view: View) -> Floats:
     _, sums = kept_by_pair(view, "scales", 1 + len(EFFECTS), terms, parts).sums()
     items, *squares = sums.sum(axis=0).tolist()
     return np.asarray(np.sqrt(np.array(squares) / max(items, 1)))
-
-
-def trials_of(view: View, said: Observed, unit: Floats) -> Trials:
-    """Decisive choices between two known texts, alike ones added up; the side comes first."""
-    difference, known = gaps(view)
-    used = said.only(said.decisive & known[said.item])
-    keys, place = np.unique(used.item * 3 + used.left, return_inverse=True)
-    item, left = np.divmod(keys, 3)
-    columns = [COUNTED.index(name) for name in EFFECTS.values()]
-    x = np.column_stack(
-        [np.array(_SIDE)[left], difference[item][:, columns] / np.where(unit, unit, 1)]
-    )
-    return Trials(
-        view.model_1[item].astype(np.int64),
-        view.model_2[item].astype(np.int64),
-        view.tally.pair_table[view.pair[item], 3].astype(np.int64),
-        np.bincount(place, weights=used.choice == 1, minlength=len(keys)).astype(np.float64),
-        np.bincount(place, minlength=len(keys)).astype(np.float64),
-        x,
-        len(view.tally.models),
-        unit=view.pair[item].astype(np.int64),
-    )
 
 
 def _kinds(view: View, about: Longs, counts: Longs, times: Longs) -> Trials:
@@ -187,7 +164,7 @@ def _kinds(view: View, about: Longs, counts: Longs, times: Longs) -> Trials:
     one, two = about[cluster].T
     models = len(view.tally.models)
     x = np.zeros((len(cluster), len(NAMES)))
-    x[:, 0] = np.array(_SIDE)[left]
+    x[:, 0] = np.array(SIDES)[left]
     total = (won + lost)[cluster, left].astype(np.float64)
     kind = (one * models + two) * 3 + left
     of_rows = won[cluster, left].astype(np.float64), total, x, models
@@ -198,30 +175,89 @@ def fits(view: View) -> Fits:
     """The model of every rater, made once for all who ask."""
 
     def make() -> Fits:
-        unit, told = scales(view), has_texts(view)
-        found: dict[str, StyleFit | str] = {}
-        for name, columns in raters(view).items():
+        unit, said = scales(view), raters(view)
+        people = tuple(name for name in view.populations if name in said)
+        if has_texts(view):
+            kept = _line(view).current(view)
+            return Fits(kept.told(_units(unit)), people, unit, kept)
+        found: dict[str, Fitted] = {}
+        for name, columns in said.items():
             (about, counts), times = collapsed_pairs(view, MODELS, columns)
-            if not counts.any():
-                found[name] = "no choice prefers a model yet"
-                continue
-            if not told:
+            found[name] = NOBODY
+            if counts.any():
                 found[name] = fit(_kinds(view, about, counts, times))
-                continue
-            trials = trials_of(view, observed(view, name), unit)
-            found[name] = fit(trials) if len(trials.total) else NO_TEXTS
-        return Fits(found, tuple(name for name in view.populations if name in found), unit)
+        return Fits(found, people, unit)
 
     return view.once(("style",), make)
 
 
+def _units(scales: Floats) -> Floats:
+    """The same with that of the side."""
+    return np.append(1.0, scales)
+
+
+def _made(view: View) -> Making[Styles]:
+    said = raters(view)
+    people = next((name for name in view.populations if name in said), None)
+    kept = Styles(view, raters, people, _units(scales(view)), _DIFFERENCES)
+    kept.read(view, {name: observed(view, name) for name in said})
+    return kept.making(view)
+
+
+def _line(view: View) -> Line[Styles]:
+    said = raters(view)
+    name = ("style", *(each.key for each in said.values()))
+    if not all(each.follows for each in said.values()):
+        return view.once(("line", name), lambda: Line(_made))
+    people = next(iter(view.populations))
+    about = view.selection, view.vote_key(people), view.options.merge_both_bad
+    return line_of(view, about, name, _made)
+
+
+def style_work(view: View) -> LineWork[Styles] | None:
+    """The full fit that is to be made, if one is: only where texts are known.
+
+    Of a few items it is made when somebody asks, so that no number waits for it.
+    """
+    if not has_texts(view):
+        return None
+    line = _line(view)
+    is_due = line.is_due(view)
+    if is_due is None or (is_due and len(view.tally.item_turn) <= _FEW_ITEMS):
+        return None
+    return LineWork(line, view, is_due)
+
+
+def full_fit(view: View) -> tuple[str, ...]:
+    """Of which moment the models are, in words; nothing where each vote is fitted at once."""
+    kept = fits(view).kept
+    return () if kept is None else (f"models with a text's length and format: {kept.said()}",)
+
+
 def _joint_error(view: View, judge: str, people: str, column: int) -> float:
-    """Standard error of a judge's coefficient less people's."""
-    one, two = (fits(view).fits[name] for name in (judge, people))
+    """Standard error of a judge's coefficient less people's.
+
+    Both fits are one likelihood with interactions of the kind of rater: its information falls
+    into two blocks, its scores are summed over the same clusters.
+    """
+    found = fits(view)
+    one, two = (found.fits[name] for name in (judge, people))
+    assert not isinstance(one, str)
+    assert not isinstance(two, str)
+    errors = [float(each.errors[each.columns.index(column)]) for each in (one, two)]
+    if found.kept is not None:
+        shared = found.kept.shared(judge, column, _units(found.scales))
+    else:
+        shared = _shared_by_side(view, (judge, people), column)
+    return float(np.sqrt(max(errors[0] ** 2 + errors[1] ** 2 - 2 * shared, 0.0)))
+
+
+def _shared_by_side(view: View, names: tuple[str, str], column: int) -> float:
+    """What the errors of two raters' coefficients have in common, where no text is known."""
+    judge, people = names
+    one, two = (fits(view).fits[name] for name in names)
     assert isinstance(one, StyleFit)
     assert isinstance(two, StyleFit)
-    if one.kinds is None:
-        return joint_error(one, two, column)
     # Both are sums over a pair's choices by side, so that products of their counts say what the
     # influences have in common.
     about, products = _products(view, raters(view)[judge], raters(view)[people])
@@ -231,9 +267,7 @@ def _joint_error(view: View, judge: str, people: str, column: int) -> float:
         np.stack(fitted.moves(rows, column)).reshape(2, -1, 3).swapaxes(0, 1).reshape(-1, WIDTH)
         for fitted in (one, two)
     )
-    shared = float(np.einsum("ca,cab,cb->", first, products, second))
-    errors = [float(each.errors[each.columns.index(column)]) for each in (one, two)]
-    return float(np.sqrt(max(errors[0] ** 2 + errors[1] ** 2 - 2 * shared, 0.0)))
+    return float(np.einsum("ca,cab,cb->", first, products, second))
 
 
 def _products(view: View, one: Columns, two: Columns) -> tuple[Longs, Longs]:
@@ -263,7 +297,7 @@ def _products(view: View, one: Columns, two: Columns) -> tuple[Longs, Longs]:
     return models, sums.reshape(-1, WIDTH, WIDTH)
 
 
-def effect(view: View, labels: dict[str, Label], column: int, fitted: StyleFit | str) -> Estimate:
+def effect(view: View, labels: dict[str, Label], column: int, fitted: Fitted) -> Estimate:
     """One coefficient with its interval, or why there is none."""
     reason = unfitted(fitted, column) if has_texts(view) or not column else NO_TEXTS
     if reason or isinstance(fitted, str):
@@ -276,12 +310,12 @@ def effect(view: View, labels: dict[str, Label], column: int, fitted: StyleFit |
     return _with_interval(view, labels, value, error, fitted.freedom, fitted.n, clusters)
 
 
-def _clusters(fitted: StyleFit) -> str:
+def _clusters(fitted: StyleFit | SteppedFit) -> str:
     """What the scores are summed over: the side alone is tossed for every pair anew."""
-    return "question" if fitted.kinds is None else "pair"
+    return "pair" if isinstance(fitted, StyleFit) else "question"
 
 
-def unfitted(fitted: StyleFit | str, column: int) -> str:
+def unfitted(fitted: Fitted, column: int) -> str:
     """Why a fit has no coefficient for a covariate; empty if it has one."""
     if isinstance(fitted, str):
         return fitted
@@ -294,7 +328,7 @@ def unfitted(fitted: StyleFit | str, column: int) -> str:
     return f"the answers' {NAMES[column]} never differ, or only as their models or lengths do"
 
 
-def too_few(fitted: StyleFit, place: int) -> str:
+def too_few(fitted: StyleFit | SteppedFit, place: int) -> str:
     """Why a coefficient has no interval; empty if it has one."""
     carriers = float(fitted.carriers[place])
     if fitted.freedom < 1 or carriers < FEWEST_CARRIERS:
@@ -384,6 +418,8 @@ def longer_wins(view: View, name: str, said: Columns) -> Estimate:
         "Not what length causes: longer answers may also be better. It is what goes with being "
         "chosen once models are held equal."
     ),
+    follows=True,
+    work=style_work,
 )
 def style(view: View) -> Result:
     """What length, headers, lists and bold are worth, to people, to judges, and the difference."""
@@ -421,6 +457,7 @@ def style(view: View) -> Result:
             "characters, without a model of anything",
             "coefficients are clustered by question where answers' texts are in the study: a long "
             f"answer is long in all of its pairs; {LONGER}, and a fit of the side alone, by pair",
+            *full_fit(view),
         ),
     )
 

@@ -7,6 +7,7 @@ Angelopoulos & Chiang 2024). Sandwich by clusters: Liang & Zeger 1986.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +53,6 @@ class Trials:
         times: of each row, how many clusters alike its cluster stands for; one if left out.
         kind: of each row, a whole number that is the same where models and covariates are; if
             given, the maximum is sought with the rows of one kind added up.
-        unit: of each row, any whole number: what would be a cluster if clusters shared nothing
-            within. It is the cluster if left out.
     """
 
     one: Longs
@@ -65,16 +64,14 @@ class Trials:
     models: int
     times: Floats | None = None
     kind: Longs | None = None
-    unit: Longs | None = None
 
-    def only(self, mine: Bools) -> Trials:
+    def only(self, mine: Bools | Longs) -> Trials:
         """Some of the rows."""
         one, two, cluster = self.one[mine], self.two[mine], self.cluster[mine]
         won, total, x = self.won[mine], self.total[mine], self.x[mine]
         times = None if self.times is None else self.times[mine]
         kind = None if self.kind is None else self.kind[mine]
-        unit = None if self.unit is None else self.unit[mine]
-        return Trials(one, two, cluster, won, total, x, self.models, times, kind, unit)
+        return Trials(one, two, cluster, won, total, x, self.models, times, kind)
 
     def collapsed(self) -> Trials:
         """The rows of each kind added up, times and all; the same rows where no kinds are told."""
@@ -101,7 +98,7 @@ class StyleFit:
             so that their squares add up to the variance.
         carriers: how many clusters carry each coefficient, in effect.
         n: choices used.
-        freedom: units less parameters, and below the number of clusters.
+        freedom: clusters less parameters.
         endless: covariates that always won, or always lost: no finite coefficient fits.
         times: how many clusters each of these stands for; one if left out.
         kinds: the kinds of the rows that were used, where kinds were told.
@@ -163,14 +160,14 @@ class _Endless(Exception):
         self.certain = certain
 
 
-def comparable(trials: Trials) -> tuple[Trials, Longs]:
+def comparable(trials: Trials) -> tuple[Trials, Longs, Bools]:
     """The rows between models that won from each other, directly or through others.
 
     Any other row is predicted with certainty by a gap without end, so it tells nothing of the
     covariates; which is what the likelihood makes of it in the limit.
 
     Returns:
-        The rows, and by model the number of its group.
+        The rows, by model the number of its group, and which rows these are.
     """
     size = trials.models
     cells = np.concatenate([trials.one * size + trials.two, trials.two * size + trials.one])
@@ -178,23 +175,72 @@ def comparable(trials: Trials) -> tuple[Trials, Longs]:
     if trials.times is not None:
         points = points * np.tile(trials.times, 2)
     table = np.bincount(cells, weights=points, minlength=size * size).reshape(size, size)
-    reached = reach(table.astype(np.float64))
-    group = np.argmax(reached & reached.T, axis=1)
-    return trials.only(group[trials.one] == group[trials.two]), group
+    group = groups(table.astype(np.float64))
+    kept = group[trials.one] == group[trials.two]
+    return trials.only(kept), group, kept
+
+
+def groups(table: Floats) -> Longs:
+    """By model the number of its group: the models that won from each other.
+
+    Args:
+        table: choices of row against column.
+    """
+    reached = reach(table)
+    return np.asarray(np.argmax(reached & reached.T, axis=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A maximum of the likelihood.
+
+    Attributes:
+        columns: the covariates that could be fitted.
+        parameters: ratings, then coefficients.
+        inverse: of their information.
+        group: by model the number of its group, see :func:`comparable`.
+        lost: covariates without a finite coefficient.
+        used: which of the rows that were given tell anything.
+    """
+
+    columns: tuple[int, ...]
+    parameters: Floats
+    inverse: Floats
+    group: Longs
+    lost: tuple[int, ...]
+    used: Longs
 
 
 def fit(trials: Trials) -> StyleFit | str:
-    """Fit models and covariates together; why not, in words, where that cannot be done.
+    """Fit models and covariates together; why not, in words, where that cannot be done."""
+    work = fitting(trials)
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            found: tuple[Anchor, _Problem] | str = done.value
+            break
+    if isinstance(found, str):
+        return found
+    anchor, problem = found
+    rows = trials.only(anchor.used)
+    return problem.result(rows, anchor.parameters, anchor.inverse, anchor.lost)
+
+
+def fitting(trials: Trials) -> Generator[None, None, tuple[Anchor, _Problem] | str]:
+    """Fit models and covariates together, with a pause after each step.
 
     Where a covariate tells all choices on some rows, its coefficient grows without end. Those
     rows are predicted with certainty in the limit and tell nothing of the others (Albert &
     Anderson 1984): they are left out, and the covariate with them.
     """
+    used = np.arange(len(trials.total))
     lost: set[int] = set()
     before: tuple[int, ...] | None = None
     endless = _one_sided(trials) or _ENDLESS
     while True:
-        trials, group = comparable(trials)
+        trials, group, kept = comparable(trials)
+        used = used[kept]
         if not trials.total.sum():
             return endless if before else _ONE_WAY
         problem = _Problem(trials.collapsed(), group)
@@ -202,13 +248,15 @@ def fit(trials: Trials) -> StyleFit | str:
         if not problem.columns:
             return endless if before else _NOTHING
         try:
-            return problem.result(trials, *problem.solve(), tuple(sorted(lost)))
+            solved = yield from problem.solving()
+            anchor = Anchor(problem.columns, *solved, group, tuple(sorted(lost)), used)
+            return anchor, problem
         except _Endless as found:
             before = problem.columns
             kept = ~found.certain
             if trials.kind is not None:
                 kept = np.isin(trials.kind, np.unique(trials.kind)[kept])
-            trials = trials.only(kept)
+            trials, used = trials.only(kept), used[kept]
 
 
 def _one_sided(trials: Trials) -> str:
@@ -225,6 +273,35 @@ def _one_sided(trials: Trials) -> str:
     return ""
 
 
+def gauge_of(met: Bools, group: Longs) -> tuple[Floats, int]:
+    """What fixes the mean of each group's ratings, and those that nobody met, at 0.
+
+    Returns:
+        What to add to the information of the ratings; and how many of these are free.
+    """
+    together = (group[:, None] == group[None, :]) & met[:, None] & met[None, :]
+    gauge = together / np.maximum(together.sum(axis=1), 1)[:, None]
+    return gauge + np.diag(~met), int(met.sum()) - len(np.unique(group[met]))
+
+
+def separable(whole: Floats, models: int) -> tuple[int, ...]:
+    """The covariates that models and the covariates before them do not determine.
+
+    Args:
+        whole: Σ w z zᵀ of the rows' designs, with the gauge on the ratings.
+    """
+    kept: list[int] = []
+    for column in range(len(whole) - models):
+        place = models + column
+        others = [*range(models), *(models + each for each in kept)]
+        own = whole[place, place]
+        cross = whole[np.ix_(others, [place])][:, 0]
+        told = cross @ np.linalg.solve(whole[np.ix_(others, others)], cross)
+        if own > 0 and own - told > _COLLINEAR * own:
+            kept.append(column)
+    return tuple(kept)
+
+
 class _Problem:
     """The likelihood of trials, with the parameters: ratings, then kept covariates."""
 
@@ -232,11 +309,7 @@ class _Problem:
         self.trials = trials
         met = np.zeros(trials.models, np.bool_)
         met[trials.one] = met[trials.two] = True
-        together = (group[:, None] == group[None, :]) & met[:, None] & met[None, :]
-        # Fixes the mean of each group's ratings, and those that nobody met at 0.
-        gauge = together / np.maximum(together.sum(axis=1), 1)[:, None]
-        self.gauge = gauge + np.diag(~met)
-        self.ratings = int(met.sum()) - len(np.unique(group[met]))
+        self.gauge, self.ratings = gauge_of(met, group)
         self.columns: tuple[int, ...] = ()
         self.x = trials.x
         self.columns = self._separable()
@@ -244,18 +317,7 @@ class _Problem:
 
     def _separable(self) -> tuple[int, ...]:
         """The covariates that models and the covariates before them do not determine."""
-        size = self.trials.models
-        whole = self._information(self.trials.total / 4)
-        kept: list[int] = []
-        for column in range(self.trials.x.shape[1]):
-            place = size + column
-            others = [*range(size), *(size + each for each in kept)]
-            own = whole[place, place]
-            cross = whole[np.ix_(others, [place])][:, 0]
-            told = cross @ np.linalg.solve(whole[np.ix_(others, others)], cross)
-            if own > 0 and own - told > _COLLINEAR * own:
-                kept.append(column)
-        return tuple(kept)
+        return separable(self._information(self.trials.total / 4), self.trials.models)
 
     def _information(self, weights: Floats) -> Floats:
         """Σ w z zᵀ of the rows' designs z, with the gauge on the ratings."""
@@ -285,8 +347,8 @@ class _Problem:
     def _chance(self, parameters: Floats) -> Floats:
         return np.asarray(1 / (1 + np.exp(-np.clip(self._predictor(parameters), -700, 700))))
 
-    def solve(self) -> tuple[Floats, Floats]:
-        """Parameters and the inverse of their information.
+    def solving(self) -> Generator[None, None, tuple[Floats, Floats]]:
+        """Parameters and the inverse of their information, with a pause after each step.
 
         Raises:
             _Endless: if there is no maximum.
@@ -314,6 +376,7 @@ class _Problem:
             certain = np.abs(self._predictor(parameters))
             if float(certain.max()) > _FURTHEST:
                 raise _Endless(certain > _CERTAIN)
+            yield
         raise ArithmeticError("the style model did not converge")
 
     def result(
@@ -340,11 +403,8 @@ class _Problem:
         carried = _summed(weight * pull**2, place, len(clusters))
         carried = carried / np.diag(inverse)[size:]
         count = int(each.sum())
-        units = count if trials.unit is None else len(np.unique(trials.unit))
-        freedom = units - self.ratings - len(self.columns)
-        # G / (G − 1) for clusters, and (N − 1) / (N − parameters) for the units in them.
-        scale = np.sqrt(count / max(count - 1, 1) * max(units - 1, 1) / max(freedom, 1))
-        freedom = min(freedom, count - 1)
+        freedom = count - self.ratings - len(self.columns)
+        scale = np.sqrt(count / max(freedom, 1))
         return StyleFit(
             self.columns,
             parameters[size:],
@@ -364,17 +424,3 @@ class _Problem:
 def _summed(rows: Floats, place: Longs, size: int) -> Floats:
     columns = [np.bincount(place, weights=column, minlength=size) for column in rows.T]
     return np.stack(columns, axis=1)
-
-
-def joint_error(one: StyleFit, two: StyleFit, column: int) -> float:
-    """Standard error of the difference of two fits' coefficients, whose clusters may be shared.
-
-    Both fits are one likelihood with interactions of the kind of rater: its information falls
-    into two blocks, its scores are summed over the same clusters.
-    """
-    every = np.union1d(one.clusters, two.clusters)
-    moved = np.zeros(len(every))
-    for fitted, sign in ((one, 1.0), (two, -1.0)):
-        mine = fitted.influence[:, fitted.columns.index(column)]
-        moved[np.searchsorted(every, fitted.clusters)] += sign * mine
-    return float(np.sqrt(moved @ moved))

@@ -165,7 +165,9 @@ def _table(
     wins, total = of_sides(clusters.own, 0, 1), of_sides(clusters.own, 2, 2)
     weight = 1.0 if clusters.weights is None else np.tile(clusters.weights, 2)
     strata = place * models + opponent
-    shares = mean_shares(wins * weight, total * weight, strata, times, cells, models)
+    is_weighed = clusters.weights is not None
+    sums = wins * weight, total * weight, strata, times, cells, models
+    shares = mean_shares(*sums, is_weighed=is_weighed)
     shares = shares.by_question((lane * models + own, of) for lane, own, of in shared.blocks())
     nothing = np.zeros((slices, models), np.int64)
     failed = pending = nothing

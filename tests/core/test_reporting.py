@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from core.reporting.charts import Heat, Intervals, Shares, charts_of
 from core.reporting.comparing import changes, compared_sections
-from core.reporting.document import Report, section_of, without_shared
+from core.reporting.document import NAME, Report, section_of, without_shared
 from core.reporting.findings import findings
 from core.reporting.html import html
 from core.reporting.markdown import markdown
@@ -84,7 +84,16 @@ def test_no_text_of_a_study_becomes_markup(names: list[str], why: str) -> None:
         "colspan"
     }
     for name in names:
-        assert (displayable(name) or "all") in page.cells
+        assert (one_line(name, NAME) or "all") in page.cells
+
+
+def test_names_of_any_length_leave_a_page_that_can_be_read() -> None:
+    names = ["N" * 10_000, "wide 字" * 5_000]
+    made = report(result(*(share(name, 0.5, 0.4, 0.6) for name in names), notes=(names[0],)))
+    cells = Page(html(made)).cells
+    assert [one_line(name, NAME) in cells for name in names] == [True, True]
+    assert len(html(made)) < 20_000
+    assert len(markdown(made)) < 10_000
 
 
 def test_a_page_asks_for_nothing_and_runs_nothing() -> None:

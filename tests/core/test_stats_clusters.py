@@ -217,6 +217,24 @@ def test_ppi_sums_what_each_pair_moves_it_by(shared: Study) -> None:
     assert (each.error, each.freedom) == (alone.error, 28)
 
 
+@pytest.mark.parametrize("measure", ["Krippendorff α", "Fleiss κ"])
+def test_what_leaving_out_each_pair_does_is_the_error_of_reliability(measure: str) -> None:
+    study = draw(3, 2)
+    of = {"raters": HUMAN, "measure": measure}
+    row = find(rows_of(study, "reliability"), **of)
+    voted = reading.by_pair(study)
+    pairs = sorted(pair for pair in voted if len(voted[pair]) > 1)
+    without = [
+        find(rows_of(replace(study, votes=[v for v in study.votes if v[1] != pair]), "reliability"),
+             **of).value
+        for pair in pairs
+    ]  # fmt: skip
+    error = np.std(np.array(without, float)) * np.sqrt(len(pairs) - 1)
+    half = student.ppf(0.975, len(pairs) - 1) * error
+    assert (row.value or 0) - (row.low or 0) == pytest.approx(half)
+    assert row.method.endswith("jackknife of pairs")
+
+
 TOLD = ("agreement", "agreement_by_category", "added", "win_rate", "both_bad_use", "ppi",
         "self_enhancement", "style")  # fmt: skip
 

@@ -227,7 +227,7 @@ REACHES = st.sampled_from((2, 12, journals.REACH))
 LOOKS = st.lists(st.sampled_from(CHOSEN), min_size=1, max_size=2).map(tuple)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=9, deadline=None)
 @given(happenings(), REACHES, LOOKS)
 def test_whoever_looks_all_the_time_reads_what_one_look_would_have_found(
     told: tuple[Rows, list[tuple[str, Any]]], reach: int, looks: Any
@@ -275,6 +275,7 @@ def test_a_vote_costs_what_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     tally = rows.tally()
     tally.times.add((row[0], row[0]) for row in (*rows.votes, last))
     tally.baselines.tell(np.arange(3000), rng.integers(1, 4, (3000, 2)).astype(np.int8))
+    tally.background.set_answers(texts(rows, 1))
     quick = {each.id for each in registered() if each.follows}
     chosen = [
         (Options(replicates=100), quick),
@@ -291,6 +292,8 @@ def test_a_vote_costs_what_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
         put(self, clusters, *rest)
 
     monkeypatch.setattr(Census, "put", counted)
+    # So that no full fit is due.
+    monkeypatch.setattr("core.stats.style_kept.STEPPED", 10)
     # Whoever goes through all of the log, or of the items, is found out.
     monkeypatch.setattr(Tally, "votes", property(lambda _: pytest.fail("read every vote")))
     monkeypatch.setattr(Tally, "verdicts", property(lambda _: pytest.fail("read every verdict")))

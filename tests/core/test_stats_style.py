@@ -17,7 +17,12 @@ from core.records import Judge
 from core.stats import Tally, compute
 from core.stats.background import COUNTED
 from core.stats.options import Options
-from core.stats.style_fit import StyleFit, Trials, fit, joint_error
+from core.stats.registry import registered
+from core.stats.style import full_fit
+from core.stats.style_fit import Anchor, StyleFit, Trials, fit, fitting
+from core.stats.style_kept import Rater, shared_error
+from core.stats.style_kept import Rows as Choices
+from core.stats.view import View
 from core.text import length_features
 from tests.core.bias_simulation import Leaning, World
 from tests.core.stats_oracle import DATA, Rows, find, mt_bench, result_of, studies
@@ -81,6 +86,53 @@ def test_coefficients_and_clustered_errors_are_those_of_statsmodels(seed: int) -
     assert found.freedom == clusters - design(data).shape[1]
 
 
+def summed(data: Trials, together: int = 1) -> tuple[Rater, np.ndarray]:
+    """The sums that are kept of a fit, and the scores by cluster.
+
+    Args:
+        together: how many neighbouring clusters of the data are pairs of one question.
+    """
+    data = data.only(np.argsort(data.cluster, kind="stable"))
+    work = fitting(data)
+    found: object = None
+    while found is None:
+        try:
+            next(work)
+        except StopIteration as done:
+            found = done.value
+    assert isinstance(found, tuple)
+    anchor = found[0]
+    assert isinstance(anchor, Anchor)
+    rater = Rater(anchor, data.models, np.zeros(0, np.int64))
+    question = data.cluster // together
+    rows = Choices(question, data.cluster, data.one, data.two, data.won, data.total, data.x)
+    return rater, rater.add(rows, 1000, np.arange(len(data.one)), 1)
+
+
+def test_sums_that_are_kept_say_what_the_fit_says() -> None:
+    data = trials(4)
+    told, found = summed(data)[0].told(np.ones(3)), fitted(data)
+    assert told.beta == pytest.approx(found.beta, abs=1e-12)
+    assert told.errors == pytest.approx(found.errors, rel=1e-7)
+    assert told.carriers == pytest.approx(found.carriers, rel=1e-7)
+    assert (told.n, told.freedom, told.count) == (found.n, found.freedom, found.count)
+
+
+def test_sums_by_question_give_the_errors_that_statsmodels_clusters_by_question() -> None:
+    data = trials(4)
+    told = summed(data, together=5)[0].told(np.ones(3))
+    both = np.column_stack([data.won, data.total - data.won])
+    groups = {"groups": data.cluster // 5, "use_correction": False}
+    model = sm.GLM(both, design(data), family=sm.families.Binomial())
+    theirs = model.fit(tol=1e-14, cov_type="cluster", cov_kwds=groups)
+    questions, pairs = len(np.unique(data.cluster // 5)), len(np.unique(data.cluster))
+    rest = pairs - design(data).shape[1]
+    correction = np.sqrt(questions / (questions - 1) * (pairs - 1) / rest)
+    assert told.beta == pytest.approx(theirs.params[-3:], abs=1e-9)
+    assert told.errors == pytest.approx(theirs.bse[-3:] * correction, rel=1e-7)
+    assert (told.freedom, told.count) == (min(rest, questions - 1), questions)
+
+
 def test_the_difference_of_two_kinds_of_raters_is_the_interaction_of_one_joint_fit() -> None:
     people, judge = trials(1), trials(2)
     # One set of clusters, on which the same two models stand.
@@ -94,12 +146,15 @@ def test_the_difference_of_two_kinds_of_raters_is_the_interaction_of_one_joint_f
         cov_type="cluster",
         cov_kwds={"groups": np.tile(people.cluster, 2), "use_correction": False},
     )
-    one, two = fitted(judge), fitted(people)
-    correction = np.sqrt(len(one.clusters) / one.freedom)
+    (first, scores), (second, other_scores) = summed(judge), summed(people)
+    one, two = first.told(np.ones(3)), second.told(np.ones(3))
+    correction = np.sqrt(one.count / one.freedom)
     for column in range(3):
         place = x.shape[1] * 2 - 3 + column
         assert one.beta[column] - two.beta[column] == pytest.approx(theirs.params[place], abs=1e-9)
-        assert joint_error(one, two, column) == pytest.approx(theirs.bse[place] * correction)
+        shared = shared_error(first, second, scores.T @ other_scores, column)
+        error = np.sqrt(one.errors[column] ** 2 + two.errors[column] ** 2 - 2 * shared)
+        assert error == pytest.approx(theirs.bse[place] * correction)
 
 
 def test_what_always_wins_has_no_finite_number_and_moves_no_other() -> None:
@@ -317,3 +372,63 @@ def test_a_judge_that_always_takes_one_side_leans_no_further_than_all(side: int,
     odds = find(found, rater="j", measure="log-odds")
     assert odds.value is None
     assert f"every choice is for the answer shown {name}" in odds.reason
+
+
+def with_texts(seed: int, questions: int) -> Rows:
+    rng, rows = np.random.default_rng(seed), Rows()
+    for question in range(questions):
+        for one, two in ("ab", "ac", "bc", "bd", "cd"):
+            pair = rows.pair(f"q{question}", one, two)
+            for name in ("ann", "bob")[: int(rng.integers(1, 3))]:
+                rows.vote(pair, name, int(rng.choice((1, 1, 2, 3))), left=int(rng.integers(0, 3)))
+            for left in (1, 2):
+                rows.verdict(pair, "gpt", int(rng.choice((1, 2, 2, 3))), left=left)
+    return rows
+
+
+def texts(questions: int) -> list[tuple[object, ...]]:
+    rng = np.random.default_rng(questions)
+    sizes = rng.integers(1, (900, 200, 4, 6, 5), (questions, 4, 5)).tolist()
+    return [
+        (f"q{question}", name, 1, *sizes[question][place])
+        for question in range(questions)
+        for place, name in enumerate("abcd")
+    ]
+
+
+def told_now(tally: Tally) -> list[dict[str, object]]:
+    """What is told at once, whatever full fit may be due."""
+    view = View(tally, Options())
+    every = {each.id: each for each in registered()}
+    found = [every[id].run(view).to_json() for id in ("style", "position_lean")]
+    return [row for each in found for row in each["estimates"]]
+
+
+def test_votes_that_are_stepped_in_are_where_a_full_fit_puts_them() -> None:
+    rows = with_texts(1, 300)
+    watched, fresh = rows.tally(), rows.tally()
+    watched.background.set_answers(texts(300))
+    told_now(watched)
+    rng, more, first = np.random.default_rng(2), [], len(rows.votes)
+    for number in range(40):
+        # Some votes are changed or taken back; the others are new ones.
+        gone = int(rng.integers(1, first)) if number % 3 == 0 else 0
+        pair = rows.votes[gone - 1][1] if gone else int(rng.integers(1, len(rows.pairs) + 1))
+        choice = int(rng.integers(0 if gone else 1, 4))
+        annotator = rows.votes[gone - 1][3] if gone else 1 + number % 2
+        more.append((first + number + 1, pair, 1, annotator, choice, number % 3, gone))
+    for vote in more:
+        watched.add_votes([vote])
+        stepped = told_now(watched)
+    fresh.add_votes(more)
+    fresh.background.set_answers(texts(300))
+    for one, other in zip(stepped, told_now(fresh), strict=True):
+        assert (one["labels"], one["n"]) == (other["labels"], other["n"])
+        if one["low"] is None or one["unit"] != "log-odds":
+            assert one["value"] == other["value"]
+            continue
+        width = float(str(other["high"])) - float(str(other["low"]))
+        for end in ("value", "low", "high"):
+            assert float(str(one[end])) == pytest.approx(float(str(other[end])), abs=0.005 * width)
+    (said,) = full_fit(View(watched, Options()))
+    assert said.endswith("items have been stepped in since")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -243,7 +245,7 @@ def test_a_process_that_died_is_known_by_its_start(tmp_path: Path) -> None:
 
 
 def test_a_turn_is_short(tmp_path: Path) -> None:
-    """People vote between two of these; 64 verdicts with their calls take some milliseconds."""
+    """People vote between two of these: it takes some 40 times what bare rows take to write."""
     store = study(tmp_path / "study.db", FakeClock(), questions=200)
     queue = JudgeQueue(store, "j", "host/1/1/a")
     queue.enter()
@@ -257,7 +259,22 @@ def test_a_turn_is_short(tmp_path: Path) -> None:
         began = time.thread_time()
         leased = queue.turn(work).leased
         times.append(time.thread_time() - began)
-    assert sorted(times)[len(times) // 2] < 0.02
+    assert sorted(times)[len(times) // 2] < 250 * bare_write()
+
+
+def bare_write() -> float:
+    """Seconds of the CPU, here and now, for 64 rows of text in a table with one index."""
+    times = []
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE one (id INTEGER PRIMARY KEY, key TEXT UNIQUE, text TEXT)")
+        for number in range(50):
+            texts = [(f"{number} {row}", "a reply of some words " * 5) for row in range(64)]
+            began = time.thread_time()
+            connection.execute("BEGIN")
+            connection.executemany("INSERT INTO one (key, text) VALUES (?, ?)", texts)
+            connection.execute("COMMIT")
+            times.append(time.thread_time() - began)
+    return sorted(times)[len(times) // 2]
 
 
 Made = tuple[int, str, list[tuple[Job, int]]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
 import shutil
@@ -24,6 +25,7 @@ from db.copying import back_up
 from db.restoring import Restored, restore
 from db.store import Store
 from tests.studies import dump, located, make_study, rows, serve, vote
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2024, 3, 1, 9, tzinfo=UTC)
@@ -268,7 +270,7 @@ for number in range(1000):
 
 def until(true: Callable[[], bool]) -> None:
     """Wait until something is true of the files."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while True:
         with contextlib.suppress(FileNotFoundError):  # gone between two looks
             if true():
@@ -289,7 +291,11 @@ def kill_restores(tmp_path: Path, times: int) -> None:
     target, log = tmp_path / "study.db", tmp_path / "study.db-wal"
     shutil.copy(studies[0], target)
     chance, found, replaced, unfinished = random.Random(3), set(), set(), 0
-    for turn in range(times):
+    for turn in itertools.count():
+        # So often, and on until a restore was killed in the middle and others came to their end.
+        if turn >= times and unfinished and replaced == dumps:
+            break
+        assert turn < times + 100, f"{unfinished} unfinished, {len(replaced)} ended"
         process = subprocess.Popen(
             [sys.executable, "-c", _RESTORE, *studies, target], cwd=ROOT, stdout=subprocess.PIPE
         )
@@ -311,8 +317,6 @@ def kill_restores(tmp_path: Path, times: int) -> None:
             replaced.add(dump(aside))
             aside.unlink()
         assert replaced <= dumps
-    assert unfinished, "no restore was killed in the middle"
-    assert replaced == dumps, "no restore came to its end"
 
 
 def test_kill_9_of_a_restore_leaves_the_one_study_or_the_other(tmp_path: Path) -> None:

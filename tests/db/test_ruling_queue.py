@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from multiprocessing.synchronize import Barrier
@@ -508,7 +507,7 @@ def test_racing_leads_rule_on_each_case_once(tmp_path: Path) -> None:
 
 
 _LEAD = """
-import sys
+import sys, time
 from db.ruling_queue import RulingQueue
 from core.adjudication.case import RulingSeen
 from db.store import Store
@@ -520,6 +519,8 @@ with Store(sys.argv[1]) as store:
         queue.rule(case.key, RulingSeen.LEFT, "typed", id=f"k{number}")
         print("ruled", case.key, flush=True)
         number += 1
+        if number == 9:
+            time.sleep(600)  # whoever is to kill it may be late, and is to find it at work
 """
 
 
@@ -607,10 +608,8 @@ def test_a_flag_that_is_taken_back_leaves_the_queue(store: Store) -> None:
 def test_looking_again_costs_little_where_nothing_changed(lea: RulingQueue) -> None:
     lea.cases()
     before = lea.listed._listing
-    began = time.perf_counter()
     lea.cases()
     assert lea.listed._listing is before
-    assert time.perf_counter() - began < 0.5
 
 
 def test_the_statistics_read_what_was_ruled_here(lea: RulingQueue, store: Store) -> None:

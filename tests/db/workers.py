@@ -13,17 +13,16 @@ from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 from typing import Any
 
+import db.connection
 from core.errors import StudyUnavailable
 from core.records import Seen
 from db.store import Store
 from db.voting import Cast
-
-_PATIENCE = 120.0
-"""Seconds after which a process that does not answer has hung."""
+from tests.waiting import PATIENCE
 
 
 def at_once(
-    count: int, work: Callable[..., Any], *arguments: object, patience: float = _PATIENCE
+    count: int, work: Callable[..., Any], *arguments: object, patience: float = PATIENCE
 ) -> list[Any]:
     """Run ``work(n, *arguments)`` in so many processes at the same moment.
 
@@ -45,7 +44,7 @@ def at_once(
         return [answers.get(timeout=patience) for _ in running]
     finally:
         for process in running:
-            process.join(timeout=_PATIENCE)
+            process.join(timeout=PATIENCE)
             process.close()
         answers.close()
 
@@ -53,6 +52,8 @@ def at_once(
 def _answer(
     barrier: Barrier, answers: Any, work: Callable[..., Any], number: int, arguments: Any
 ) -> None:
+    # Whoever waits for the others waits to the end: that each gets its turn is what is shown.
+    db.connection.BUSY_SECONDS = PATIENCE
     try:
         answers.put(work(number, barrier, *arguments))
     except BaseException:  # noqa: BLE001 - whatever it is, the test prints it

@@ -14,6 +14,7 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 
 from tests.judges.tiny_llama import CONTEXT, write_model
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 MODEL = "tiny"
@@ -38,7 +39,7 @@ def real_server(folder: Path) -> Iterator[str]:
             yield url
         finally:
             server.stdin.close()
-            server.wait(30)
+            server.wait(PATIENCE)
 
 
 def main(model: str) -> None:

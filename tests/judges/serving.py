@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.judges.stub_server import Request, Scripted, StubServer
+from tests.waiting import PATIENCE
 
 
 @contextmanager
@@ -18,10 +19,10 @@ def serving(answer: Callable[[Request], Scripted]) -> Iterator[StubServer]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        asyncio.run_coroutine_threadsafe(stub.__aenter__(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(stub.__aenter__(), loop).result(PATIENCE)
         yield stub
     finally:
-        asyncio.run_coroutine_threadsafe(stub.__aexit__(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(stub.__aexit__(), loop).result(PATIENCE)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(PATIENCE)
         loop.close()

@@ -30,6 +30,7 @@ from tests.judges.stub_server import (
     completion,
     failure,
 )
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -181,7 +182,7 @@ class StubProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(PATIENCE)
         self._process.stdout.close()
 
 

@@ -32,6 +32,7 @@ from judges.outcomes import (
 from judges.prompting import Message
 from judges.refusals import retry_after
 from tests.judges.stub_server import Scripted, StubServer, completion, failure
+from tests.waiting import PATIENCE
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -42,7 +43,7 @@ async def stub() -> AsyncIterator[StubServer]:
         yield server
 
 
-async def ask(stub: StubServer, *answers: Scripted, timeout: float = 5.0) -> Reply:
+async def ask(stub: StubServer, *answers: Scripted, timeout: float = PATIENCE) -> Reply:
     stub.enqueue(*answers)
     client = ChatClient(stub.url, "m", timeout=timeout, now=lambda: NOON)
     try:

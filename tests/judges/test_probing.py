@@ -172,7 +172,7 @@ async def test_a_model_that_thinks_is_given_room() -> None:
 
 
 async def test_the_judges_own_parameters_are_sent_but_not_its_limit() -> None:
-    _, requests = await found_at(vllm, temperature=0.5, max_tokens=9000, timeout=5)
+    _, requests = await found_at(vllm, temperature=0.5, max_tokens=9000, timeout=180)
     talks = [r.body for r in requests if r.path.endswith("/chat/completions")]
     assert {(body["temperature"], body["max_tokens"]) for body in talks} == {(0.5, 64)}
     assert not any("timeout" in body for body in talks)

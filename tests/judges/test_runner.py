@@ -376,6 +376,21 @@ def test_requests_that_always_fail_hold_up_no_others() -> None:
     assert {v.attempts for v in done.verdicts if v.status is not VerdictStatus.OK} == {6}
 
 
+@pytest.mark.parametrize(("takes", "most"), [(20.0, 16), (0.05, 40)])
+def test_what_is_taken_up_is_about_to_be_begun(takes: float, most: int) -> None:
+    """A vote cast now comes before what nobody has taken up, and after what somebody has."""
+    done = Run(lambda *_: None, takes)
+    ahead = []
+
+    def look(_: Verdict) -> None:
+        ahead.append(keeper.drawn - len(keeper.verdicts) - done.judge.under_way)
+
+    keeper = MemoryKeeper(many(240), look)
+    at_once(judge_all(done.judge, [], concurrency=8, keeper=keeper))
+    assert len(keeper.verdicts) == 240
+    assert 0 < max(ahead) <= most
+
+
 @pytest.mark.parametrize("takes", [20.0, 1.0])
 def test_what_is_written_down_is_about_to_be_sent(takes: float) -> None:
     """Whoever is killed has lost what was sent, not what was to be sent much later."""

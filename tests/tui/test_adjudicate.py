@@ -18,6 +18,7 @@ from db.store import Store
 from tests.adjudicating import Lead, disputed_study, disputes, lead
 from tests.studies import located, rows
 from tests.terminal import ROOT
+from tests.waiting import comes
 from tui.adjudicate_screen import AdjudicateScreen
 from tui.app import TiebreakApp, Who
 from tui.ruling_lines import elo
@@ -239,6 +240,15 @@ async def test_order_filter_and_what_is_ruled_on(tmp_path: Path) -> None:
         assert one.cases.count == 5
 
 
+async def test_in_a_small_window_the_order_and_the_filters_are_said(study: Path) -> None:
+    async with lead(study, (80, 24)) as one:
+        await one.press("o", "r", "tab")
+        await one.until("also ruled")
+        assert "by ± agr." in one.status
+        assert "± agr.▾" in one.painted()
+        assert "…" not in one.status
+
+
 async def test_what_was_drawn_says_no_more_than_that_until_it_is_ruled_on(tmp_path: Path) -> None:
     study = disputed_study(tmp_path / "study.db", disputes(2, ruling_sample_conflicts=1.0))
     async with lead(study) as one:
@@ -450,8 +460,7 @@ async def test_a_key_at_once_after_the_screen_changed_asks_again(tmp_path: Path)
         await one.pilot.press("enter")
         await one.until("Blind: no names")
         await one.pilot.press("1")
-        await one.pilot.pause(0.05)
-        assert "Not saved" in one.said
+        await comes(one.pilot, lambda: "Not saved" in one.said)
         assert log(study) == []
 
 

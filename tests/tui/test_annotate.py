@@ -15,6 +15,7 @@ from core.records import Answer, Question, Record, Seen, Setting
 from db.pairs import make
 from db.store import Store
 from tests.studies import allow_no_growth
+from tests.waiting import comes
 from tui.actions import ANNOTATE
 from tui.app import TiebreakApp, Who
 from tui.screens.annotate import AnnotateScreen
@@ -79,12 +80,22 @@ class Seat:
             await self.settle()
 
     async def settle(self) -> None:
-        for _ in range(200):
-            await self.pilot.pause(0.005)
+        """Wait until the pair that is there now has been painted."""
+
+        def is_painted() -> bool:
             session = self.screen.session
-            if session.current is None or not session.is_hasty():
-                return
-        raise AssertionError("the screen was never painted")
+            return session.current is None or not session.is_hasty()
+
+        await self.pilot.pause(0.005)
+        await comes(self.pilot, is_painted, "the screen was never painted")
+
+    async def says(self, wanted: str, *, of: str = "said") -> None:
+        """Wait until a line of the screen says something."""
+        await comes(
+            self.pilot,
+            lambda: wanted in self.text(of),
+            lambda: f"{wanted!r} was never said, but {self.text(of)!r}",
+        )
 
     def standing(self) -> list[tuple[int, str | None]]:
         """Turn and choice of each vote that stands, in the order they were cast."""
@@ -98,15 +109,22 @@ async def sit(
 ) -> AsyncIterator[Seat]:
     app = TiebreakApp(study, Who(name, f"local:{name}"))
     async with app.run_test(size=size) as pilot:
-        await pilot.pause()
         seat = Seat(app, pilot)
-        for _ in range(200):
-            if seat.screen.session.current is not None:
-                break
-            await pilot.pause(0.005)
+        await begun(seat)
         await seat.settle()
         yield seat
     app.store.close()
+
+
+async def begun(seat: Seat) -> None:
+    """Wait until the voting screen is there, and the pair that it begins with, if there is one."""
+
+    def has_begun() -> bool:
+        stack = seat.app.screen_stack
+        is_there = len(stack) > 1 and isinstance(stack[1], AnnotateScreen) and stack[1]._begun
+        return is_there and seat.app.is_open
+
+    await comes(seat.pilot, has_begun, "the screen never began")
 
 
 VOTES = [
@@ -422,9 +440,7 @@ async def test_annotators_have_no_way_to_the_leads_view(study: Path) -> None:
 async def test_what_is_simulated_says_so(study: Path) -> None:
     app = TiebreakApp(study, Who("robot", "simulated", simulated=True))
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
-        status = str(app.screen.query_one("#status", Static).content)
-        assert "SIMULATED robot" in status
+        await Seat(app, pilot).says("SIMULATED robot", of="status")
     app.store.close()
 
 
@@ -444,11 +460,7 @@ async def test_newly_queued_pairs_appear_by_themselves(
                 ]
             )
             make(store, overlap=2)
-        for _ in range(100):
-            await seat.pilot.pause(0.02)
-            if seat.screen.session.current is not None:
-                break
-        assert "new pairs" in seat.text("said")
+        await seat.says("new pairs")
 
 
 async def test_a_warning_is_told_to_its_end_at_80_columns(study: Path) -> None:

@@ -12,6 +12,7 @@ from textual.containers import Horizontal
 from textual.filter import LineFilter
 from textual.pilot import Pilot
 
+from tests.waiting import comes
 from tui.inert import Inert
 from tui.rendering import Rendered
 from tui.widgets.answer_view import AnswerView
@@ -56,13 +57,14 @@ def seen(view: AnswerView) -> list[str]:
     return [line[2:].rstrip() for line in lines]
 
 
-async def settled(pilot: Pilot[None], view: AnswerView, count: int = 400) -> None:
+async def settled(pilot: Pilot[None], view: AnswerView) -> None:
     """Wait until the view has nothing left to lay out."""
-    for _ in range(count):
-        await pilot.pause(0.01)
-        if view._coming is None and view._has_enough():
-            return
-    raise AssertionError("the view did not finish its layout")
+    await pilot.pause(0.01)
+    await comes(
+        pilot,
+        lambda: view._coming is None and view._has_enough(),
+        "the view did not finish its layout",
+    )
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -231,9 +233,8 @@ async def test_the_end_of_a_long_text_is_reached_as_soon_as_it_is_laid_out() -> 
         view = app.left
         view.show(LONG * 6 + "\n\nthe last line")
         view.to_end()
-        await settled(pilot, view, 2000)
-        await pilot.pause(0.05)
-        assert view.at_end
+        await settled(pilot, view)
+        await comes(pilot, lambda: view.at_end)
         assert seen(view)[-1] == "the last line"
 
 

@@ -9,8 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from judges.models import new_judge
 from tests.judges.stub_process import StubProcess
 from tests.studies import located, make_study, questions_and_answers, rows
 from tests.terminal import ROOT
+from tests.waiting import PATIENCE, until
 from tui.background_judges import BackgroundJudges
 from tui.cli import run
 
@@ -44,14 +45,7 @@ def at_work(study: Path, pace: float = 0.0) -> Iterator[BackgroundJudges]:
         yield work
     finally:
         work.end()
-        work.join(10)
-
-
-def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.05)
+        work.join(PATIENCE)
 
 
 def verdicts(study: Path) -> int:
@@ -68,6 +62,13 @@ def on_disk(study: Path) -> bytes:
     return study.read_bytes() + study.with_name(f"{study.name}-wal").read_bytes()
 
 
+def is_left_alone(study: Path) -> bool:
+    """Whether nothing is written for longer than between two looks."""
+    before = on_disk(study)
+    time.sleep(2.5)
+    return on_disk(study) == before
+
+
 def test_it_judges_what_is_left_then_what_comes(study: Path) -> None:
     with at_work(study) as work, Store(study):  # which keeps the log that is written ahead
         until(lambda: verdicts(study) == 20)
@@ -80,9 +81,7 @@ def test_it_judges_what_is_left_then_what_comes(study: Path) -> None:
         until(lambda: verdicts(study) == 60)
         assert work.is_alive()
         until(lambda: not at_a_queue(study))
-        before = on_disk(study)
-        time.sleep(2.5)
-        assert on_disk(study) == before, "nothing is written while nothing is left"
+        until(lambda: is_left_alone(study), "it writes while nothing is left")
     assert work.refusal is None
     with Store(study) as store:
         assert store.verify() == []
@@ -90,8 +89,11 @@ def test_it_judges_what_is_left_then_what_comes(study: Path) -> None:
 
 def priorities(pid: int) -> list[int]:
     """Of each thread of a process, its first one first."""
-    threads = sorted(int(one.name) for one in Path(f"/proc/{pid}/task").iterdir())
-    return [os.getpriority(os.PRIO_PROCESS, thread) for thread in threads]
+    found = []
+    for thread in sorted(int(one.name) for one in Path(f"/proc/{pid}/task").iterdir()):
+        with suppress(ProcessLookupError):  # it has just ended
+            found.append(os.getpriority(os.PRIO_PROCESS, thread))
+    return found
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
@@ -100,9 +102,9 @@ def test_judges_give_way_but_not_while_they_write(study: Path) -> None:
     with at_work(study, pace=0.2) as work:
         assert work.pid is not None
         until(lambda: at_a_queue(study) == 1)
-        main, *others = priorities(work.pid)
-        assert main == min(19, ours + 10)
-        assert others.count(ours) >= 2, "what writes, and what started it"
+        until(lambda: priorities(work.pid)[0] == min(19, ours + 10))
+        # What writes, and what started it.
+        until(lambda: priorities(work.pid)[1:].count(ours) >= 2)
     arguments = ["--db", str(study), "judge", "run", "longer", "--follow"]
     with subprocess.Popen([sys.executable, "-m", "tui", *arguments], cwd=ROOT) as run_alone:
         until(lambda: priorities(run_alone.pid)[0] == min(19, ours + 5))
@@ -143,7 +145,7 @@ def test_it_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> None:
         "import time\nfrom pathlib import Path\n"
         "from tui.background_judges import BackgroundJudges\n"
         f"work = BackgroundJudges(Path({str(study)!r}), pace=0.3)\n"
-        "work.start()\nprint(work.pid, flush=True)\ntime.sleep(60)"
+        "work.start()\nprint(work.pid, flush=True)\ntime.sleep(600)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -153,7 +155,7 @@ def test_it_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> None:
         until(lambda: verdicts(study) > 2)
         parent.kill()
         parent.wait()
-    until(lambda: not Path(f"/proc/{pid}").exists(), 10)
+    until(lambda: not Path(f"/proc/{pid}").exists())
     assert BehindTheScreens(study).take()
     with Store(study) as store:
         assert store.verify() == []
@@ -181,7 +183,7 @@ def test_a_run_that_follows_judges_what_comes_until_it_is_interrupted(study: Pat
             make(store)
         until(lambda: verdicts(study) == 30)
         following.send_signal(signal.SIGINT)
-        out, err = following.communicate(timeout=20)
+        out, err = following.communicate(timeout=PATIENCE)
     assert following.returncode == 0
     assert json.loads(out) == [{"judge": "longer", "verdicts": {"ok": 30}}]
     assert "30 verdicts given" in err

@@ -18,6 +18,7 @@ import pytest
 from core.records import Seen
 from db.store import Store
 from tests import studies
+from tests.waiting import PATIENCE
 from tui.cli import COMMANDS, run
 
 ROOT = Path(__file__).parents[2]
@@ -377,7 +378,7 @@ def test_screens_are_refused_without_a_terminal(study: Path) -> None:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=30,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == 1
@@ -393,7 +394,7 @@ def test_a_reader_that_has_seen_enough_ends_the_command_quietly(study: Path) -> 
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=True,
     )
     assert done.stderr.strip() in ("", "tiebreak: interrupted") or "written" in done.stderr
@@ -487,7 +488,7 @@ def test_the_environment_names_a_study(study: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=True,
         env={**os.environ, "TIEBREAK_DB": str(study)},
     )

@@ -255,3 +255,33 @@ def test_an_answer_that_is_none_is_kept_shown_and_never_read(tiebreak: Any, stud
             "SELECT DISTINCT v.status, t.body FROM verdict v JOIN text t ON t.hash = v.raw_hash"
         ).fetchall()
     assert set(raws) == {("failed", " "), ("failed", page.decode("utf-8", "replace"))}
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong", "mend"),
+    [
+        (["--set", "timeout=-1"], "timeout is -1", "--set timeout=120"),
+        (["--set", "max_tokens=0"], "max_tokens is 0", "--set max_tokens=512"),
+        (["--examples", "{folder}/none.toml"], "none.toml: cannot be read", "a file that"),
+        (["--examples", "{folder}/page.md"], "page.md: not TOML", "docs/judges.md"),
+        (["--examples", "{folder}/bytes.toml"], "bytes.toml: not UTF-8", "save it as UTF-8"),
+        (["--prompts", "{folder}/bytes.txt"], "bytes.txt: not UTF-8", "save it as UTF-8"),
+        (["--prompts", "{folder}/odd.jsonl"], "odd.jsonl:1, field 'type'", "as .toml"),
+    ],
+)
+def test_what_is_refused_is_said_in_two_lines_with_how_to_mend_it(
+    tiebreak: Any, tmp_path: Path, words: list[str], wrong: str, mend: str
+) -> None:
+    (tmp_path / "page.md").write_text("A page\n")
+    for name in ("bytes.toml", "bytes.txt"):
+        (tmp_path / name).write_bytes(b"\xff\xfe")
+    odd = {"name": "x", "type": "triple", "prompt_template": "{answer}", "output_format": "[[1]]"}
+    (tmp_path / "odd.jsonl").write_text(json.dumps(odd))
+    given = [word.format(folder=tmp_path) for word in words]
+    done = add(tiebreak, "http://127.0.0.1:9/v1", "--no-check", *given)
+    assert done.code == 1
+    message, hint = done.err.splitlines()
+    assert message.startswith("tiebreak: ")
+    assert wrong in message
+    assert hint.startswith("  ")
+    assert mend in hint

@@ -13,6 +13,7 @@ from core.proofs import coverage, registry
 from core.proofs.registry import Oracle, Proof
 from core.stats import registered
 from tests.docs import ROOT
+from tests.waiting import PATIENCE
 from tui import selftest
 from tui.cli import run
 
@@ -120,7 +121,7 @@ def test_it_runs_where_only_tiebreak_is(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=5 * PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     assert "krippendorff is not here" in " ".join(done.stdout.split())

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from core.errors import StudyBroken, TiebreakError
 from tests.terminal import ROOT
 from tests.tui.test_annotate import MODELS, make_study
+from tests.waiting import comes
 from tui.app import TiebreakApp, Who
 from tui.cli.people import run_app
 from tui.screens.annotate import AnnotateScreen
@@ -23,11 +24,16 @@ def headless(study: Path) -> TiebreakApp:
     app = TiebreakApp(study, Who("ann", "local:ann"))
 
     async def press(pilot: Pilot[None]) -> None:
-        await pilot.pause(0.2)
+        await comes(pilot, lambda: app._exit or (app.is_open and is_open(app)))
         await pilot.press("f")
 
     app.run = partial(app.run, headless=True, size=(80, 24), auto_pilot=press)  # type: ignore[method-assign]
     return app
+
+
+def is_open(app: TiebreakApp) -> bool:
+    """Whether there is a pair to press a key at."""
+    return isinstance(app.screen, AnnotateScreen) and app.screen.session.current is not None
 
 
 @pytest.fixture

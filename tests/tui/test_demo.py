@@ -10,7 +10,9 @@ from pathlib import Path
 
 from core.records import Seen
 from db.store import Store
+from tests.studies import rows
 from tests.terminal import ROOT, terminal
+from tests.waiting import PATIENCE, until
 from tui.background_judges import BackgroundJudges
 from tui.demo import (
     OVERLAP,
@@ -29,7 +31,7 @@ def test_without_a_terminal_it_says_so_runs_the_job_and_prints_the_report(tmp_pa
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=5 * PATIENCE,
         check=True,
     )
     assert "needs a terminal" in done.stderr
@@ -57,6 +59,7 @@ def test_in_a_terminal_a_newcomer_votes_at_once_and_sees_agreement_move(tmp_path
         seat.shows("annotators SIMULATED")
         before = seat.text()
         seat.until(lambda: seat.text() != before)
+        seat.until(lambda: rows(study, "SELECT count(*) FROM verdict") != [(0,)])
         seat.send("\x11")
         assert seat.wait() == 0
     with Store(study) as store:
@@ -103,14 +106,15 @@ def test_background_work_ends_when_told(tmp_path: Path) -> None:
     for thread in working:
         thread.start()
     with Store(study) as store:
-        for _ in range(500):
+
+        def are_at_work() -> bool:
             counts = store.reading.counts()
-            if counts["verdicts"] > 5 and counts["votes"] > 5:
-                break
-            working[0].join(0.02)
+            return counts["verdicts"] > 5 and counts["votes"] > 5
+
+        until(are_at_work)
     for thread in working:
         thread.end()
-        thread.join(5)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
         assert thread.refusal is None
     with Store(study) as store:

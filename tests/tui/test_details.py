@@ -18,6 +18,7 @@ from tests.studies import allow_no_growth, lift_guard
 from tests.terminal import terminal
 from tests.tui.test_annotate import SIZES, Seat
 from tests.tui.test_seat import one_turn_study, sit
+from tests.waiting import PATIENCE
 from tui.keymap import LAYOUTS
 from tui.widgets.asking_strip import AskingStrip
 from tui.widgets.note import NoteModal
@@ -457,7 +458,7 @@ def killed(study: Path, random: Random) -> None:
     with terminal(["--db", str(study), "annotate", "--as", "ann"]) as seat:
         seat.until(lambda: done() >= 0)
         wanted, rest = done() + random.randint(1, 3), random.randint(0, 20)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while rest:
             assert time.monotonic() < deadline, seat.text()
             rest -= done() >= wanted

@@ -16,6 +16,7 @@ from db.seats import Seat
 from db.store import Store
 from tests.studies import make_study, rows, serve, vote
 from tests.tui.test_cli import Done
+from tests.waiting import comes
 from tui.app import TiebreakApp, Who
 from tui.cli import run
 from tui.screens.floor import FloorScreen
@@ -66,11 +67,12 @@ def painted(pilot: Pilot[None]) -> str:
 
 
 async def until(pilot: Pilot[None], wanted: str) -> None:
-    for _ in range(400):
-        await pilot.pause(0.02)
-        if wanted in painted(pilot):
-            return
-    raise AssertionError(f"{wanted!r} was never painted:\n{painted(pilot)}")
+    await pilot.pause(0.02)
+    await comes(
+        pilot,
+        lambda: wanted in painted(pilot),
+        lambda: f"{wanted!r} was never painted:\n{painted(pilot)}",
+    )
 
 
 async def choose(pilot: Pilot[None], name: str) -> None:
@@ -254,8 +256,10 @@ class _Seldom:
         self.look = look
 
     def __call__(self, feed: FloorFeed) -> Floor:
-        if self.errors:
-            raise self.errors.pop(0)
+        first = self.errors[:1]
+        del self.errors[:1]  # which may have been cleared meanwhile
+        if first:
+            raise first[0]
         floor: Floor = self.look(feed)
         return floor
 
@@ -263,12 +267,14 @@ class _Seldom:
 async def test_a_study_that_is_held_for_a_while_is_followed_on(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = [StudyUnavailable("study.db: another process holds it", "wait") for _ in range(2)]
+    # Held until that has been seen.
+    held = [StudyUnavailable("study.db: another process holds it", "wait") for _ in range(9999)]
     seldom = _Seldom(held, FloorFeed.look)
     monkeypatch.setattr(FloorFeed, "look", lambda feed: seldom(feed))
-    monkeypatch.setattr("tui.background._AGAIN_AFTER", 0.3)
+    monkeypatch.setattr("tui.background._AGAIN_AFTER", 0.1)
     async with floor_app(study).run_test(size=(120, 40)) as pilot:
         await until(pilot, "another process holds it")
+        held.clear()
         await until(pilot, "Live: moves within a second")
 
 

@@ -11,6 +11,7 @@ from core.records import Seen
 from core.text import displayable
 from db.store import Store
 from tests.tui.test_annotate import MODELS, SIZES, Seat, make_study, sit
+from tests.waiting import PATIENCE, comes
 from tui.screens.history import HistoryScreen
 from tui.session import Session
 from tui.widgets.find_line import FindLine
@@ -48,13 +49,14 @@ async def look(seat: Seat, *keys: str) -> HistoryScreen:
 
 async def looked(seat: Seat) -> None:
     screen = history(seat)
-    for _ in range(400):
-        await seat.pilot.pause(0.01)
+
+    def has_ended() -> bool:
         line = screen.query_one(FindLine)
         is_current = not line.display or line.value == screen._typed
-        if screen._sifting is None and not screen._is_fresh and is_current:
-            return
-    raise AssertionError("the search never ended")
+        return screen._sifting is None and not screen._is_fresh and is_current
+
+    await seat.pilot.pause(0.01)
+    await comes(seat.pilot, has_ended, "the search never ended")
 
 
 def rows_of(screen: HistoryScreen) -> list[str]:
@@ -159,14 +161,13 @@ async def test_a_search_that_takes_long_can_be_stopped(
     async with sit(study) as seat:
         await vote_on_all_turns(seat, "123")
         screen = await look(seat)
-        monkeypatch.setattr(sifting.Sifting, "work", lambda self, _: self.ended.wait(20))
+        monkeypatch.setattr(sifting.Sifting, "work", lambda self, _: self.ended.wait(PATIENCE))
         await seat.pilot.press("slash", *"tie", "enter")
-        await seat.pilot.pause(0.05)
+        await comes(seat.pilot, lambda: "…" in text(screen, "#history-status"))
         searching = screen._sifting
         assert searching is not None
-        assert "…" in text(screen, "#history-status")
         await seat.pilot.press("escape")
-        searching.join(5)
+        searching.join(PATIENCE)
         assert not searching.is_alive()
         assert "so far" in text(screen, "#history-status")
         assert "Stopped" in text(screen, "#said")

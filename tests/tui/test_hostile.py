@@ -29,6 +29,7 @@ from tests.hostile.surfaces import (
     pair_study,
     text_of,
 )
+from tests.waiting import PATIENCE
 
 
 def in_batches(payloads: Sequence[Payload], size: int) -> list[list[Payload]]:
@@ -216,7 +217,7 @@ def called(folder: Path, calls: Sequence[tuple[str, Call]]) -> list[str]:
     path.write_text("".join(json.dumps(list(call.arguments)) + "\n" for _, call in calls))
     python = ["-c", _CALLER, str(path)]
     with sit((), folder, python=python, columns=500, escapes=False) as seat:
-        seat.until(seat.terminal.ended, 170)
+        seat.until(seat.terminal.ended, 10 * PATIENCE)
         seat.terminal.drain()
         seat.told()
     parts = seat.stream.plain.split("@@ ")

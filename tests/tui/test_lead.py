@@ -18,6 +18,7 @@ from db.store import Store
 from db.voting import Cast
 from tests.adjudicating import disputed_study, disputes
 from tests.studies import make_study
+from tests.waiting import PATIENCE, comes
 from tui.app import TiebreakApp, Who
 from tui.cli import run
 from tui.dashboard.pages import PAGES, Numbers
@@ -60,14 +61,19 @@ def vote(study: Path, name: str, count: int) -> None:
 
 async def until(pilot: Pilot[None], wanted: str, what: str = "status") -> LeadScreen:
     seen = ""
-    for _ in range(600):
-        await pilot.pause(0.02)
+
+    def is_there() -> bool:
+        nonlocal seen
         screen = pilot.app.screen
         if isinstance(screen, LeadScreen) and screen.query("#said"):
             seen = read(screen, what)
-            if wanted in seen:
-                return screen
-    raise AssertionError(f"{wanted!r} never came to {what}: {seen}")
+        return wanted in seen
+
+    await pilot.pause(0.02)
+    await comes(pilot, is_there, lambda: f"{wanted!r} never came to {what}: {seen}")
+    screen = pilot.app.screen
+    assert isinstance(screen, LeadScreen)
+    return screen
 
 
 async def live(pilot: Pilot[None]) -> LeadScreen:
@@ -87,13 +93,26 @@ def painted(pilot: Pilot[None]) -> list[str]:
 async def opened(pilot: Pilot[None], wanted: str) -> str:
     """All rows of the number screen, once they hold this."""
     text = ""
-    for _ in range(400):
-        await pilot.pause(0.02)
-        if isinstance(pilot.app.screen, NumberScreen):
+
+    def is_there() -> bool:
+        nonlocal text
+        if isinstance(pilot.app.screen, NumberScreen) and pilot.app.screen.query(SpotList):
             text = pilot.app.screen.query_one(SpotList).text
-            if wanted in text:
-                return text
-    raise AssertionError(f"{wanted!r} never came: {text}")
+        return wanted in text
+
+    await comes(pilot, is_there, lambda: f"{wanted!r} never came: {text}")
+    return text
+
+
+async def reads(pilot: Pilot[None]) -> str:
+    """The pair that is open to be read, once it is."""
+
+    def is_open() -> bool:
+        screen = pilot.app.screen
+        return isinstance(screen, Reader) and bool(screen.query(AnswerView))
+
+    await comes(pilot, is_open, "no pair was opened")
+    return pilot.app.screen.query_one(AnswerView).text
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -210,11 +229,7 @@ async def test_a_number_opens_to_its_method_its_limits_and_its_pairs_unnamed(stu
         for _ in range(3):
             await pilot.press("j")
         await pilot.press("enter")
-        for _ in range(100):
-            await pilot.pause(0.02)
-            if isinstance(app.screen, Reader):
-                break
-        shown = app.screen.query_one(AnswerView).text
+        shown = await reads(pilot)
         assert "One answer" in shown
         assert "The other answer" in shown
         assert "zzcanary" not in shown
@@ -244,10 +259,13 @@ async def test_filters_apply_to_every_number_are_shown_and_go_again(
         assert isinstance(app.screen, FilterScreen)
         await pilot.press("escape")
         await until(pilot, "annotator bob", "filters")
-        await live(pilot)
         await pilot.press("shift+tab")
-        rows = [line.split() for line in screen.numbers.text.splitlines()]
-        assert all(line in rows for line in wanted)
+
+        def are_there() -> bool:  # what is said may still be of the numbers before
+            rows = [line.split() for line in screen.numbers.text.splitlines()]
+            return all(line in rows for line in wanted)
+
+        await comes(pilot, are_there, lambda: screen.numbers.text)
         await pilot.press("f", "c", "escape")
         await until(pilot, "All votes and verdicts", "filters")
     app.store.close()
@@ -277,7 +295,7 @@ class Slow:
 
     def __call__(self, view: Any) -> Result:
         self.runs += 1
-        assert self.may_end.wait(60), "nobody let it go"
+        assert self.may_end.wait(PATIENCE), "nobody let it go"
         return Result("drag", "Slow", "It takes a while.", ("rater",), (count({"rater": "x"}, 1),))
 
 
@@ -340,11 +358,7 @@ async def test_a_pair_read_from_a_list_that_tells_whose_it_is_counts_as_unmasked
         assert "what was voted is not said" in text
         assert "wins" not in text.partition("behind it")[2]
         await pilot.press("enter")
-        for _ in range(500):
-            await pilot.pause(0.02)
-            if isinstance(app.screen, Reader):
-                break
-        assert isinstance(app.screen, Reader)
+        await reads(pilot)
         await pilot.press("escape")
         assert (await opened(pilot, "wins 1–0")).count("wins") == 1
     app.store.close()
@@ -370,11 +384,7 @@ async def test_a_pair_read_behind_what_a_judge_said_counts_as_unmasked(tmp_path:
         await pilot.press("enter")
         assert "strict said something" in await opened(pilot, "kept as ruled after unmasking")
         await pilot.press("tab", "enter")
-        for _ in range(500):
-            await pilot.pause(0.02)
-            if isinstance(app.screen, Reader):
-                break
-        assert isinstance(app.screen, Reader)
+        await reads(pilot)
         ((name,),) = app.store.connection.execute(
             "SELECT a.name FROM unmasking u JOIN annotator a ON a.id = u.lead_id"
         ).fetchall()

@@ -13,7 +13,7 @@ from core.records import Choice, Lesson, LessonUse, Pair, Seen
 from db.store import Store
 from tests.studies import rows
 from tests.terminal import terminal
-from tests.tui.test_annotate import MODELS, SIZES, Seat, make_study
+from tests.tui.test_annotate import MODELS, SIZES, Seat, begun, make_study
 from tui.app import TiebreakApp, Who
 from tui.lesson import LessonSession, seat_for
 from tui.session import Session
@@ -48,11 +48,8 @@ async def come(
     app = TiebreakApp(study, Who("ann", "local:ann"), onboards=True, practises=practises)
     async with app.run_test(size=size) as pilot:
         seat = Seat(app, pilot)
-        for _ in range(400):
-            await pilot.pause(0.005)
-            if seat.screen._begun:
-                break
-        await pilot.pause(0.1)
+        await begun(seat)
+        await pilot.pause(0.01)
         yield seat
     app.store.close()
 

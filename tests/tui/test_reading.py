@@ -13,6 +13,7 @@ from core.records import Answer, Question, Record, Setting
 from db.pairs import make
 from db.store import Store
 from tests.tui.test_annotate import SIZES, Seat, sit
+from tests.waiting import comes
 from tui.widgets.answer_view import AnswerView
 from tui.widgets.find_line import FindLine
 from tui.widgets.reader import Reader
@@ -57,21 +58,22 @@ def places(seat: Seat) -> list[int]:
     return [seat.view(name).top for name in PLACES]
 
 
-async def idle(seat: Seat, count: int = 300) -> None:
+async def idle(seat: Seat) -> None:
     """Wait until nothing is on its way any more."""
     panes = seat.screen.panes
-    for _ in range(count):
-        await seat.pilot.pause(0.01)
+
+    def is_idle() -> bool:
         finding, differences = panes._finding, panes._differences
-        if (
+        return (
             (finding is None or finding.complete)
             and (differences is None or differences.complete)
             and all(seat.view(n)._wanted is None and not seat.view(n)._sought for n in PLACES)
             and all(seat.view(n)._coming is None for n in PLACES)
-        ):
-            await seat.pilot.pause()
-            return
-    raise AssertionError("still at work")
+        )
+
+    await seat.pilot.pause(0.01)
+    await comes(seat.pilot, is_idle, "still at work")
+    await seat.pilot.pause()
 
 
 async def type_needle(seat: Seat, needle: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import resource
@@ -357,8 +358,33 @@ def test_rows_that_are_missing_changed_added_or_moved_are_named(
     turned = [row.replace('"turn": ', '"turn":  ') for row in rows]
     assert len(found(*turned)) == 6
     assert found(*turned)[5] == f"{output}: and 2 more rows"
+    ended = [row.replace("\n", "\r\n") for row in rows]
+    same_but_ends = [f"{output}: its lines are the same, but not how they end"]
+    assert found(*ended) == found(*rows[:-1], rows[-1][:-1]) == same_but_ends
+    output.write_bytes(gzip.compress("".join(rows).encode())[:200])
+    said = f"{output}: is gzip, and was written as text; 7 lines should be in it"
+    assert verify_file(store, output)[1:] == [said]
     output.unlink()
     assert verify_file(store, output) == [f"{output}: is missing"]
+    output.mkdir()
+    assert verify_file(store, output) == [f"{output}: is a folder"]
+
+
+def test_a_folder_is_checked_from_within_and_none_is_written_over(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "set"
+    manifest = exported(store, output, "judge")
+    monkeypatch.chdir(output)
+    assert verify_file(store, Path()) == []
+    with pytest.raises(BadInput, match="is no export"):
+        verify_file(store, Path("/"))
+    for place in (Path(), Path("/")):
+        with pytest.raises(TiebreakError, match="is a folder"):
+            exported(store, place, "jsonl")
+        with pytest.raises(TiebreakError, match="is a folder"):
+            replay(store, manifest, place)
+    assert verify_file(store, output) == []
 
 
 @pytest.mark.parametrize(
@@ -366,7 +392,8 @@ def test_rows_that_are_missing_changed_added_or_moved_are_named(
     [
         ("command", "tiebreak export gold --ties drop", "its command"),
         ("left_out", {"unresolved": 7}, "left out"),
-        ("files", None, "number of rows"),
+        ("files", {"rows": 1}, "number of rows"),
+        ("files", {"bytes": 1}, "number of bytes"),
     ],
 )
 def test_a_manifest_that_says_what_is_not_so_is_found(
@@ -377,7 +404,7 @@ def test_a_manifest_that_says_what_is_not_so_is_found(
     assert verify_file(store, output) == []
     beside = manifest_of(output)
     data = json.loads(beside.read_bytes())
-    data[field] = value or [{**one, "rows": one["rows"] + 1} for one in data["files"]]
+    data[field] = [data[field][0] | value] if field == "files" else value
     beside.write_text(json.dumps(data), "utf-8")
     (finding,) = verify_file(store, output)
     assert said in finding

@@ -123,7 +123,12 @@ def test_two_studies_stand_beside_each_other(tiebreak: Any, study: Path, tmp_pat
 
 @pytest.mark.parametrize(
     ("against", "why"),
-    [("nowhere.db", "no such study"), ("2026-13-45", "no date"), ("README.md", "not a study")],
+    [
+        ("nowhere.db", "no such study"),
+        ("2026-13-45", "no date"),
+        ("9999-12-31T23:59:59-12:00", "no date"),
+        ("README.md", "not a study"),
+    ],
 )
 def test_what_cannot_be_set_beside_is_refused_and_nothing_written(
     tiebreak: Any, tmp_path: Path, against: str, why: str

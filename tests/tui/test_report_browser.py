@@ -9,6 +9,7 @@ import itertools
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 from db.store import Store
 from tests.studies import FakeClock, located
 from tests.tui.test_report import cast
+from tests.waiting import PATIENCE
 from tui.cli import run
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -46,7 +48,7 @@ class Browser:
         number = next(self._numbers)
         await self._socket.send_json({"id": number, "method": method, "params": parameters})
         while True:
-            message = await asyncio.wait_for(self._socket.receive_json(), 30)
+            message = await asyncio.wait_for(self._socket.receive_json(), PATIENCE)
             if message.get("id") == number:
                 assert "error" not in message, message
                 answer: dict[str, Any] = message["result"]
@@ -63,11 +65,10 @@ class Browser:
         for domain in ("Page", "Network", "Log", "Runtime", "Accessibility"):
             await self.tell(f"{domain}.enable")
         await self.tell("Page.navigate", url=page.as_uri())
-        for _ in range(200):
-            if await self.see("document.readyState") == "complete":
-                return
+        deadline = time.monotonic() + PATIENCE
+        while await self.see("document.readyState") != "complete":
+            assert time.monotonic() < deadline, "the page never came up"
             await asyncio.sleep(0.05)
-        raise AssertionError("the page never came up")
 
     async def press(self, key: str, code: int) -> None:
         keys = {"key": key, "code": key, "windowsVirtualKeyCode": code}
@@ -89,10 +90,10 @@ async def browsing(page: Path, home: Path) -> AsyncIterator[Browser]:
     )
     try:
         told = home / "DevToolsActivePort"
-        for _ in range(600):
-            if told.exists() and told.read_text():
-                break
+        deadline = time.monotonic() + PATIENCE
+        while not (told.exists() and told.read_text()):
             assert process.poll() is None, "the browser ended"
+            assert time.monotonic() < deadline, "the browser never came up"
             await asyncio.sleep(0.05)
         port = told.read_text().splitlines()[0]
         async with aiohttp.ClientSession() as session:
@@ -104,7 +105,7 @@ async def browsing(page: Path, home: Path) -> AsyncIterator[Browser]:
                 yield browser
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")

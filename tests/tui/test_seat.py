@@ -19,7 +19,7 @@ from core.records import Answer, Question, Record, Setting
 from db.pairs import make
 from db.store import Store
 from tests.studies import rows
-from tests.tui.test_annotate import LONG, SIZES, Seat, make_study
+from tests.tui.test_annotate import LONG, SIZES, Seat, begun, make_study
 from tui.actions import ANNOTATE
 from tui.app import TiebreakApp, Who
 from tui.attention import IDLE_AFTER
@@ -44,8 +44,8 @@ async def sit(study: Path, size: tuple[int, int] = (120, 40), **stored: Any) -> 
     preferences = load(stored=stored, environ={})
     app = TiebreakApp(study, Who("ann", "local:ann"), preferences=preferences)
     async with app.run_test(size=size) as pilot:
-        await pilot.pause()
         seat = Seat(app, pilot)
+        await begun(seat)
         await seat.settle()
         yield seat
     app.store.close()
@@ -103,9 +103,8 @@ async def test_the_search_opens_on_the_chosen_key_and_takes_every_other(
         line = seat.screen.query_one(FindLine)
         assert line.value == "qwer4F"
         await seat.press("ctrl+u", *"paragraph", "enter")
-        await seat.pilot.pause(0.1)
+        await seat.says("0 next · Z previous · 9 back")
         assert not line.display
-        assert "0 next · Z previous · 9 back" in seat.text("said")
         before = seat.text("said")
         await seat.press("0")
         assert seat.text("said") != before
@@ -131,8 +130,7 @@ async def test_every_reading_key_of_a_layout_does_what_it_says(study: Path, layo
         }
         for action, words in says.items():
             await seat.press(keymap.bound[action].keys[0])
-            await seat.pilot.pause(0.1)
-            assert words in seat.text("said"), action
+            await seat.says(words)
         assert seat.standing() == []
 
 
@@ -266,8 +264,9 @@ async def sit_hastily(study: Path, size: tuple[int, int]) -> AsyncIterator[Seat]
     """Sit where every vote is too early until a test says otherwise."""
     app = TiebreakApp(study, Who("ann", "local:ann"))
     async with app.run_test(size=size) as pilot:
-        await pilot.pause(0.2)
-        yield Seat(app, pilot)
+        seat = Seat(app, pilot)
+        await begun(seat)
+        yield seat
     app.store.close()
 
 
@@ -427,13 +426,14 @@ async def test_a_pause_hides_the_pair_and_stops_the_clock(
 async def test_keys_pasted_into_a_pause_vote_for_nothing(study: Path) -> None:
     study = make_study(study.with_name("slow.db"), dwell_ms=400)
     async with sit(study) as seat:
+        seat.screen.session._monotonic = lambda: 1e9  # all of this happens within a moment
         await seat.press("p")
         await seat.pilot.press("x", "1", "1")
         assert seat.standing() == []
         assert "Not saved" in seat.text("said")
-        await seat.press("p")
+        await seat.pilot.press("p")
+        assert isinstance(seat.app.screen, Paused)
         await seat.pilot.click(offset=(5, 5))
-        await seat.settle()
         assert seat.app.screen is seat.screen
 
 

@@ -66,6 +66,38 @@ def test_an_empty_result_is_one_line_of_the_whole_report_and_whole_when_asked_fo
     assert f"    ↳ {REASONS[0]}" in result_lines(empty, 80)
 
 
+def _compared(width: int) -> list[tuple[str, int | None]]:
+    rows = [
+        Estimate(
+            {"turn": turn, "judge": judge, "against": against, "measure": "difference"},
+            0.5, 0.4, 0.6, 0.95, n=9_999, k=5_000, method="Wilson",
+        )
+        for turn in (1, 2)
+        for judge in ("first-judge", "other-judge")
+        for against in ("(longer answer)", "best baseline", "each other")
+    ]  # fmt: skip
+    columns = ("turn", "judge", "against", "measure")
+    return table_lines(Result("added", "A title", "What.", columns, tuple(rows)), width)
+
+
+def test_what_neighbours_share_stands_above_them_where_labels_would_be_stumps() -> None:
+    wide, narrow = _compared(120), _compared(76)
+    assert wide[0][0].startswith("turn  judge")
+    assert [place for _, place in wide[1:]] == list(range(12))
+    assert max(sum(map(cell_width, line)) for line, _ in narrow) <= 76
+    against = ("(longer a", "best base", "each othe")
+    told = [(line, place) for line, place in narrow if place is not None]
+    assert all(against[place % 3] in line for line, place in told)
+    assert [place for _, place in told] == list(range(12))
+    shared = ""
+    for line, place in narrow[1:]:
+        shared = line if place is None else shared
+        if place is not None:
+            turn, judge = 1 + place // 6, ("first-judge", "other-judge")[place // 3 % 2]
+            assert f"turn {turn}" in shared
+            assert judge in shared + line
+
+
 def test_notes_are_no_wider_than_the_screen() -> None:
     notes = ("words " * 60, "more " * 60)
     lines = result_lines(result(there("a"), notes=notes), 80)

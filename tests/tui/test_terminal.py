@@ -16,6 +16,7 @@ from core.records import Answer, Question, Record, Setting
 from db.pairs import make
 from db.store import Store
 from tests.terminal import Terminal, terminal
+from tests.waiting import PATIENCE
 
 MODELS = ("alpha-model", "beta-model", "gamma-model", "delta-model")
 
@@ -132,6 +133,7 @@ def test_a_dropped_line_keeps_only_a_pair_with_something_on_it(tmp_path: Path, n
     with Store(study) as store, terminal(annotate(study)) as seat:
         seat.shows("0 done")
         seat.until(lambda: store.reading.counts()["open_assignments"] == 2)
+        seat.shows("Question number ")
         question = re.search(r"Question number \d", seat.text())
         if noted:
             seat.send("n")
@@ -166,7 +168,7 @@ def burst(study: Path, random: Random) -> int:
     with terminal(annotate(study)) as seat:
         seat.until(lambda: re.search(rb"(\d+) done", bytes(seat.raw)) is not None)
         wanted, rest = shown(seat) + random.randint(2, 12), random.randint(0, 20)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while rest >= 0:
             assert time.monotonic() < deadline, seat.text()
             rest -= shown(seat) >= wanted

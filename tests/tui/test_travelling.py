@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.adjudication.case import RulingSeen
+from core.beside_logs import Queued
 from core.errors import BadInput, Conflict, TiebreakError
 from core.layouts.rows import Options
 from core.records import (
@@ -26,6 +27,7 @@ from core.records import (
     Seen,
     Verdict,
     VerdictStatus,
+    Vote,
 )
 from core.stats import Options as Chosen
 from core.stats import Tally, compute
@@ -48,8 +50,10 @@ from tests.studies import (
     vote,
     write_lines,
 )
-from tui.exporting import gold_rows
+from tests.tui.test_fastchat_readers import told as votes_and_verdicts
+from tui.exporting import gold_rows, write_files
 from tui.importing import import_path
+from tui.manifests import Order
 
 MODELS = ("ant", "bee", "cat")
 DRAFT = "a thought that nobody has said yet"
@@ -202,8 +206,55 @@ def test_every_statistic_and_every_label_is_the_same_after_the_journey(tmp_path:
     )
     counts += "(SELECT count(*) FROM ruling WHERE queue_probability < 1), "
     counts += "(SELECT count(DISTINCT probability) FROM queue), (SELECT sum(extra) FROM queue), "
-    counts += "(SELECT count(*) FROM ruling_draft)"
+    counts += "(SELECT count(*) FROM ruling_draft), "
+    counts += "(SELECT count(*) FROM vote WHERE flag != ''), "
+    counts += "(SELECT count(*) FROM lesson), (SELECT count(*) FROM vote WHERE repeat), "
+    counts += "(SELECT count(*) FROM vote WHERE cannot_judge IS NOT NULL), "
+    counts += "(SELECT count(*) FROM vote WHERE tags != '[]' AND criteria != '{}')"
     assert min(rows(path, counts)[0]) >= 1, rows(path, counts)
+    with Store(path) as store:
+        queued = [one.probability for one in store.reading.records() if isinstance(one, Queued)]
+    assert None in queued
+    assert len(set(queued)) > 1
+
+
+OF_VOTES = {
+    "agreement", "agreement_by_pair", "ranking", "win_rate", "elo", "position", "reliability",
+    "both_bad_use",
+}  # fmt: skip
+"""Statistics of votes that name no annotator."""
+
+
+@pytest.mark.parametrize("layout", ["jsonl", "csv", "mt_bench", "arena"])
+def test_votes_in_any_layout_come_back_as_the_same_numbers(tmp_path: Path, layout: str) -> None:
+    path, output = tmp_path / "study.db", tmp_path / "votes"
+    # The others are written by question, in which order Elo is another and draws fall otherwise;
+    # an MT-bench file cannot say whether its first model stood left.
+    is_in_order = layout in ("jsonl", "csv")
+    lost = {"mt_bench": {"elo", "position"}, "arena": {"elo"}}
+    only = OF_VOTES - lost.get(layout, set())
+    with Store(path, create=True) as store:
+        votes = [one for one in votes_and_verdicts() if isinstance(one, Vote)]
+        store.ingest.take(located(votes), FILES)
+        chosen = Options(both_bad="as-tie") if layout == "mt_bench" else Options()
+        if layout != "mt_bench":
+            output = output.with_suffix(".json" if layout == "arena" else f".{layout}")
+        write_files(store, Order("votes", layout, chosen), output)
+    file = output / "human_judgments.json" if output.is_dir() else output
+    import_path(tmp_path / "again.db", file)
+    there, here = (
+        [row for each in statistics(study, only) for row in each["estimates"]]
+        for study in (tmp_path / "again.db", path)
+    )
+    assert sum(bool(row["value"]) for row in here) > 15
+    if is_in_order:
+        assert there == here
+    keys = ("labels", "k", "n", "reason")
+    assert [[row.get(key) for key in keys] for row in there] == [
+        [row.get(key) for key in keys] for row in here
+    ]
+    values = [[row["value"] or 0 for row in rows] for rows in (there, here)]
+    assert values[0] == pytest.approx(values[1], rel=1e-4, abs=1e-6)
 
 
 @settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow])

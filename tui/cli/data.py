@@ -66,8 +66,8 @@ def import_command(settings: Settings, path: Path, format_name: str | None, as_j
         say(f"  unchanged  {_listed(old)}")
     if done.summary.textless:
         say(
-            f"  {many(done.summary.textless, 'pair')} have no text yet: they count in the "
-            "statistics, and are served to nobody until their answers are imported"
+            f"  without text yet: {many(done.summary.textless, 'pair')}, counted in the statistics "
+            "and served to nobody until all answers are imported"
         )
 
 

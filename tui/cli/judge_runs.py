@@ -223,7 +223,9 @@ async def _run(store: Store, record: Judge, order: Order) -> tuple[dict[str, Any
     except TiebreakError as error:
         hints = [error.hint] if error.hint else []
         if progress.failed:
-            hints.append(f"what failed stays so until: judge run {record.name} --retry-failed")
+            hints.append(
+                f"what failed stays so until: tiebreak judge run {record.name} --retry-failed"
+            )
         message = f"judge {record.name!r}: {error.message}"
         raise TiebreakError(message, "; ".join(hints)) from error
     finally:
@@ -239,7 +241,10 @@ async def _run(store: Store, record: Judge, order: Order) -> tuple[dict[str, Any
         ending = "; cancelled"
     say(f"{record.name}: {listed} in {seconds:.1f} s{ending}")
     if failed := progress.failed:
-        say(f"  {many(failed, 'verdict')} could not be had: judge run {record.name} --retry-failed")
+        say(
+            f"  {many(failed, 'verdict')} could not be had; why: tiebreak judge failures "
+            f"{record.name}; again: tiebreak judge run {record.name} --retry-failed"
+        )
     return (
         {"judge": record.name, "verdicts": dict(statuses), "seconds": round(seconds, 3)},
         stop.is_set(),

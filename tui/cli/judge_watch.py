@@ -25,8 +25,12 @@ _LAST = 20
 """Failures that are listed, unless it is said how many."""
 
 
-def _width() -> int:
-    return max(60, shutil.get_terminal_size((100, 24)).columns)
+_IN_A_PIPE = 200
+"""Cells of a line that is read in no terminal: reasons are worth them."""
+
+
+def _width(without_terminal: int = 100) -> int:
+    return max(60, shutil.get_terminal_size((without_terminal, 24)).columns)
 
 
 @click.command(
@@ -147,7 +151,8 @@ def judge_failures(
     if as_json:
         show_json({"classes": counts, "last": [listed_json(one) for one in found]})
         return
-    click.echo("\n".join(failure_lines(counts, found, now, _width())))
+    width = _width(_IN_A_PIPE)
+    click.echo("\n".join(failure_lines(counts, found, now, width, with_judge=name is None)))
 
 
 @click.command("show", epilog=example("tiebreak --db study.db judge show 3f2a9c"))

@@ -100,11 +100,12 @@ def _against(said: str | None) -> Against | None:
         return Against(study=Path(said))
     try:
         moment = datetime.fromisoformat(said)
-    except ValueError as error:
+        if len(said) == len("2026-11-01"):
+            moment += timedelta(days=1) - timedelta(seconds=1)  # until that day's end
+        until = moment.astimezone(UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError) as error:  # or one before or after all years
         raise UsageError(
             f"{one_line(said, 200)}: there is no such study, and it is no date or time",
             "name a study's file, or a date such as 2026-11-01 or 2026-11-01T18:00",
         ) from error
-    if len(said) == len("2026-11-01"):
-        moment += timedelta(days=1) - timedelta(seconds=1)  # until that day's end
-    return Against(until=moment.astimezone(UTC).isoformat(timespec="seconds"))
+    return Against(until=until)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.segment import Segment
 from textual.strip import Strip
 
+from core.adjudication.case import Order
 from core.text import cell_width, one_line
 from tui.ruling_lines import row_line
 from tui.widgets.cursor_list import CursorList
@@ -24,6 +25,9 @@ class CaseList(CursorList, inherit_bindings=False):
 
     Args:
         fetch: looks up the cases from one place up to another.
+
+    Attributes:
+        order: by what they are listed, whose column is always shown.
     """
 
     class Moved(CursorList.Moved):
@@ -34,6 +38,7 @@ class CaseList(CursorList, inherit_bindings=False):
 
     def __init__(self, fetch: Callable[[int, int], Fetched], *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.order = Order.RANKING
         self._fetch = fetch
         self._count = 0
         self._start = 0
@@ -96,7 +101,7 @@ class CaseList(CursorList, inherit_bindings=False):
         if row is None:
             return Strip.blank(width, self.palette.base)
         is_chosen = place == self._cursor
-        line = row_line(row, self.question(row), width - 2)
+        line = row_line(row, self.question(row), self.order, width - 2)
         text = one_line(("▸" if is_chosen else " ") + line, width)
         text += " " * (width - sum(map(cell_width, text)))
         return Strip([Segment(text, self.palette["found" if is_chosen else ""])], width)
