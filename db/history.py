@@ -105,8 +105,10 @@ class History:
 
         Words are looked for in the question and both answers up to the turn of the vote, in its
         note and flag, in the category, and in what :func:`core.saying.said_of` says of it. A text
-        that several votes share is read once. While a hidden repeat of a pair is open, the other
-        votes on that pair are passed over: a repeat that could be looked up would measure nothing.
+        that several votes share is read once. In a study with hidden repeats, votes on a
+        question of which a pair is open are passed over, but for those on that very assignment:
+        a repeat that could be looked up would measure nothing, and one whose own pair alone were
+        missing would be told by that.
 
         Args:
             every: votes that were changed or taken back since, too.
@@ -160,8 +162,13 @@ class History:
         return None if row is None else Superseded(row[0], Seen(row[1]))
 
     def _page(self, annotator_id: int, before: int, every: bool) -> list[tuple[Any, ...]]:
+        repeats = self.store.settings()["repeat_percent"] > 0
         with self.store.read() as connection:
-            return connection.execute(_OWN, (annotator_id, before, every, _PAGE)).fetchall()
+            opened = connection.execute(_OPEN, (annotator_id, repeats)).fetchall()
+            questions, assignments = (json.dumps([row[at] for row in opened]) for at in (0, 1))
+            return connection.execute(
+                _OWN, (annotator_id, before, every, _PAGE, questions, assignments)
+            ).fetchall()
 
     def _texts(self, seqs: Sequence[int]) -> dict[int, list[_Text]]:
         """The texts that each vote was cast on, the question's first."""
@@ -239,13 +246,18 @@ def _past(row: tuple[Any, ...]) -> Past:
 _IS_VOTE = "(v.choice IS NOT NULL OR v.cannot_judge IS NOT NULL)"
 _STANDS = "NOT EXISTS (SELECT 1 FROM vote w WHERE w.supersedes = v.id)"
 
+_OPEN = """
+    SELECT p.question_id, o.id FROM assignment o JOIN pair p ON p.id = o.pair_id
+    WHERE o.annotator_id = ?1 AND o.state = 'open' AND (?2 OR EXISTS (
+        SELECT 1 FROM assignment r WHERE r.annotator_id = ?1 AND r.repeat > 0))
+"""
+
 _OWN = f"""
     SELECT v.seq, v.seen, v.cannot_judge, v.note, v.flag, coalesce(q.category, '')
     FROM vote v CROSS JOIN pair p ON p.id = v.pair_id CROSS JOIN question q ON q.id = p.question_id
     WHERE v.annotator_id = ?1 AND v.seq < ?2 AND v.assignment_id IS NOT NULL AND {_IS_VOTE}
-      AND (?3 OR {_STANDS}) AND NOT EXISTS (
-        SELECT 1 FROM assignment o WHERE o.annotator_id = v.annotator_id AND o.pair_id = v.pair_id
-        AND o.repeat > 0 AND o.state = 'open' AND o.id <> v.assignment_id)
+      AND (?3 OR {_STANDS}) AND (q.id NOT IN (SELECT value FROM json_each(?5))
+        OR v.assignment_id IN (SELECT value FROM json_each(?6)))
     ORDER BY v.seq DESC LIMIT ?4
 """
 

@@ -172,6 +172,47 @@ class Serving:
             ).fetchone()
         return row is not None
 
+    def renew(self, annotator_id: int, assignment: int) -> bool:
+        """Hold a pair that its annotator is at for one lease from now.
+
+        One whose lease ran out, and that still wants a vote of this annotator's, is held again.
+
+        Returns:
+            False where the lease ran out and others have got the pair since.
+        """
+        with self.store.write() as connection:
+            state, may_return = connection.execute(
+                f"SELECT a.state, {self._may_return} FROM assignment a "
+                "JOIN queue q ON q.pair_id = a.pair_id "
+                "WHERE a.id = :assignment AND a.annotator_id = :annotator",
+                {
+                    **self._drawing.access(connection, annotator_id).values(),
+                    "assignment": assignment,
+                    "annotator": annotator_id,
+                },
+            ).fetchone()
+            if state == "open" or (state == "expired" and may_return):
+                set_open(connection, assignment, self.lease())
+                if state == "expired":
+                    change_load(connection, assignment, 1)
+                return True
+            return bool(state != "expired")
+
+    def is_beyond(self, assignment: int) -> bool:
+        """Whether more votes are given or under way on an assignment's pair than it wants."""
+        with self.store.read() as connection:
+            row = connection.execute(
+                "SELECT 1 FROM assignment a JOIN queue q ON q.pair_id = a.pair_id "
+                "WHERE a.id = ? AND a.repeat = 0 AND q.load > q.overlap",
+                (assignment,),
+            ).fetchone()
+        return row is not None
+
+    def is_queued(self) -> bool:
+        """Whether any pair is queued, be it for this annotator or not, free or held."""
+        with self.store.read() as connection:
+            return connection.execute("SELECT 1 FROM queue LIMIT 1").fetchone() is not None
+
     def _expire(self, connection: sqlite3.Connection, annotator_id: int) -> None:
         """Free what others left lying beyond its lease; one's own is kept for the return.
 

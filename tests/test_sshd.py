@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import socket
 import subprocess
 import threading
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.sshd import Relay, Sshd, authorized, missing
+from tests.terminal import ROOT
 from tests.waiting import PATIENCE
 
 needs_sshd = pytest.mark.skipif(bool(missing()), reason=missing() or "sshd is here")
@@ -123,3 +126,23 @@ def test_a_frozen_relay_is_half_open() -> None:
         theirs.close()
         for end in _exchange(relay, server):
             end.close()
+
+
+@needs_sshd
+@pytest.mark.slow
+def test_a_frozen_client_is_let_go_within_the_minute_that_the_documentation_says(
+    tmp_path: Path,
+) -> None:
+    text = (ROOT / "docs" / "ssh.md").read_text("utf-8")
+    config = "\n".join(re.findall(r"^ +(ClientAlive\w+ \d+)$", text, re.MULTILINE))
+    assert config.count("\n") == 1
+    with Sshd(tmp_path, config=config) as sshd:
+        ann = sshd.new_key("ann")
+        sshd.authorize(authorized(ann, "restrict", "pty", 'command="echo here; exec sleep 600"'))
+        with sshd.connect(ann) as seat:
+            seat.shows("here")
+            began = time.monotonic()
+            seat.kill(signal.SIGSTOP)
+            while sshd.connections():
+                assert time.monotonic() - began < 75, "a minute, and what a busy machine takes"
+                time.sleep(0.1)

@@ -133,6 +133,7 @@ class TiebreakApp(App[None]):
         self.seat: Seat | None = None  # what leads see while this person is at the voting screen
         self.before_leaving: list[Callable[[], None]] = []
         self.before_quitting: list[Callable[[], bool]] = []
+        self.signs_of_life: list[Callable[[], None]] = []  # what a key, click or wheel is told to
         self.unsaved_note = ""
         self.crash: BaseException | None = None
         self.refusal: TiebreakError | None = None
@@ -212,6 +213,13 @@ class TiebreakApp(App[None]):
             self.refuse(error)
         except StudyUnavailable:
             return  # a vote or a refresh will say so, with what to do
+
+    async def on_event(self, event: events.Event) -> None:
+        # Here and not in a screen: whoever writes a note or searches is there as well.
+        if isinstance(event, events.InputEvent):
+            for told in self.signs_of_life:
+                told()
+        await super().on_event(event)
 
     def on_resize(self, event: events.Resize) -> None:
         self._mind_the_size(event.size)

@@ -22,6 +22,7 @@ from db.undoing import Undone
 from db.voting import Cast, Declined
 from tui.asking import Asking, steps_of
 from tui.attention import ActiveTime, Attentive
+from tui.keeping import Held
 from tui.reopening import Reopened, Waiting
 from tui.seat import KeyOf, Page, Seat
 from tui.status import forms_of
@@ -34,6 +35,7 @@ class Saved:
     Attributes:
         was: what the vote was that it took the place of, if there was one.
         elsewhere: whether that one was cast in another window, unseen in this session.
+        is_beyond: whether it is a first vote, and others have given all that the pair wants.
     """
 
     seen: Seen
@@ -41,6 +43,7 @@ class Saved:
     pair_done: bool
     was: Seen | None = None
     elsewhere: bool = False
+    is_beyond: bool = False
 
 
 def new_id() -> str:
@@ -79,6 +82,7 @@ class Session(Attentive):
         self.draft = Draft()
         self.reopened: Reopened | None = None
         self._pace: float | None = None
+        self._taken = 0.0
         self._prepared: Served | None = None
         self._make_id = make_id
         self._attempt: tuple[tuple[object, ...], str] | None = None
@@ -117,6 +121,8 @@ class Session(Attentive):
         progress = self.progress()
         if not (progress.done or progress.skipped or progress.declined):
             lines = ["No pair waits for you. A lead queues them with: tiebreak pairs make"]
+            if self.store.serving.is_queued():
+                lines = ["No pair is free for you now. This goes on by itself once one is."]
         else:
             done = f"{many(progress.done, 'pair')} done"
             if progress.declined:
@@ -154,7 +160,14 @@ class Session(Attentive):
         self._is_draft_saved = True
         self._pace = self.store.serving.pace(self.annotator_id)
         self.begin()
+        self._taken = self._monotonic()
         return served
+
+    @property
+    def held(self) -> Held | None:
+        """The pair that is to be this annotator's until it is voted on; None where none is."""
+        served = self.reopened.waiting.served if self.reopened is not None else self.current
+        return None if served is None else Held(served.assignment, self._taken)
 
     # ── what a key does ─────────────────────────────────────────────────────
 
@@ -213,7 +226,8 @@ class Session(Attentive):
     def _saved(self, vote_id: str, seen: Seen, *, is_done: bool) -> Saved:
         over = self.store.history.superseded_by(vote_id)
         if over is None or over.id in self._tried:
-            return Saved(seen, self.turn, is_done)
+            beyond = self.store.serving.is_beyond(self._present().assignment)
+            return Saved(seen, self.turn, is_done, is_beyond=beyond)
         known = self.reopened.was.id if self.reopened is not None else None
         return Saved(seen, self.turn, is_done, over.seen, over.id != known)
 

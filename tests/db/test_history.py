@@ -69,27 +69,38 @@ def test_imported_votes_are_not_listed_for_nobody_knows_how_they_were_shown(stor
     assert sifted(store, store.annotator("ann"), every=True) == []
 
 
-def test_a_vote_cannot_be_looked_up_while_a_hidden_repeat_of_its_pair_is_open(
-    store: Store,
+@pytest.mark.parametrize("repeat", [True, False])
+def test_votes_on_an_open_question_cannot_be_looked_up_be_it_a_hidden_repeat_or_not(
+    tmp_path: Path, *, repeat: bool
 ) -> None:
-    ann = store.annotator("ann")
-    served = serve(store, ann)
-    vote(store, ann, served, Seen.LEFT, id="v1")
-    vote(store, ann, served, Seen.LEFT, turn=2, id="v2")
-    with store.write() as connection:
-        connection.execute(
-            "INSERT INTO assignment (uid, pair_id, annotator_id, repeat, left, policy, "
-            "policy_version, seed, probability, served_at, lease_until, state) "
-            "SELECT 'again', pair_id, annotator_id, 1, 3 - left, policy, policy_version, seed, "
-            "probability, served_at, lease_until, 'open' FROM assignment"
-        )
-    (again,) = store.connection.execute("SELECT id FROM assignment WHERE repeat = 1").fetchone()
-    assert sifted(store, ann, every=True) == []
-    repeat = store.serving.look_again(again)
-    vote(store, ann, repeat, Seen.TIE, id="r1")
-    assert sifted(store, ann) == [3]
-    vote(store, ann, repeat, Seen.TIE, turn=2, id="r2")
-    assert sifted(store, ann) == [4, 3, 2, 1]
+    models = ("ant", "bee", "cat")
+    study = make_study(tmp_path / "s.db", models=models, turns=2, repeat_percent=10)
+    with Store(study) as store:
+        ann = store.annotator("ann")
+        served = serve(store, ann)
+        vote(store, ann, served, Seen.LEFT, id="v1")
+        vote(store, ann, served, Seen.LEFT, turn=2, id="v2")
+        (question,) = store.connection.execute(
+            "SELECT question_id FROM vote v JOIN pair p ON p.id = v.pair_id LIMIT 1"
+        ).fetchone()
+        with store.write() as connection:
+            connection.execute(
+                "INSERT INTO assignment (uid, pair_id, annotator_id, repeat, left, policy, "
+                "policy_version, seed, probability, served_at, lease_until, state) "
+                "SELECT 'open', p.id, a.annotator_id, ?1, a.left, a.policy, a.policy_version, "
+                "a.seed, a.probability, a.served_at, a.lease_until, 'open' FROM assignment a "
+                "JOIN pair p ON p.question_id = ?2 AND (p.id = a.pair_id) = ?1 LIMIT 1",
+                (repeat, question),
+            )
+        (opened,) = store.connection.execute(
+            "SELECT id FROM assignment WHERE uid = 'open'"
+        ).fetchone()
+        assert sifted(store, ann, every=True) == []
+        again = store.serving.look_again(opened)
+        vote(store, ann, again, Seen.TIE, id="r1")
+        assert sifted(store, ann) == [3]  # what is in view anyway
+        vote(store, ann, again, Seen.TIE, turn=2, id="r2")
+        assert sifted(store, ann) == [4, 3, 2, 1]
 
 
 def test_a_long_history_comes_page_by_page_and_whole(tmp_path: Path) -> None:

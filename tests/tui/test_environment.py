@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -71,20 +73,19 @@ def test_a_window_is_drawn_up_to_a_bound(claimed: Size, drawn: Size) -> None:
     assert bounded(claimed) == drawn
 
 
-# ── how it ends ─────────────────────────────────────────────────────────────
-
 (KEY,) = read_keys(GOOD.encode(), "ann.pub")
 _RUN = (
-    f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tui.cli import main; main(sys.argv[1:])"
+    f"import sys; sys.path.insert(0, {str(ROOT)!r}); {{first}}"
+    "from tui.cli import main; main(sys.argv[1:])"
 )
 
 
 VARIABLES = {"PATH": os.environ["PATH"], "TERM": "xterm"}
 
 
-def words(study: Path) -> list[str]:
+def words(study: Path, first: str = "") -> list[str]:
     session = ["--db", str(study), "session", "--key", KEY.fingerprint]
-    return [sys.executable, "-I", "-c", _RUN, *session]
+    return [sys.executable, "-I", "-c", _RUN.format(first=first), *session]
 
 
 @pytest.fixture
@@ -95,6 +96,58 @@ def study(tmp_path: Path) -> Path:
     with Store(path) as store:
         store.people.add(Annotator("ann"), [KEY])
     return path
+
+
+# ── how it begins ───────────────────────────────────────────────────────────
+
+
+def test_a_login_while_another_process_writes_waits_and_says_so(study: Path) -> None:
+    impatient = "import db.connection as c; c.BUSY_SECONDS = 0.25; "
+    with closing(sqlite3.connect(study, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with in_pty(words(study, impatient), VARIABLES, 80, 24) as seat:
+            seat.shows("Another process is writing to the study.")
+            assert b"\x1b[?1049h" not in seat.raw, "no screen that only comes and goes"
+            other.execute("ROLLBACK")
+            seat.shows("0 done")
+
+
+def test_a_login_to_what_cannot_be_opened_names_no_place_on_the_host(study: Path) -> None:
+    study.write_bytes(b"nothing that anybody could vote on\n" * 200)
+    with in_pty(words(study), VARIABLES, 200, 24) as seat:
+        assert seat.wait() == 1
+        seat.drain()
+        said = seat.text()
+    assert "the study could not be opened: the file is not a study" in said
+    assert "tell a lead" in said
+    assert str(study.parent) not in said
+    assert "--db" not in said
+
+
+def test_guidelines_are_there_in_the_first_paint(study: Path) -> None:
+    with Store(study) as store:
+        store.set({"guidelines": "Judge *kindly*."})
+    with in_pty(words(study), VARIABLES, 80, 24) as seat:
+        seat.shows("Judge kindly.")
+        assert b"(empty)" not in seat.raw
+
+
+@pytest.mark.parametrize(
+    ("term", "named"), [("dumb", "TERM is dumb"), ("x;id", "TERM is not set to a kind of terminal")]
+)
+def test_a_login_from_what_cannot_place_text_is_told_what_can(
+    study: Path, term: str, named: str
+) -> None:
+    with in_pty(words(study), {**VARIABLES, "TERM": term}, 200, 24) as seat:
+        assert seat.wait() == 1
+        seat.drain()
+        said = seat.text()
+    assert named in said
+    assert "TERM=xterm ssh" in said
+    assert "without a command" not in said
+
+
+# ── how it ends ─────────────────────────────────────────────────────────────
 
 
 def running(study: Path) -> list[int]:

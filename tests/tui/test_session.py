@@ -97,6 +97,19 @@ def test_to_the_end_and_nothing_more(session: Session) -> None:
     assert session.store.verify() == []
 
 
+def test_an_empty_queue_is_told_from_one_that_others_hold(tmp_path: Path) -> None:
+    with Store(make_study(tmp_path / "study.db", questions=1)) as store:
+        store.serving.serve(store.annotator("bob"))
+        session = begin(store)
+        assert session.open() is None
+        assert session.nothing_left(str)[0].startswith("No pair is free for you now.")
+    empty = tmp_path / "empty.db"
+    with Store(empty, create=True) as store:
+        session = begin(store)
+        assert session.open() is None
+        assert "tiebreak pairs make" in session.nothing_left(str)[0]
+
+
 @pytest.mark.parametrize("closes", [True, False], ids=["quit", "line dropped"])
 def test_coming_back_lands_on_the_same_pair_turn_and_note(store: Store, closes: bool) -> None:
     session = begin(store)

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from tui.app import TiebreakApp
 
 
-def need_terminal(command: str, instead: str) -> None:
+def need_terminal(command: str, instead: str, other: str = "") -> None:
     """Refuse politely where no screen can be shown.
 
     Args:
         instead: what works without a terminal.
+        other: what works where there is one that cannot place text; ``instead`` if not given.
 
     Raises:
         TiebreakError: if this is not a terminal that can show a screen.
@@ -33,9 +34,9 @@ def need_terminal(command: str, instead: str) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise TiebreakError(f"{command} needs a terminal, and this is none", instead)
     if os.environ.get("TERM", "") in ("", "dumb", "unknown"):
-        term = os.environ.get("TERM") or "not set"
+        term = os.environ.get("TERM") or "not set to a kind of terminal"
         raise TiebreakError(
-            f"{command} needs a terminal that can place text; TERM is {term}", instead
+            f"{command} needs a terminal that can place text; TERM is {term}", other or instead
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -15,12 +16,19 @@ from core.ssh_keys import authorized_line, checked_fingerprint
 from tui.cli import Settings, example, say
 from tui.cli.people import need_owner, need_terminal, run_app
 
+if TYPE_CHECKING:
+    from db.store import Store
+
 IDENTITY = "ssh:"
 """What stands before the key's fingerprint in the identity that each vote carries."""
 
 _INSTEAD = (
     "log in without a command: ssh -t ACCOUNT@HOST; commands, scp, sftp and forwarding do not "
     "work here"
+)
+_OTHER_TERM = (
+    "log in from a terminal window, not from within an editor; if it is one, say so: "
+    "TERM=xterm ssh ACCOUNT@HOST"
 )
 
 
@@ -109,14 +117,46 @@ def session_command(context: click.Context, fingerprint: str) -> None:
             "`tiebreak ssh authorized-keys` prints the whole command",
         )
     fingerprint = checked_fingerprint(fingerprint)
-    need_terminal("this login", _INSTEAD)
+    need_terminal("this login", _INSTEAD, _OTHER_TERM)
     if wanted_command:
         say(f"The command that you gave to ssh is not run; {_INSTEAD}.")
     settings: Settings = context.obj
     study = settings.study()
     need_owner(study, "session is run for the account that owns the study")
-    _open_seat(study, fingerprint)
+    try:
+        _open_seat(study, fingerprint)
+    except TiebreakError as error:
+        raise _for_somebody_remote(error, study) from error
     say("Every vote is saved. Log in again to go on.")
+
+
+def _for_somebody_remote(error: TiebreakError, study: Path) -> TiebreakError:
+    """A refusal without what only somebody on this host could use."""
+    from tui.plainly import plainly
+
+    message, hint = plainly(error, study)
+    if message == error.message:
+        return error
+    return TiebreakError(f"the study could not be opened: {message}", hint)
+
+
+def _wait_to_write(store: Store) -> None:
+    """Wait until the study can be written to, however long another process takes; say so once.
+
+    Any screen before that would only come and go.
+    """
+    told = False
+
+    def go_on() -> bool:
+        nonlocal told
+        if not told:
+            say("Another process is writing to the study. This waits for it; Ctrl+C leaves.")
+        told = True
+        return True
+
+    store.on_busy = go_on
+    with store.write():
+        pass
 
 
 def _open_seat(study: Path, fingerprint: str) -> None:
@@ -131,6 +171,7 @@ def _open_seat(study: Path, fingerprint: str) -> None:
     with Store(study) as store:
         name, role = store.people.holder(fingerprint)
         chosen = preferred(store, name)
+        _wait_to_write(store)
     is_lead = role is Role.LEAD
     app = TiebreakApp(
         study,

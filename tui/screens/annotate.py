@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import ComposeResult
+from textual.message import Message
 from textual.widgets import Static
 
 from core.asked import Details
@@ -20,7 +21,9 @@ from db.undoing import Undone
 from tui import collector
 from tui.actions import ANNOTATE, PAIR, READ, VOTE, Action
 from tui.asking import Asking
+from tui.keeping import Held, Keeping
 from tui.lesson import LessonSession, seat_for
+from tui.plainly import plainly
 from tui.screens import ScreenSpec, take_keys
 from tui.screens.asking import AskingScreen
 from tui.screens.revisiting import RevisitingScreen, said_elsewhere
@@ -55,6 +58,13 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
     """
 
     CSS_PATH = "annotate.tcss"
+
+    class PairLost(Message):
+        """The pair on the screen went to others when its lease had run out."""
+
+        def __init__(self, assignment: int) -> None:
+            super().__init__()
+            self.assignment = assignment
 
     def __init__(self, session: Seat, who: Who, banner: str, *, greets: bool = False) -> None:
         super().__init__(session)
@@ -226,6 +236,18 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         message.stop()
         self.session.active.touch()  # whoever turns the wheel is reading
 
+    @property
+    def held(self) -> Held | None:
+        """What a sign of life keeps; None where votes do not count."""
+        return self.voting.held if self.session.counts else None
+
+    def on_annotate_screen_pair_lost(self, message: PairLost) -> None:
+        if self.held is not None and self.held.assignment == message.assignment:
+            self.say(
+                "This pair went to somebody else meanwhile; your vote is kept beside theirs.",
+                warning=True,
+            )
+
     def on_mount(self) -> None:
         self.set_interval(_LOOK_AGAIN, self._look_for_more)
 
@@ -283,7 +305,9 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         elif cast.elsewhere:
             self._proceed(said_elsewhere(cast), warning=True)
         else:
-            self._proceed(f"✓ Saved: {SAID[seen]}.  {self._key('pair.undo')} takes it back.")
+            more = ", one vote more than wanted" if cast.is_beyond else ""
+            undo = self._key("pair.undo")
+            self._proceed(f"✓ Saved: {SAID[seen]}{more}.  {undo} takes it back.")
         return True
 
     def cast_vote(self, asking: Asking) -> bool:
@@ -367,10 +391,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
 
     def _why(self, error: TiebreakError) -> str:
         """Why something was refused, and what an annotator can do: no paths, no processes."""
-        message = error.message.removeprefix(f"{self.session.store.path}: ")
-        hint = error.hint[:1].upper() + error.hint[1:]
-        if message != error.message:
-            hint = "Try again; if it stays so, tell a lead"
+        message, hint = plainly(error, self.session.store.path)
         return f"{message}. {hint}." if hint else f"{message}."
 
     def _is_counted(self, what: str) -> bool:
@@ -488,6 +509,14 @@ def _make(app: TiebreakApp) -> AnnotateScreen:
     screen = AnnotateScreen(session, app.who, app.banner, greets=greets)
     app.before_leaving.append(lambda: screen.session.drop())
     app.before_quitting.append(screen.may_quit)
+    keeping = Keeping(
+        app.study,
+        app.annotator_id,
+        60.0 * int(session.settings["lease_minutes"]),
+        lambda: screen.held,
+        lambda assignment: screen.post_message(AnnotateScreen.PairLost(assignment)),
+    )
+    app.signs_of_life.append(keeping.alive)
     return screen
 
 

@@ -42,7 +42,7 @@ class Reader(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static(self._title, id="reader-title", markup=False)
-        yield AnswerView(id="reader-text")
+        yield AnswerView(self._text, id="reader-text")  # it is there in the first paint already
         table = take_keys(self, MODAL)
         if self._leads_on:
             table = tuple(replace(a, label="go on") if a.id == "back" else a for a in table)
@@ -50,7 +50,6 @@ class Reader(ModalScreen[None]):
 
     def on_mount(self) -> None:
         self._view().raw = self._is_raw
-        self.call_after_refresh(self._view().show, self._text)
 
     def _view(self) -> AnswerView:
         return self.query_one("#reader-text", AnswerView)
