@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from core.asked import Details
-from core.errors import Conflict
+from core.errors import Conflict, TiebreakError
 from core.records import Seen
 from core.text import many
 from db.history import Past
@@ -332,12 +332,23 @@ class Session(Attentive):
         self.active.go_on()
 
     def keep(self, *, note: str | None = None, flag: str | None = None) -> None:
-        """Keep what is typed or marked on this turn, in the store as well."""
-        self.draft = Draft(
-            self.draft.note if note is None else note, self.draft.flag if flag is None else flag
-        )
+        """Keep what is typed or marked on this turn, in the store as well.
+
+        Raises:
+            StudyUnavailable: if it cannot be written. A note is kept here all the same, and tried
+                again; a flag is as it was, so that the same key sets it later.
+        """
+        before, was_saved = self.draft.flag, self._is_draft_saved
+        if note is not None:
+            self.draft, was_saved = replace(self.draft, note=note), False
+        if flag is not None:
+            self.draft = replace(self.draft, flag=flag)
         self._is_draft_saved = False
-        self.save_draft()
+        try:
+            self.save_draft()
+        except TiebreakError:
+            self.draft, self._is_draft_saved = replace(self.draft, flag=before), was_saved
+            raise
 
     def typed(self, note: str) -> None:
         """Take over a note as it is typed; what comes next, a vote or leaving, stores it."""

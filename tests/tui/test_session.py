@@ -300,6 +300,24 @@ def test_a_vote_is_recorded_once_when_only_the_next_pair_could_not_be_had(
     assert len(rows(session.store.path, "SELECT * FROM vote")) == 2
 
 
+def test_a_flag_that_was_refused_is_not_set_and_the_same_key_sets_it(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.open()
+    session.typed("half a tho")
+    fail_once(monkeypatch, session.store.serving, "keep_draft", after=False)
+    with pytest.raises(StudyUnavailable):
+        session.keep(flag="flagged")
+    assert session.draft == Draft("half a tho", "")
+    assert session.unsaved_note == "half a tho"
+    session.keep(flag="flagged")
+    fail_once(monkeypatch, session.store.serving, "keep_draft", after=False)
+    with pytest.raises(StudyUnavailable):
+        session.keep(flag="")
+    session.vote(Seen.LEFT)
+    assert rows(session.store.path, "SELECT note, flag FROM vote") == [("half a tho", "flagged")]
+
+
 def test_an_undo_that_was_refused_takes_back_one_vote_when_it_is_tried_again(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
