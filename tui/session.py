@@ -15,7 +15,7 @@ from core.asked import Details
 from core.errors import Conflict, TiebreakError
 from core.records import Seen
 from core.text import many
-from db.history import Past
+from db.history import Past, Superseded
 from db.serving import Draft, Progress, Served
 from db.store import Store
 from db.undoing import Undone
@@ -32,7 +32,8 @@ class Saved:
     """A vote that is on the disk.
 
     Attributes:
-        was: what the vote was that it took the place of, if there was one.
+        was: what the vote was that it took the place of, if there was one; None too where that
+            was the word that one cannot judge.
         elsewhere: whether that one was cast in another window, unseen in this session.
     """
 
@@ -85,6 +86,7 @@ class Session(Attentive):
         self._steps = steps_of(self.asked)
         self._withdrawal: str | None = None
         self._is_draft_saved = True
+        self._window = store.voting.window()
         self._tried: set[str] = set()  # ids of votes on this pair, of which each may be on the disk
 
     # ── what is on the screen ───────────────────────────────────────────────
@@ -211,24 +213,35 @@ class Session(Attentive):
         return saved
 
     def _saved(self, vote_id: str, seen: Seen, *, is_done: bool) -> Saved:
-        over = self.store.history.superseded_by(vote_id)
-        if over is None or over.id in self._tried:
+        over = self._took_the_place_of(vote_id)
+        if over is None:
             return Saved(seen, self.turn, is_done)
-        known = self.reopened.was.id if self.reopened is not None else None
-        return Saved(seen, self.turn, is_done, over.seen, over.id != known)
+        return Saved(seen, self.turn, is_done, over.seen, self._is_from_elsewhere(over))
 
-    def decline(self, reason: str) -> None:
+    def _took_the_place_of(self, id: str) -> Superseded | None:
+        """What was said before on this turn, where something recorded now replaced it."""
+        over = self.store.history.superseded_by(id)
+        return None if over is None or over.id in self._tried else over
+
+    def _is_from_elsewhere(self, over: Superseded) -> bool:
+        return self.reopened is None or over.id != self.reopened.was.id
+
+    def decline(self, reason: str) -> Superseded | None:
         """Say that this annotator cannot judge the pair; it is closed to them then.
+
+        Returns:
+            What it took the place of, where that was said in another window, unseen here.
 
         Raises:
             StudyUnavailable: as for :meth:`vote`.
         """
         served = self._present()
+        id = self._id_for(served.assignment, self.turn, reason)
         self.store.voting.decline(
             self.annotator_id,
             self.identity,
             Declined(
-                self._id_for(served.assignment, self.turn, reason),
+                id,
                 served.assignment,
                 self.turn,
                 reason,
@@ -237,11 +250,14 @@ class Session(Attentive):
                 self.active.seconds(),
             ),
         )
+        over = self._took_the_place_of(id)
+        elsewhere = over if over is not None and self._is_from_elsewhere(over) else None
         waiting = self.reopened.waiting.served if self.reopened is not None else None
         if waiting is not None and waiting.assignment != served.assignment:
             self._go_back(waiting)
         else:
             self._advance()
+        return elsewhere
 
     def _id_for(self, *what: object) -> str:
         """The id for something to be recorded.
@@ -251,12 +267,14 @@ class Session(Attentive):
         if self._attempt is None or self._attempt[0] != what:
             self._attempt = (what, self._make_id())
             self._tried.add(self._attempt[1])
+            self._window.votes.add(self._attempt[1])
         return self._attempt[1]
 
     def skip(self) -> None:
         """Put the pair aside; it comes back at the end."""
         self.save_draft()
         served = self._present()
+        self._window.skips.add(served.assignment)
         self.store.voting.skip(self.annotator_id, served.assignment, self.draft.flag)
         self._advance()
 
@@ -265,12 +283,18 @@ class Session(Attentive):
         return self._take(self.store.serving.serve_skipped(self.annotator_id))
 
     def undo(self) -> Undone | None:
-        """Take back what was done last and show its pair again."""
+        """Take back what was done last and show its pair again.
+
+        Raises:
+            Conflict: if that was done in another window while this one was open.
+        """
         # What was prepared would keep its slot unseen: it is given back, and drawn again later.
         self.close()  # which keeps the note on this pair as well
         if self._withdrawal is None:
             self._withdrawal = self._make_id()
-        undone = self.store.voting.undo(self.annotator_id, self.identity, self._withdrawal)
+        undone = self.store.voting.undo(
+            self.annotator_id, self.identity, self._withdrawal, self._window
+        )
         if undone is not None and undone.restored is not None:
             self._withdrawal = None
             here = Waiting(self.current, self.turn, self.draft, self.active)

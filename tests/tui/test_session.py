@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import StudyUnavailable
+from core.errors import Conflict, StudyUnavailable
 from core.records import Seen
 from db.serving import Draft, Served
 from db.store import Store
@@ -463,3 +463,58 @@ def test_a_flag_in_one_window_keeps_the_note_of_another(store: Store) -> None:
     second.keep(flag="")
     first.keep(note="")
     assert store.serving.look_again(pair.assignment).drafts == {}
+
+
+def windows(store: Store) -> tuple[Session, Session]:
+    """Two of one person, on the same pair."""
+    first, second = (Session(store, store.annotator("ann"), "local:ann") for _ in range(2))
+    assert first.open() == second.open()
+    return first, second
+
+
+def test_undo_leaves_alone_what_was_done_in_another_window(store: Store) -> None:
+    first, second = windows(store)
+    first.vote(Seen.LEFT)
+    second.vote(Seen.RIGHT)
+    with pytest.raises(Conflict, match="in another window"):
+        first.undo()
+    undone = second.undo()
+    assert undone is not None
+    assert (undone.seen, undone.restored) == (Seen.RIGHT, Seen.LEFT)
+    # The first window's own vote stands again, and it alone may take it back now.
+    with pytest.raises(Conflict, match="in another window"):
+        second.undo()
+    undone = first.undo()
+    assert undone is not None
+    assert undone.seen is Seen.LEFT
+
+
+def test_undo_leaves_alone_what_was_put_aside_in_another_window(store: Store) -> None:
+    first, second = windows(store)
+    first.vote(Seen.LEFT)
+    second.skip()
+    with pytest.raises(Conflict, match="in another window"):
+        first.undo()
+    assert second.undo() is not None
+    assert first.undo() is not None
+
+
+def test_undo_takes_back_what_was_done_before_this_window_was_opened(store: Store) -> None:
+    first = begin(store)
+    first.open()
+    first.vote(Seen.LEFT)
+    first.close()
+    undone = Session(store, store.annotator("ann"), "local:ann").undo()
+    assert undone is not None
+    assert undone.seen is Seen.LEFT
+    assert first.undo() is None
+
+
+def test_a_vote_that_was_refused_and_written_all_the_same_is_this_window_s_own(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.open()
+    fail_once(monkeypatch, session.store.voting, "cast", after=True)
+    with pytest.raises(StudyUnavailable):
+        session.vote(Seen.LEFT)
+    assert session.undo() is not None
