@@ -26,6 +26,9 @@ from tui.reopening import Reopened, Waiting
 from tui.seat import KeyOf, Page, Seat
 from tui.status import forms_of
 
+LAST_CHANCE = 240.0
+"""Seconds for which a note waits for a locked study once the line is gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Saved:
@@ -416,8 +419,11 @@ class Session(Attentive):
     def drop(self) -> None:
         """Leave because the line is gone: also the pair on the screen goes back to the others.
 
-        Unless there is a note, a flag or a vote on it: then it waits for its annotator.
+        Unless there is a note, a flag or a vote on it: then it waits for its annotator. Nobody can
+        be told of a note that is lost, so it waits for a locked study, though not for ever.
         """
+        until = self._monotonic() + LAST_CHANCE
+        self.store.on_busy = lambda: bool(self.unsaved_note) and self._monotonic() < until
         self.close()
         if self.current is not None:
             self.store.serving.release(self.annotator_id, self.current.assignment)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from db.store import Store
 from db.undoing import Undone
 from tests.studies import FakeClock, make_study, rows, vote
 from tui.attention import IDLE_AFTER, ActiveTime
-from tui.session import Saved, Session, new_id
+from tui.session import LAST_CHANCE, Saved, Session, new_id
 
 
 class Seconds:
@@ -463,6 +465,63 @@ def test_a_flag_in_one_window_keeps_the_note_of_another(store: Store) -> None:
     second.keep(flag="")
     first.keep(note="")
     assert store.serving.look_again(pair.assignment).drafts == {}
+
+
+@contextmanager
+def locked(store: Store) -> Iterator[sqlite3.Connection]:
+    """Another process writes, and nobody waits long for it."""
+    store.connection.execute("PRAGMA busy_timeout = 10")
+    with closing(
+        sqlite3.connect(store.path, isolation_level=None, check_same_thread=False)
+    ) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield other
+
+
+def test_a_note_waits_for_a_locked_study_when_the_line_drops(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = begin(store)
+    session.open()
+    session.typed("half a tho")
+    asked = count()
+
+    def monotonic() -> float:
+        if next(asked) == 3:  # it has been found locked, and was waited for
+            other.execute("ROLLBACK")
+        return 0.0
+
+    monkeypatch.setattr(session, "_monotonic", monotonic)
+    with locked(store) as other:
+        session.drop()
+    assert next(asked) > 3
+    assert rows(store.path, "SELECT note FROM draft") == [("half a tho",)]
+
+
+@pytest.mark.parametrize(("note", "waits"), [("half a tho", True), ("", False)])
+def test_a_line_that_drops_waits_no_longer_than_it_must(
+    store: Store,
+    seconds: Seconds,
+    monkeypatch: pytest.MonkeyPatch,
+    note: str,
+    waits: bool,
+) -> None:
+    session = begin(store, seconds)
+    session.open()
+    session.prepare()  # which is to be given back
+    session.typed(note)
+    begun = seconds.now
+    for_ever = begun + 10 * LAST_CHANCE
+
+    def running() -> float:
+        seconds.now += 60
+        assert seconds.now < for_ever
+        return seconds.now
+
+    monkeypatch.setattr(session, "_monotonic", running)
+    with locked(store), pytest.raises(StudyUnavailable):
+        session.drop()
+    assert (seconds.now - begun > LAST_CHANCE) is waits
 
 
 def windows(store: Store) -> tuple[Session, Session]:
