@@ -59,10 +59,14 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """The vote that another one took the place of."""
+    """The vote that another one took the place of.
+
+    Attributes:
+        seen: None where it was the word that one cannot judge.
+    """
 
     id: str
-    seen: Seen
+    seen: Seen | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +160,12 @@ class History:
         with self.store.read() as connection:
             row = connection.execute(
                 "SELECT p.id, p.seen FROM vote v JOIN vote p ON p.id = v.supersedes "
-                "WHERE v.id = ? AND p.seen IS NOT NULL",
+                "WHERE v.id = ? AND (p.seen IS NOT NULL OR p.cannot_judge IS NOT NULL)",
                 (vote_id,),
             ).fetchone()
-        return None if row is None else Superseded(row[0], Seen(row[1]))
+        if row is None:
+            return None
+        return Superseded(row[0], None if row[1] is None else Seen(row[1]))
 
     def _page(self, annotator_id: int, before: int, every: bool) -> list[tuple[Any, ...]]:
         repeats = self.store.settings()["repeat_percent"] > 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from core.errors import Conflict
 from core.records import Seen
-from db.history import again, deeds
+from db.history import Deed, again, deeds
 from db.serving import Draft, Serving, change_load, set_open, store_draft
 from db.vote_rows import SAID, append_vote
 
@@ -30,12 +31,40 @@ class Undone:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """What was done in one window, of which an annotator may have several open.
+
+    Attributes:
+        since: the vote log's last ``seq`` when it was opened: what is older is nobody else's.
+        votes: the ids of what was said in it.
+        skips: the assignments that were put aside in it.
+    """
+
+    since: int
+    votes: set[str] = field(default_factory=set)
+    skips: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
 class Undoer:
-    """Who undoes, and the id that the client made for the withdrawal."""
+    """Who undoes, the id that the client made for the withdrawal, and from which window."""
 
     annotator_id: int
     identity: str
     vote_id: str
+    window: Window | None = None
+
+    def check(self, is_own: bool, seq: int) -> None:
+        """Refuse to take back what was done in another window while this one was open.
+
+        Raises:
+            Conflict: if it was.
+        """
+        if self.window is not None and seq > self.window.since and not is_own:
+            raise Conflict(
+                "what you did last, you did in another window",
+                "take it back there, or change your vote from the list of your own",
+            )
 
 
 def undo(connection: sqlite3.Connection, serving: Serving, who: Undoer) -> Undone | None:
@@ -51,22 +80,28 @@ def undo(connection: sqlite3.Connection, serving: Serving, who: Undoer) -> Undon
 
     Returns:
         What was taken back, or None where there is nothing.
+
+    Raises:
+        Conflict: if it was done in another window since this one was opened.
     """
     known = connection.execute(
         _WITHDRAWN, (who.vote_id, who.annotator_id, again(who.vote_id))
     ).fetchone()
     if known is not None:
         return _undone(*known)
-    vote, order, earlier = _last_vote(connection, who.annotator_id)
+    vote, last, earlier = _last_vote(connection, who.annotator_id)
     skip = connection.execute(_LAST_SKIP, (who.annotator_id,)).fetchone()
-    if skip and (vote is None or skip[1] >= order):
-        assignment, _ = skip
+    own = who.window or Window(0)
+    if skip and (vote is None or skip[1] >= last.seq):
+        assignment, after = skip
+        who.check(assignment in own.skips, after)
         set_open(connection, assignment, serving.lease())
         change_load(connection, assignment, 1)
         turns, voted = serving.turns(connection, assignment)
         return Undone(assignment, next(turn for turn in turns if turn not in voted), None)
     if vote is None:
         return None
+    who.check(last.id in own.votes, last.seq)
     return _withdraw(connection, serving, who, vote, earlier)
 
 
@@ -143,23 +178,23 @@ def _said(connection: sqlite3.Connection, vote_id: str) -> dict[str, Any]:
 
 def _last_vote(
     connection: sqlite3.Connection, annotator_id: int
-) -> tuple[tuple[Any, ...] | None, int, str | None]:
+) -> tuple[tuple[Any, ...] | None, Deed, str | None]:
     """The vote to be taken back: the standing one that was cast last.
 
     A vote that stands again because its change was undone keeps the place in which it was cast,
     however late its row.
 
     Returns:
-        Its row; its place among what can be undone; and the id of the vote that it had changed.
+        Its row; how it was cast, which is its place; and the id of the vote that it had changed.
     """
-    last, order, earlier = None, 0, None
+    last, cast, earlier = None, Deed(0, ""), None
     for vote in connection.execute(_LAST_VOTE, (annotator_id,)):
-        if vote[1] < order:
+        if vote[1] < cast.seq:
             break  # it was cast no later than its row
         *before, deed = deeds(connection, vote[2], vote[3])
-        if deed.seq > order:
-            last, order, earlier = vote, deed.seq, before[-1].id if before else None
-    return last, order, earlier
+        if deed.seq > cast.seq:
+            last, cast, earlier = vote, deed, before[-1].id if before else None
+    return last, cast, earlier
 
 
 _LAST_VOTE = """

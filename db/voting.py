@@ -17,9 +17,10 @@ from core.blinding import meant
 from core.errors import Conflict
 from core.records import Seen
 from db.admission import admit
+from db.chain import head
 from db.details import stored_criteria, stored_tags
 from db.serving import Serving, change_load, set_open, storable
-from db.undoing import Undoer, Undone, undo
+from db.undoing import Undoer, Undone, Window, undo
 from db.vote_rows import SAID, append_vote
 
 if TYPE_CHECKING:
@@ -233,15 +234,26 @@ class Voting:
             for (skipped,) in freed:
                 change_load(connection, skipped, -1)
 
-    def undo(self, annotator_id: int, identity: str, vote_id: str) -> Undone | None:
+    def window(self) -> Window:
+        """A window that is opened now, in which nothing was done yet."""
+        with self.store.read() as connection:
+            return Window(head(connection, "vote")[0])
+
+    def undo(
+        self, annotator_id: int, identity: str, vote_id: str, window: Window | None = None
+    ) -> Undone | None:
         """Take back what this annotator did last: see :func:`db.undoing.undo`.
+
+        Args:
+            window: where it is undone; None takes back whatever was last, wherever it was done.
 
         Raises:
             NotAdmitted: if this annotator is paused or retired.
+            Conflict: if it was done in another window since this one was opened.
         """
         with self.store.write() as connection:
             admit(connection, annotator_id)
-            return undo(connection, self.serving, Undoer(annotator_id, identity, vote_id))
+            return undo(connection, self.serving, Undoer(annotator_id, identity, vote_id, window))
 
 
 _KNOWN = f"SELECT assignment_id, turn, {', '.join(SAID)} FROM vote WHERE id = ?"

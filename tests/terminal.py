@@ -54,8 +54,8 @@ class Terminal:
         self.is_watched = True  # whether the screen follows what is read, which takes its time
         self.last_read = 0.0  # by :func:`time.perf_counter`
 
-    def send(self, keys: str) -> None:
-        os.write(self.master, keys.encode())
+    def send(self, keys: str | bytes) -> None:
+        os.write(self.master, keys.encode() if isinstance(keys, str) else keys)
 
     def read(self, seconds: float = 0.02) -> bool:
         """Take what is there; whether there was anything."""

@@ -6,16 +6,16 @@ import errno
 import os
 import select
 import signal
-from codecs import getincrementaldecoder
 from threading import Event
 from typing import Any
 
 from textual import constants, events
-from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Size
 from textual.message import Message
+
+from tui.keyboard import Keyboard
 
 LARGEST = Size(500, 200)
 """Columns and rows that are drawn at most; a claim of more would cost the host, not the client."""
@@ -80,14 +80,16 @@ class Terminal(LinuxDriver):
         return size.width, size.height
 
     def process_message(self, message: Message) -> None:
-        if isinstance(message, events.Resize) and message.size != (size := bounded(message.size)):
-            message = events.Resize(size, size)
+        if isinstance(message, events.Resize):
+            if not message.size:
+                return  # there is no such window, and nothing could be shown in it
+            if message.size != (size := bounded(message.size)):
+                message = events.Resize(size, size)
         super().process_message(message)
 
     def run_input_thread(self) -> None:
         """Hand over keys until the driver stops or the terminal is gone; see tui/hangup.py."""
-        parser = XTermParser(self._debug)
-        decode = getincrementaldecoder("utf-8")().decode
+        keyboard = Keyboard(debug=self._debug)
         quiet = _QUIET_WAITS
         while True:
             patience = None if quiet >= _QUIET_WAITS else constants.ESCAPE_DELAY
@@ -99,10 +101,9 @@ class Terminal(LinuxDriver):
                 data = self._read()
                 if not data:
                     return
-                # Half a character is no text yet; no text would mean the end to the parser.
-                for message in parser.feed(text) if (text := decode(data)) else ():
+                for message in keyboard.feed(data):
                     self.process_message(message)
-            for message in parser.tick():
+            for message in keyboard.tick():
                 self.process_message(message)
 
     def _read(self) -> bytes:

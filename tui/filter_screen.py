@@ -18,6 +18,7 @@ from tui.dashboard.filters import DIMENSIONS, Dimension, as_chosen, as_options
 from tui.screens import take_keys
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.named_list import NamedList
+from tui.widgets.once import Once
 
 _ANY = "any"
 
@@ -42,7 +43,7 @@ class ValueList(NamedList, inherit_bindings=False):
         """The chosen line was clicked."""
 
 
-class FilterScreen(ModalScreen[Mapping[str, Any] | None]):
+class FilterScreen(Once[Mapping[str, Any] | None], ModalScreen[Mapping[str, Any] | None]):
     """Shows every dimension with what is chosen; hands back the options, or None."""
 
     DEFAULT_CSS = """
@@ -127,7 +128,7 @@ class FilterScreen(ModalScreen[Mapping[str, Any] | None]):
         self.dismiss(as_options(self._values))
 
 
-class ValueScreen(ModalScreen[str | None]):
+class ValueScreen(Once[str | None], ModalScreen[str | None]):
     """One dimension's values; what is typed narrows them, or is the value where there are none."""
 
     DEFAULT_CSS = """

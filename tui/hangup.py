@@ -18,14 +18,18 @@ from collections.abc import Callable
 
 EXIT_CODE = 128 + signal.SIGHUP
 _PATIENCE = 2.0
-"""Seconds that leaving may take; after them it ends without."""
+"""Seconds in which leaving must begin; after them it ends without."""
+
+LEAVING = 300.0
+"""Seconds that leaving may take at most, such as a note that waits for a locked study."""
 
 
 def end_with_terminal(leave: Callable[[], None], terminal: int | None) -> None:
     """End this process once its terminal is gone, or SIGHUP says so.
 
     Args:
-        leave: called in the loop before the end, if the loop still runs.
+        leave: called in the loop before the end, if the loop still runs; it is to be over within
+            :data:`LEAVING`.
         terminal: the terminal's descriptor, which may be gone already; None where there is none.
 
     Raises:
@@ -33,8 +37,10 @@ def end_with_terminal(leave: Callable[[], None], terminal: int | None) -> None:
         ValueError: likewise.
     """
     loop = asyncio.get_running_loop()
+    begun = threading.Event()
 
     def end() -> None:
+        begun.set()
         try:
             leave()
         finally:
@@ -49,7 +55,8 @@ def end_with_terminal(leave: Callable[[], None], terminal: int | None) -> None:
         gone.register(terminal, 0)  # asks for nothing: a hang-up is told in any case
         gone.poll()
         loop.call_soon_threadsafe(end)
-        time.sleep(_PATIENCE)
+        if begun.wait(_PATIENCE):
+            time.sleep(LEAVING)
         os._exit(EXIT_CODE)
 
     threading.Thread(target=wait, name="hang-up", daemon=True).start()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Static
 
 from core.blinding import left_side
@@ -22,6 +21,7 @@ from tui.dashboard.rows import Row, Spot, blank, head, quiet
 from tui.screens import take_keys
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.lines import put
+from tui.widgets.once import Once
 from tui.widgets.reader import Reader
 from tui.widgets.spot_list import SpotList
 
@@ -35,7 +35,7 @@ _TELLING = frozenset({"model", "models", "annotator", "judge"})
 """Filters that say something of who wrote or said what."""
 
 
-class NumberScreen(Screen[None]):
+class NumberScreen(Once[None]):
     """Explains a number and lists its items; neither models nor voters are named beside an item."""
 
     class BehindFound(Message):

@@ -26,6 +26,7 @@ from tui.widgets.blank import BlankContainer
 from tui.widgets.conversation import Bookmark, Conversation
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.lines import put
+from tui.widgets.once import Once
 from tui.widgets.opinions import Opinions
 from tui.widgets.reading_panes import ReadingPanes
 
@@ -43,7 +44,7 @@ _NOTHING_ASKED: Mapping[str, Sequence[str]] = {"criteria": [], "confidence": [],
 """What the help tells annotators of, and leads are not asked."""
 
 
-class RulingScreen(OpinionScreen, ModalScreen[None]):
+class RulingScreen(OpinionScreen, Once[None], ModalScreen[None]):
     """Shows what is on a :class:`Desk`, which has a case on it; closes to the list of cases."""
 
     DEFAULT_CSS = """

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from core.asked import Details
-from core.errors import Conflict
+from core.errors import Conflict, TiebreakError
 from core.records import Seen
 from core.text import many
-from db.history import Past
+from db.history import Past, Superseded
 from db.serving import Draft, Progress, Served
 from db.store import Store
 from db.undoing import Undone
@@ -27,13 +27,17 @@ from tui.reopening import Reopened, Waiting
 from tui.seat import KeyOf, Page, Seat
 from tui.status import forms_of
 
+LAST_CHANCE = 240.0
+"""Seconds for which a note waits for a locked study once the line is gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Saved:
     """A vote that is on the disk.
 
     Attributes:
-        was: what the vote was that it took the place of, if there was one.
+        was: what the vote was that it took the place of, if there was one; None too where that
+            was the word that one cannot judge.
         elsewhere: whether that one was cast in another window, unseen in this session.
         is_beyond: whether it is a first vote, and others have given all that the pair wants.
     """
@@ -89,6 +93,7 @@ class Session(Attentive):
         self._steps = steps_of(self.asked)
         self._withdrawal: str | None = None
         self._is_draft_saved = True
+        self._window = store.voting.window()
         self._tried: set[str] = set()  # ids of votes on this pair, of which each may be on the disk
 
     # ── what is on the screen ───────────────────────────────────────────────
@@ -224,25 +229,36 @@ class Session(Attentive):
         return saved
 
     def _saved(self, vote_id: str, seen: Seen, *, is_done: bool) -> Saved:
-        over = self.store.history.superseded_by(vote_id)
-        if over is None or over.id in self._tried:
+        over = self._took_the_place_of(vote_id)
+        if over is None:
             beyond = self.store.serving.is_beyond(self._present().assignment)
             return Saved(seen, self.turn, is_done, is_beyond=beyond)
-        known = self.reopened.was.id if self.reopened is not None else None
-        return Saved(seen, self.turn, is_done, over.seen, over.id != known)
+        return Saved(seen, self.turn, is_done, over.seen, self._is_from_elsewhere(over))
 
-    def decline(self, reason: str) -> None:
+    def _took_the_place_of(self, id: str) -> Superseded | None:
+        """What was said before on this turn, where something recorded now replaced it."""
+        over = self.store.history.superseded_by(id)
+        return None if over is None or over.id in self._tried else over
+
+    def _is_from_elsewhere(self, over: Superseded) -> bool:
+        return self.reopened is None or over.id != self.reopened.was.id
+
+    def decline(self, reason: str) -> Superseded | None:
         """Say that this annotator cannot judge the pair; it is closed to them then.
+
+        Returns:
+            What it took the place of, where that was said in another window, unseen here.
 
         Raises:
             StudyUnavailable: as for :meth:`vote`.
         """
         served = self._present()
+        id = self._id_for(served.assignment, self.turn, reason)
         self.store.voting.decline(
             self.annotator_id,
             self.identity,
             Declined(
-                self._id_for(served.assignment, self.turn, reason),
+                id,
                 served.assignment,
                 self.turn,
                 reason,
@@ -251,11 +267,14 @@ class Session(Attentive):
                 self.active.seconds(),
             ),
         )
+        over = self._took_the_place_of(id)
+        elsewhere = over if over is not None and self._is_from_elsewhere(over) else None
         waiting = self.reopened.waiting.served if self.reopened is not None else None
         if waiting is not None and waiting.assignment != served.assignment:
             self._go_back(waiting)
         else:
             self._advance()
+        return elsewhere
 
     def _id_for(self, *what: object) -> str:
         """The id for something to be recorded.
@@ -265,12 +284,14 @@ class Session(Attentive):
         if self._attempt is None or self._attempt[0] != what:
             self._attempt = (what, self._make_id())
             self._tried.add(self._attempt[1])
+            self._window.votes.add(self._attempt[1])
         return self._attempt[1]
 
     def skip(self) -> None:
         """Put the pair aside; it comes back at the end."""
         self.save_draft()
         served = self._present()
+        self._window.skips.add(served.assignment)
         self.store.voting.skip(self.annotator_id, served.assignment, self.draft.flag)
         self._advance()
 
@@ -279,12 +300,18 @@ class Session(Attentive):
         return self._take(self.store.serving.serve_skipped(self.annotator_id))
 
     def undo(self) -> Undone | None:
-        """Take back what was done last and show its pair again."""
+        """Take back what was done last and show its pair again.
+
+        Raises:
+            Conflict: if that was done in another window while this one was open.
+        """
         # What was prepared would keep its slot unseen: it is given back, and drawn again later.
         self.close()  # which keeps the note on this pair as well
         if self._withdrawal is None:
             self._withdrawal = self._make_id()
-        undone = self.store.voting.undo(self.annotator_id, self.identity, self._withdrawal)
+        undone = self.store.voting.undo(
+            self.annotator_id, self.identity, self._withdrawal, self._window
+        )
         if undone is not None and undone.restored is not None:
             self._withdrawal = None
             here = Waiting(self.current, self.turn, self.draft, self.active)
@@ -346,12 +373,23 @@ class Session(Attentive):
         self.active.go_on()
 
     def keep(self, *, note: str | None = None, flag: str | None = None) -> None:
-        """Keep what is typed or marked on this turn, in the store as well."""
-        self.draft = Draft(
-            self.draft.note if note is None else note, self.draft.flag if flag is None else flag
-        )
+        """Keep what is typed or marked on this turn, in the store as well.
+
+        Raises:
+            StudyUnavailable: if it cannot be written. A note is kept here all the same, and tried
+                again; a flag is as it was, so that the same key sets it later.
+        """
+        before, was_saved = self.draft.flag, self._is_draft_saved
+        if note is not None:
+            self.draft, was_saved = replace(self.draft, note=note), False
+        if flag is not None:
+            self.draft = replace(self.draft, flag=flag)
         self._is_draft_saved = False
-        self.save_draft()
+        try:
+            self.save_draft()
+        except TiebreakError:
+            self.draft, self._is_draft_saved = replace(self.draft, flag=before), was_saved
+            raise
 
     def typed(self, note: str) -> None:
         """Take over a note as it is typed; what comes next, a vote or leaving, stores it."""
@@ -395,8 +433,11 @@ class Session(Attentive):
     def drop(self) -> None:
         """Leave because the line is gone: also the pair on the screen goes back to the others.
 
-        Unless there is a note, a flag or a vote on it: then it waits for its annotator.
+        Unless there is a note, a flag or a vote on it: then it waits for its annotator. Nobody can
+        be told of a note that is lost, so it waits for a locked study, though not for ever.
         """
+        until = self._monotonic() + LAST_CHANCE
+        self.store.on_busy = lambda: bool(self.unsaved_note) and self._monotonic() < until
         self.close()
         if self.current is not None:
             self.store.serving.release(self.annotator_id, self.current.assignment)

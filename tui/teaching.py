@@ -16,6 +16,7 @@ from tui.actions import TEACH
 from tui.ruling_desk import Desk
 from tui.screens import take_keys
 from tui.widgets.key_bar import KeyBar
+from tui.widgets.once import Once
 
 _QUESTION = (
     "What is this ruling to teach? Annotators read your reason with it: it should name neither "
@@ -27,7 +28,7 @@ _SAID = {
 }
 
 
-class Teaching(ModalScreen[LessonUse | None]):
+class Teaching(Once[LessonUse | None], ModalScreen[LessonUse | None]):
     """Asks what a ruling is to teach; closes with the use, or with None."""
 
     DEFAULT_CSS = """

@@ -15,6 +15,7 @@ from tui.judge_lines import OK, listed_lines, verdict_text
 from tui.screens import take_keys
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.named_list import NamedList
+from tui.widgets.once import Once
 from tui.widgets.reader import Reader
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class VerdictList(NamedList, inherit_bindings=False):
         """The chosen verdict was clicked."""
 
 
-class VerdictsScreen(ModalScreen[None]):
+class VerdictsScreen(Once[None], ModalScreen[None]):
     """Lists the standing verdicts of one class, the newest first.
 
     Args:

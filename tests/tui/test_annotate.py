@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Static, TextArea
 
@@ -471,3 +472,20 @@ async def test_a_warning_is_told_to_its_end_at_80_columns(study: Path) -> None:
         seat.screen.say("Fine.")
         await seat.pilot.pause()
         assert seat.screen.query_one("#said").size.height == 1
+
+
+@pytest.mark.parametrize("opens", ["p", "n"])
+async def test_keys_that_come_at_once_close_one_screen_and_not_what_lies_beneath(
+    study: Path, opens: str
+) -> None:
+    async with sit(study) as seat:
+        await seat.press(opens)
+        above = seat.app.screen
+        assert above is not seat.screen
+        for _ in range(4):
+            above.post_message(events.Key("escape", "\x1b"))
+        await seat.pilot.pause()
+        await seat.settle()
+        assert seat.app.screen is seat.screen
+        await seat.press("1")
+        assert "✓ Saved" in seat.text("said")

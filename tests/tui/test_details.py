@@ -306,6 +306,42 @@ async def test_long_and_hostile_names_are_shown_inert_and_fit(
         assert vote.tags == (names[8],)
 
 
+@pytest.mark.parametrize("size", [(40, 12), (60, 20), (80, 24)])
+async def test_names_that_begin_alike_can_be_told_apart_at_any_size(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    begins = "the answer is in its substance factually"
+    names = [f"{begins[: 38 - n]} {n}" for n in range(9)]
+    study = one_turn_study(tmp_path / "s.db", "x", confidence=names, tags=names)
+    async with sit(study, size) as seat:
+        bar = seat.screen.query_one(AskingStrip)
+        for key in ("1", "2"):
+            await seat.press(key)
+            shown = [one.text[2:].lstrip("·") for one in bar._places if one.text[:1].isdigit()]
+            assert len(set(shown)) == len(names), strip(seat)
+            assert "Esc" in strip(seat)
+        before = strip(seat)
+        await seat.press("3")
+        assert strip(seat) == before.replace("3 ·", "3 ✓"), "nothing moves by a mark"
+
+
+@pytest.mark.parametrize("key", ["c", "1"])
+@pytest.mark.parametrize("size", [(40, 12), (60, 14), (72, 13)])
+async def test_in_the_smallest_window_both_answers_keep_a_row_while_something_is_asked(
+    tmp_path: Path, size: tuple[int, int], key: str
+) -> None:
+    asked = "guess, fairly sure, as sure as can be, and beyond that, certain without a doubt"
+    study = one_turn_study(tmp_path / "s.db", "x", question="Why?\n\n" * 9, confidence=asked)
+    async with sit(study, size) as seat:
+        await seat.press(key)
+        assert seat.screen.query_one(AskingStrip).rows >= 2
+        await seat.pilot.pause()
+        lines = seat.everything().splitlines()
+        for title in ("Question", "▸ A", "▸ B"):
+            (row,) = (n for n, line in enumerate(lines) if title in line)
+            assert lines[row + 1].startswith("│"), "\n".join(lines)
+
+
 # ── who cannot judge ────────────────────────────────────────────────────────
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -248,3 +250,22 @@ def test_what_was_typed_at_the_last_moment_is_kept(tmp_path: Path, way: str) -> 
             seat.kill(1)
         seat.wait()
     assert drafts(study) == ["at once"]
+
+
+@pytest.mark.slow
+def test_a_note_outlives_its_terminal_while_the_file_is_locked(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "study.db", questions=3)
+    with impatient(study) as seat:
+        with locked(study):
+            seat.send("n")
+            seat.shows("Note on this pair")
+            seat.send("half a thought")
+            seat.shows("half a thought")
+            # A pty goes with its master: a pipe that stays silent takes its number.
+            silent, _ = os.pipe()
+            os.dup2(silent, seat.master)
+            time.sleep(4)  # twice as long as it waits for a loop that does nothing any more
+            assert not seat.ended()
+            assert drafts(study) == []
+        seat.wait()
+    assert drafts(study) == ["half a thought"]

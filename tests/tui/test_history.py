@@ -391,6 +391,45 @@ async def test_a_vote_from_another_window_that_is_superseded_is_told(study: Path
         assert "✓ Saved" in seat.text("said")
 
 
+async def test_a_vote_tells_that_it_replaces_a_cannot_judge_of_another_window(study: Path) -> None:
+    async with sit(study) as seat:
+        with Store(study) as store:
+            other = Session(store, store.annotator("ann"), "local:ann")
+            other.open()
+            other.decline(store.voting.asked.cannot_judge_reasons[0])
+            other.close()
+        await seat.press("3")
+        said = "“cannot judge” from another window; it now says “tie”."
+        assert said in seat.text("said")
+        assert [seen for seen, _ in log(study)] == [None, "tie"]
+
+
+async def test_a_cannot_judge_tells_that_it_replaces_a_vote_of_another_window(study: Path) -> None:
+    async with sit(study) as seat:
+        with Store(study) as store:
+            other = Session(store, store.annotator("ann"), "local:ann")
+            other.open()
+            other.vote(Seen.LEFT)
+            other.close()
+        await seat.press("c", "2")
+        said = "“A is better” from another window; it now says “cannot judge”."
+        assert said in seat.text("said")
+        assert [seen for seen, _ in log(study)] == ["left", None]
+
+
+async def test_undo_says_that_what_was_done_last_was_done_in_another_window(study: Path) -> None:
+    async with sit(study) as seat:
+        await seat.press("1")
+        with Store(study) as store:
+            other = Session(store, store.annotator("ann"), "local:ann")
+            other.open()
+            other.vote(Seen.TIE)
+            other.close()
+        await seat.press("u")
+        assert "Not taken back: what you did last, you did in another window." in seat.text("said")
+        assert [seen for seen, _ in log(study)] == ["left", "tie"]
+
+
 async def test_a_change_that_cannot_be_written_leaves_all_as_it_is(study: Path) -> None:
     async with sit(study) as seat:
         await seat.press("3")

@@ -51,10 +51,12 @@ async def sit(study: Path, size: tuple[int, int] = (120, 40), **stored: Any) -> 
     app.store.close()
 
 
-def one_turn_study(path: Path, answer: str, pairs: int = 30, **settings: object) -> Path:
+def one_turn_study(
+    path: Path, answer: str, pairs: int = 30, question: str = "Why?", **settings: object
+) -> Path:
     records: list[Record] = [Setting(k, v) for k, v in {"dwell_ms": 0, **settings}.items()]
     for number in range(pairs):
-        records.append(Question(f"q{number}", ("Why?",), "prose"))
+        records.append(Question(f"q{number}", (question,), "prose"))
         records += [Answer(f"q{number}", model, (answer,)) for model in ("m1", "m2")]
     with Store(path, create=True) as store:
         store.ingest.take((Where("test", n), record) for n, record in enumerate(records))

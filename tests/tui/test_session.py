@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from core.errors import StudyUnavailable
+from core.errors import Conflict, StudyUnavailable
 from core.records import Seen
 from db.serving import Draft, Served
 from db.store import Store
 from db.undoing import Undone
 from tests.studies import FakeClock, make_study, rows, vote
 from tui.attention import IDLE_AFTER, ActiveTime
-from tui.session import Saved, Session, new_id
+from tui.session import LAST_CHANCE, Saved, Session, new_id
 
 
 class Seconds:
@@ -313,6 +315,24 @@ def test_a_vote_is_recorded_once_when_only_the_next_pair_could_not_be_had(
     assert len(rows(session.store.path, "SELECT * FROM vote")) == 2
 
 
+def test_a_flag_that_was_refused_is_not_set_and_the_same_key_sets_it(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.open()
+    session.typed("half a tho")
+    fail_once(monkeypatch, session.store.serving, "keep_draft", after=False)
+    with pytest.raises(StudyUnavailable):
+        session.keep(flag="flagged")
+    assert session.draft == Draft("half a tho", "")
+    assert session.unsaved_note == "half a tho"
+    session.keep(flag="flagged")
+    fail_once(monkeypatch, session.store.serving, "keep_draft", after=False)
+    with pytest.raises(StudyUnavailable):
+        session.keep(flag="")
+    session.vote(Seen.LEFT)
+    assert rows(session.store.path, "SELECT note, flag FROM vote") == [("half a tho", "flagged")]
+
+
 def test_an_undo_that_was_refused_takes_back_one_vote_when_it_is_tried_again(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -458,3 +478,115 @@ def test_a_flag_in_one_window_keeps_the_note_of_another(store: Store) -> None:
     second.keep(flag="")
     first.keep(note="")
     assert store.serving.look_again(pair.assignment).drafts == {}
+
+
+@contextmanager
+def locked(store: Store) -> Iterator[sqlite3.Connection]:
+    """Another process writes, and nobody waits long for it."""
+    store.connection.execute("PRAGMA busy_timeout = 10")
+    with closing(
+        sqlite3.connect(store.path, isolation_level=None, check_same_thread=False)
+    ) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield other
+
+
+def test_a_note_waits_for_a_locked_study_when_the_line_drops(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = begin(store)
+    session.open()
+    session.typed("half a tho")
+    asked = count()
+
+    def monotonic() -> float:
+        if next(asked) == 3:  # it has been found locked, and was waited for
+            other.execute("ROLLBACK")
+        return 0.0
+
+    monkeypatch.setattr(session, "_monotonic", monotonic)
+    with locked(store) as other:
+        session.drop()
+    assert next(asked) > 3
+    assert rows(store.path, "SELECT note FROM draft") == [("half a tho",)]
+
+
+@pytest.mark.parametrize(("note", "waits"), [("half a tho", True), ("", False)])
+def test_a_line_that_drops_waits_no_longer_than_it_must(
+    store: Store,
+    seconds: Seconds,
+    monkeypatch: pytest.MonkeyPatch,
+    note: str,
+    waits: bool,
+) -> None:
+    session = begin(store, seconds)
+    session.open()
+    session.prepare()  # which is to be given back
+    session.typed(note)
+    begun = seconds.now
+    for_ever = begun + 10 * LAST_CHANCE
+
+    def running() -> float:
+        seconds.now += 60
+        assert seconds.now < for_ever
+        return seconds.now
+
+    monkeypatch.setattr(session, "_monotonic", running)
+    with locked(store), pytest.raises(StudyUnavailable):
+        session.drop()
+    assert (seconds.now - begun > LAST_CHANCE) is waits
+
+
+def windows(store: Store) -> tuple[Session, Session]:
+    """Two of one person, on the same pair."""
+    first, second = (Session(store, store.annotator("ann"), "local:ann") for _ in range(2))
+    assert first.open() == second.open()
+    return first, second
+
+
+def test_undo_leaves_alone_what_was_done_in_another_window(store: Store) -> None:
+    first, second = windows(store)
+    first.vote(Seen.LEFT)
+    second.vote(Seen.RIGHT)
+    with pytest.raises(Conflict, match="in another window"):
+        first.undo()
+    undone = second.undo()
+    assert undone is not None
+    assert (undone.seen, undone.restored) == (Seen.RIGHT, Seen.LEFT)
+    # The first window's own vote stands again, and it alone may take it back now.
+    with pytest.raises(Conflict, match="in another window"):
+        second.undo()
+    undone = first.undo()
+    assert undone is not None
+    assert undone.seen is Seen.LEFT
+
+
+def test_undo_leaves_alone_what_was_put_aside_in_another_window(store: Store) -> None:
+    first, second = windows(store)
+    first.vote(Seen.LEFT)
+    second.skip()
+    with pytest.raises(Conflict, match="in another window"):
+        first.undo()
+    assert second.undo() is not None
+    assert first.undo() is not None
+
+
+def test_undo_takes_back_what_was_done_before_this_window_was_opened(store: Store) -> None:
+    first = begin(store)
+    first.open()
+    first.vote(Seen.LEFT)
+    first.close()
+    undone = Session(store, store.annotator("ann"), "local:ann").undo()
+    assert undone is not None
+    assert undone.seen is Seen.LEFT
+    assert first.undo() is None
+
+
+def test_a_vote_that_was_refused_and_written_all_the_same_is_this_window_s_own(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.open()
+    fail_once(monkeypatch, session.store.voting, "cast", after=True)
+    with pytest.raises(StudyUnavailable):
+        session.vote(Seen.LEFT)
+    assert session.undo() is not None

@@ -16,6 +16,7 @@ from core.errors import StudyUnavailable, TiebreakError
 from core.records import Seen
 from core.saying import SAID, said_of
 from core.text import one_line
+from db.history import Superseded
 from db.serving import Served
 from db.undoing import Undone
 from tui import collector
@@ -303,7 +304,7 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
         if cast is None:
             self._proceed(self.lesson.said(seen))
         elif cast.elsewhere:
-            self._proceed(said_elsewhere(cast), warning=True)
+            self._proceed(said_elsewhere(cast.was, seen), warning=True)
         else:
             more = ", one vote more than wanted" if cast.is_beyond else ""
             undo = self._key("pair.undo")
@@ -317,14 +318,20 @@ class AnnotateScreen(AskingScreen, RevisitingScreen):
     def decline(self, reason: str) -> None:
         """Close the pair to this annotator and show what comes next."""
         reopened = self.session.reopened
-        if not self._does(lambda: self.voting.decline(reason), "Not declined", votes=True):
+        elsewhere: list[Superseded | None] = []
+        if not self._does(
+            lambda: elsewhere.append(self.voting.decline(reason)), "Not declined", votes=True
+        ):
             return
         undo = self._key("pair.undo")
         said = f"✓ You cannot judge it: {one_line(reason, 40)}.  {undo} takes that back."
+        over = elsewhere[0]
+        if over is not None:
+            said = said_elsewhere(over.seen, None)
         if reopened is not None and self.session.current is reopened.waiting.served:
-            self._show_back(said)
+            self._show_back(said, warning=over is not None)
         else:
-            self._show(said)
+            self._show(said, warning=over is not None)
 
     def action_skip(self) -> None:
         """Put the pair aside, or go through those that were; leave a reopened one as it was."""

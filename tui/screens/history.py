@@ -23,6 +23,7 @@ from tui.sifting import Sifted, Sifting
 from tui.widgets.find_line import FindLine
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.lines import put
+from tui.widgets.once import Once
 from tui.widgets.reader import Reader
 from tui.widgets.vote_list import VoteList
 
@@ -33,7 +34,7 @@ _SEARCH_AFTER = 0.15
 """Seconds without a key after which what is typed is searched for."""
 
 
-class HistoryScreen(ModalScreen[Past | None]):
+class HistoryScreen(Once[Past | None], ModalScreen[Past | None]):
     """Lists an annotator's own votes; closes with the one to be reopened, or with None.
 
     Votes are looked through in a thread, on a connection of its own: nothing here waits for it.

@@ -87,7 +87,7 @@ class RevisitingScreen(ReadingScreen):
             return False
         undo = f"{self._key('pair.undo')} takes it back."
         if saved[0].elsewhere:
-            self._show_back(said_elsewhere(saved[0]), warning=True)
+            self._show_back(said_elsewhere(saved[0].was, seen), warning=True)
         elif seen is was.seen:
             self._show_back(f"✓ Saved: still {SAID[seen]}, with what you changed.  {undo}")
         else:
@@ -121,9 +121,9 @@ class RevisitingScreen(ReadingScreen):
             super().action_end_find()
 
 
-def said_elsewhere(saved: Saved) -> str:
-    """What to say of a vote that took the place of one from another window."""
+def said_elsewhere(was: Seen | None, now: Seen | None) -> str:
+    """What to say of a vote that took the place of one from another window; None cannot judge."""
     return (
-        f"This pair had your vote “{said_of(saved.was)}” from another window; "
-        f"it now says “{SAID[saved.seen]}”."
+        f"This pair had your vote “{said_of(was)}” from another window; "
+        f"it now says “{said_of(now)}”."
     )

@@ -10,9 +10,10 @@ from textual.widgets import Static
 from tui.actions import CONFIRM
 from tui.screens import take_keys
 from tui.widgets.key_bar import KeyBar
+from tui.widgets.once import Once
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(Once[bool], ModalScreen[bool]):
     """Asks; closes with whether the answer was yes."""
 
     DEFAULT_CSS = """

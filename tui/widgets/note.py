@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from core.text import displayable
 from tui.widgets.lines import put
+from tui.widgets.once import Once
 from tui.widgets.verbatim_area import HIDDEN, VerbatimArea
 
 _KEEP_AFTER = 0.5
@@ -22,7 +23,7 @@ _KEYS = "Esc keeps the note and goes back"
 _BEFORE = "Your reason before (Ctrl+T takes it again):"
 
 
-class NoteModal(ModalScreen[None]):
+class NoteModal(Once[None], ModalScreen[None]):
     """Lets an annotator write; Esc keeps what is there and goes back.
 
     Args:

@@ -7,8 +7,10 @@ from textual.app import ComposeResult
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tui.widgets.once import Once
 
-class Paused(ModalScreen[None]):
+
+class Paused(Once[None], ModalScreen[None]):
     """Hides the pair; any key or click goes back to it."""
 
     DEFAULT_CSS = """

@@ -12,9 +12,10 @@ from tui.actions import MODAL
 from tui.screens import take_keys
 from tui.widgets.answer_view import AnswerView
 from tui.widgets.key_bar import KeyBar
+from tui.widgets.once import Once
 
 
-class Reader(ModalScreen[None]):
+class Reader(Once[None], ModalScreen[None]):
     """Shows a text over the whole screen, and leaves what is below where it was.
 
     Args:

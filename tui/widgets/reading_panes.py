@@ -195,9 +195,14 @@ class ReadingPanes(Blank, Vertical):
         return {name: self.pane(name).place for name in names}
 
     def _fit_question(self) -> None:
-        """Give the question as many rows as it has, up to a quarter of the screen."""
+        """Give the question as many rows as it has, up to a quarter of the screen.
+
+        In a small window less, so that each answer keeps a row for its title and one to be read.
+        """
         pane = self.pane("question")
-        most = max(3, self.screen.size.height // 4)
+        answers = 2 * (len(_SHOWN[self._zoom]) if self._arranged == _STACKED else 1)
+        room = self.size.height - 1 - answers
+        most = max(1, min(max(3, self.screen.size.height // 4), room))
         rendered = pane.prepare(pane.text)
         rendered.ensure(most)
         rows = max(1, min(most, rendered.height))
@@ -441,6 +446,7 @@ class ReadingPanes(Blank, Vertical):
         """Show one answer at full width, the other, or both."""
         self._zoom = (self._zoom + 1) % len(_SHOWN)
         self._lay_out()
+        self._fit_question()
         self._say(f"Shown: {' and '.join(NAMES[name] for name in _SHOWN[self._zoom])}.")
 
     def rearrange(self) -> None:
@@ -448,6 +454,7 @@ class ReadingPanes(Blank, Vertical):
         self._arrangement = (self._arranged + 1) % len(_ARRANGEMENTS)
         self._zoom = 0
         self._lay_out()
+        self._fit_question()
         flips = f"; {self._key('read.zoom')} flips to the other" * (self._arrangement == _ONE)
         self._say(f"Layout: {_ARRANGEMENTS[self._arrangement]}{flips}.")
 
