@@ -24,6 +24,9 @@ _VERDICT_CODE = f"{_CHOICE} ELSE 0 END"
 _BY_THEN = "(? IS NULL OR v.at = '' OR datetime(v.at) <= datetime(?))"
 """Whether something was said by a moment, if there is one."""
 
+_MILLISECONDS = "CAST(round((julianday(v.at) - 2440587.5) * 86400000) AS INTEGER)"
+"""When something was said, since the epoch; NULL where that cannot be read."""
+
 _RULING_CODE = (
     f"{_CHOICE} WHEN v.choice = 'not_decidable' THEN 5 WHEN v.choice = 'more_votes' THEN 6 "
     "ELSE 0 END"
@@ -55,7 +58,8 @@ class Feed:
         """Read what was committed since the last time; whether there was anything.
 
         Args:
-            times: read when votes were cast, too, from now on (``Options.is_timed`` needs it).
+            times: read when votes were cast, too, from now on; see
+                :func:`core.stats.registry.needs_times`.
         """
         from core.stats.tally import REPEAT
 
@@ -122,7 +126,7 @@ class Feed:
         times = self.tally.times
         times.add(
             connection.execute(
-                "SELECT seq, coalesce(CAST(strftime('%s', at) AS INTEGER), 0) FROM vote v "
+                f"SELECT seq, coalesce({_MILLISECONDS}, 0) FROM vote v "
                 f"WHERE seq > ? AND {_BY_THEN} ORDER BY seq",
                 (times.last_seq, self._until, self._until),
             )

@@ -212,7 +212,7 @@ def run_headless(study: Path) -> list[str]:
         from db.feed import Feed
 
         feed = Feed(store, Tally())
-        feed.catch_up()
+        feed.catch_up(times=True)
         options = options_of(store)
         numbers = report_lines(compute(feed.tally, options), options.people)
         counts = store.reading.counts()

@@ -87,8 +87,8 @@ class Refresher:
         self.results: dict[str, Result] = {}
         self.view: View | None = None
         self._ask = options
-        self._times = times
         self._statistics = chosen(only)
+        self._times = times or any(each.by_time for each in self._statistics)
         self._as_of: dict[str, Moment] = {}
         self._due: list[Statistic] = []
         self._late: set[str] = set()

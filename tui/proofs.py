@@ -231,7 +231,7 @@ def _imported(folder: Path) -> tuple[Tally, dict[str, Any]]:
         import_path(study, folder, "mt_bench")
         with Store(study) as store:
             feed = Feed(store, Tally())
-            feed.catch_up()
+            feed.catch_up(times=True)
             return feed.tally, {"exclude_groups": tuple(store.settings()["exclude_groups"])}
 
 

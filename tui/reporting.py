@@ -15,7 +15,7 @@ from core.reporting.comparing import compared_sections
 from core.reporting.document import Report, section_of, without_shared
 from core.reporting.findings import findings
 from core.stats import compute
-from core.stats.registry import registered
+from core.stats.registry import needs_times, registered
 from core.stats.tally import Tally
 from core.text import many
 from db.feed import Feed
@@ -94,7 +94,7 @@ def _numbers(
 ) -> tuple[Options, list[Result]]:
     options = options_of(store, **chosen)
     feed = Feed(store, Tally(), until=until)
-    feed.catch_up(times=options.is_timed)
+    feed.catch_up(times=needs_times(options, only))
     results = compute(feed.tally, options, only or None)
     if names:
         return options, results

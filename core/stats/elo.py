@@ -1,4 +1,4 @@
-"""Online Elo: ratings that move with each vote, in the order of the log.
+"""Online Elo: ratings that move with each vote, in the order in which they were cast.
 
 Elo 1978, as Chatbot Arena first used it: the winner takes K × what it was not expected to take.
 """
@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from core.stats.cast_order import ORDER
 from core.stats.filters import selected_votes
-from core.stats.log import ORDER
 from core.stats.options import Elo
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
@@ -55,19 +55,20 @@ def online(
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """Ratings after the votes up to one, and how many games each model has had."""
+    """Ratings after the votes before a place of the order, and games of each model until then."""
 
-    seq: int
+    place: int
     ratings: list[float]
     met: Longs
 
 
 @dataclass(slots=True)
 class _Course:
-    """Moments on the way, rising in seq, that hold as of so many revocations."""
+    """Moments on the way, in order, that hold as of so many revocations and moves."""
 
     moments: list[_Moment]
     revocations: int
+    moves: int
     epoch: int
 
 
@@ -87,7 +88,7 @@ def _games(
     return pairs, choice[keep]
 
 
-def _played(view: View, before: _Moment | None, seq: int, games: tuple[Any, Any]) -> _Moment:
+def _played(view: View, before: _Moment | None, place: int, games: tuple[Any, Any]) -> _Moment:
     pairs, choice = games
     models = len(view.tally.models)
     one, two = pairs[:, 0].tolist(), pairs[:, 1].tolist()
@@ -96,14 +97,14 @@ def _played(view: View, before: _Moment | None, seq: int, games: tuple[Any, Any]
     met = np.bincount(pairs.ravel(), minlength=models)
     if before:
         met[: len(before.met)] += before.met
-    return _Moment(seq, online(every, models, view.options.elo, start), met)
+    return _Moment(place, online(every, models, view.options.elo, start), met)
 
 
 def _thinned(moments: list[_Moment]) -> list[_Moment]:
     """The latest moments, and of those before them some that lie a stretch apart."""
     older: list[_Moment] = []
     for each in moments[:-_LATEST]:
-        if not older or each.seq - older[-1].seq >= _STRETCH:
+        if not older or each.place - older[-1].place >= _STRETCH:
             older.append(each)
     return older + moments[-_LATEST:]
 
@@ -115,17 +116,18 @@ def _now(view: View, population: str) -> _Moment:
     key = ("elo", view.vote_key(population), view.selection, choices)
     course: _Course | None = tally.memo.get(key)
     if course is None or course.epoch != tally.epoch:
-        course = _Course([], tally.revocations, tally.epoch)
+        course = _Course([], tally.revocations, tally.cast.moves, tally.epoch)
         tally.memo.keep(key, course)
-    revoked = tally.first_revoked(course.revocations)
-    if revoked is not None:
-        course.moments = [each for each in course.moments if each.seq < revoked]
-    course.revocations = tally.revocations
+    changed = tally.first_recast(course.revocations, course.moves)
+    if changed is not None:
+        course.moments = [each for each in course.moments if each.place <= changed]
+    course.revocations, course.moves = tally.revocations, tally.cast.moves
     last = course.moments[-1] if course.moments else None
-    votes = tally.votes_from(last.seq if last else 0)
-    for start in range(0, len(votes.seq), _STRETCH):
+    votes, places = tally.votes_cast(last.place if last else 0)
+    for start in range(0, len(places), _STRETCH):
         part = slice(start, start + _STRETCH)
-        last = _played(view, last, int(votes.seq[part][-1]), _games(view, population, votes, part))
+        games = _games(view, population, votes, part)
+        last = _played(view, last, int(places[part][-1]) + 1, games)
         course.moments.append(last)
     if len(course.moments) > _MOMENTS:
         course.moments = _thinned(course.moments)
@@ -138,7 +140,7 @@ def _population_rows(view: View, population: str) -> list[Estimate]:
     rows = []
     for model in best_first:
         labels: dict[str, Label] = {"raters": population, "model": models[model]}
-        method = "online Elo in the order of votes; no interval, it depends on that order"
+        method = "online Elo in the order votes were cast; no interval, it depends on that order"
         n, rating = int(now.met[model]), now.ratings[model]
         rows.append(Estimate(labels, rating, n=n, unit="points", method=method))
     return rows
@@ -150,15 +152,16 @@ def _population_rows(view: View, population: str) -> list[Estimate]:
     order=44,
     limits="Not an estimate of strength: the same votes in another order give other numbers.",
     follows=True,
+    by_time=True,
 )
 def elo(view: View) -> Result:
-    """Elo ratings of people's votes as they came."""
+    """Elo ratings of people's votes as they were cast."""
     estimates = [row for each in view.populations for row in _population_rows(view, each)]
     chosen = view.options.elo
     return Result(
         "elo",
         "Online Elo",
-        "Ratings that each vote moves as it comes; for a ranking with intervals see ranking.",
+        "Ratings that each vote moves as it is cast; for a ranking with intervals see ranking.",
         ("raters", "model"),
         tuple(estimates),
         () if estimates else ("there are no votes yet",),

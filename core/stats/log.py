@@ -13,12 +13,6 @@ from core.stats.growing import Growing
 
 IntArray = NDArray[np.int64]
 
-ORDER = (
-    "in the order of this study's log: votes cast here as they were cast, imported and merged ones "
-    "as they came in, in the order of their file, whatever times they carry"
-)
-"""What statistics that go by the order of votes go by, in words."""
-
 _BLOCK = 1 << 18
 """Rows taken at once: enough for numpy to be fast, few enough to fit in the cache's reach."""
 

@@ -49,6 +49,8 @@ class Statistic:
         limits: what its numbers do not mean, in a sentence or two.
         follows: whether a vote costs it what the vote changes, and not what there is: it is
             computed at once, the others after.
+        by_time: whether it goes by when votes were cast, so that whoever feeds the tally has to
+            tell their times.
         work: what is to be done before, if anything.
     """
 
@@ -59,6 +61,7 @@ class Statistic:
     limits: str
     follows: bool = False
     work: Callable[[View], Work | None] | None = None
+    by_time: bool = False
 
 
 _found: dict[str, Statistic] = {}
@@ -72,6 +75,7 @@ def statistic(
     limits: str = "",
     follows: bool = False,
     work: Callable[[View], Work | None] | None = None,
+    by_time: bool = False,
 ) -> Callable[[Compute], Compute]:
     """Register a function from a view to a result.
 
@@ -83,7 +87,7 @@ def statistic(
         known = _found.get(id)
         if known and known.run.__module__ != run.__module__:
             raise ValueError(f"two statistics are called {id!r}")
-        _found[id] = Statistic(id, title, order, run, limits, follows, work)
+        _found[id] = Statistic(id, title, order, run, limits, follows, work, by_time)
         return run
 
     return register
@@ -147,3 +151,15 @@ def chosen(only: Collection[str] | None = None) -> tuple[Statistic, ...]:
         known = ", ".join(each.id for each in statistics)
         raise UsageError(f"no statistic is called {unknown[0]!r}", f"There are: {known}.")
     return tuple(each for each in statistics if not only or each.id in only)
+
+
+def needs_times(options: Options, only: Collection[str] | None = None) -> bool:
+    """Whether these statistics, as chosen, rest on when votes were cast.
+
+    Args:
+        only: ids of the statistics; None, or none, for all.
+
+    Raises:
+        UsageError: if one does not exist.
+    """
+    return options.is_timed or any(each.by_time for each in chosen(only))

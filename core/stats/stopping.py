@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.stats.log import ORDER
+from core.stats.cast_order import ORDER
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
 from core.stats.tally import MODEL_1, MODEL_2
@@ -31,6 +31,11 @@ _SAFE = 0.5
 
 _HALVINGS = 30
 """Of the search for each end: 2⁻³⁰ of the scale."""
+
+_LATE = (
+    "votes came in after others that were cast later, and stand where they were cast: who looked "
+    "before they came looked at other streams, for which the promise is one of its own"
+)
 
 NOT_YET, THIS_ONE, ALL = "not yet", "alone", "with all"
 
@@ -135,7 +140,7 @@ def _known(view: View, streams: Streams, alpha: float) -> tuple[Floats, Floats]:
 
 def _first_votes(view: View) -> tuple[Longs, Floats]:
     """Pairs in order of their first vote, and what it gives to model_1: 1, ½ or 0."""
-    item, annotator, choice, _ = view.votes
+    item, annotator, choice = view.votes_as_cast
     keep = view.members(next(iter(view.populations)))[annotator]
     if not view.all_items:
         selected = np.zeros(len(view.tally.item_turn), np.bool_)
@@ -197,6 +202,7 @@ def _row(
     "stopping",
     "When to stop: win rates that survive peeking",
     order=56,
+    by_time=True,
     limits=(
         "Not a reason to stop looking at other numbers, whose intervals hold at one look only."
     ),
@@ -204,6 +210,7 @@ def _row(
 def stopping(view: View) -> Result:
     """A confidence sequence of each two models' win rate, and whether it settles who is better."""
     pair, points = _first_votes(view)
+    late = () if view.tally.cast.is_log_order else (_LATE,)
     models = view.tally.models
     estimates: list[Estimate] = []
     matches = _matches(view)
@@ -250,6 +257,7 @@ def stopping(view: View) -> Result:
             "one observation a pair of answers: its first vote; further votes on it tell of the "
             "same pair, and are not in here",
             f"pairs come {ORDER}",
+            *late,
             "pairs come as if drawn at random from those that could come, whatever was voted so "
             "far",
             f"settled: '{THIS_ONE}' errs once in {1 / (1 - view.options.level):.0f} studies for "

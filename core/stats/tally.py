@@ -23,6 +23,7 @@ from core.panels import Panel
 from core.records import Score
 from core.stats.background import Background
 from core.stats.beside import BaselineWords, FailureNames
+from core.stats.cast_order import CastOrder
 from core.stats.cells import Cells
 from core.stats.census import Followed, FollowedByFilter
 from core.stats.growing import Growing
@@ -113,6 +114,7 @@ class Tally:
         self.rulings = Rulings()
         self.unmasked: frozenset[tuple[int, int]] = frozenset()
         self.times = VoteTimes()
+        self._cast = CastOrder(self._votes, self.times)
 
     # --- what there is -----------------------------------------------------------------
 
@@ -238,10 +240,30 @@ class Tally:
         """How many votes that had been counted changed: were superseded, or changed group."""
         return len(self._revoked)
 
-    def first_revoked(self, since: int) -> int | None:
-        """The lowest seq of the votes that changed since so many revocations; None if none did."""
-        revoked = self._revoked.rows[since:]
-        return int(revoked.min()) if len(revoked) else None
+    @property
+    def cast(self) -> CastOrder:
+        """In what order the rows of the log of votes were cast."""
+        self._cast.catch_up()
+        return self._cast
+
+    def votes_cast(self, place: int = 0) -> tuple[Votes, IntArray]:
+        """The votes that count from a place of :attr:`cast` on, in that order, and their places."""
+        rows = self.cast.rows_from(place)
+        counting = np.flatnonzero(self._votes.counts.rows[rows])
+        return self._votes_in(rows[counting]), place + counting
+
+    def first_recast(self, revocations: int, moves: int) -> int | None:
+        """The lowest place of :attr:`cast` at which votes are not what they were; None if none.
+
+        Args:
+            revocations: the number of :attr:`revocations` then.
+            moves: that of :attr:`CastOrder.moves`.
+        """
+        places = [self.cast.first_moved(moves)]
+        revoked = self._revoked.rows[revocations:]
+        if len(revoked):
+            places.append(self.cast.first_place(np.searchsorted(self._votes.seq.rows, revoked)))
+        return min((place for place in places if place is not None), default=None)
 
     @property
     def vote_seqs(self) -> IntArray:

@@ -178,6 +178,14 @@ class View:
         return self._looked_at((*tally.votes, tally.vote_sides), lambda: tally.vote_seqs)
 
     @cached_property
+    def votes_as_cast(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Item, annotator and choice of :attr:`votes`, in the order in which they were cast."""
+        if self.tally.cast.is_log_order:
+            return self.votes[:3]
+        votes, _ = self.tally.votes_cast()
+        return self._looked_at((votes.item, votes.annotator, votes.choice), lambda: votes.seq)
+
+    @cached_property
     def cannot_judge(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Item and annotator of the words of :attr:`Tally.cannot_judge`; the same."""
         words = self.tally.cannot_judge

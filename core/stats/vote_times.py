@@ -1,6 +1,6 @@
-"""When votes were cast: kept beside the log of votes, for the lead who asks for a span of time.
+"""When votes were cast: kept beside the log of votes, for spans of time and the order of votes.
 
-Most numbers need no times, so that they are told only where somebody asks for some.
+Most numbers need no times, so that they are told only where somebody asks for some that do.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from core.stats.log import blocks
 UNKNOWN = 0
 """Stands for a time that is not on record."""
 
-_DAY = 86_400
+_SECOND = 1000
+_DAY = 86_400 * _SECOND
 
 
 class VoteTimes:
-    """Seconds since the epoch by seq of the vote's row."""
+    """Milliseconds since the epoch by seq of the vote's row."""
 
     def __init__(self) -> None:
         self._seq = Growing(np.int64)
@@ -34,7 +35,7 @@ class VoteTimes:
         return int(self._seq.rows[-1]) if len(self._seq) else 0
 
     def add(self, rows: Iterable[tuple[int, int]]) -> None:
-        """Take times in rising order of seq: (seq, seconds); :data:`UNKNOWN` where there is none.
+        """Take times in rising order of seq: (seq, milliseconds), :data:`UNKNOWN` for none.
 
         Raises:
             ValueError: if rows come out of order.
@@ -48,7 +49,7 @@ class VoteTimes:
             self._days.update(dict(zip(days.tolist(), counts.tolist(), strict=True)))
 
     def of(self, seq: NDArray[np.int64]) -> NDArray[np.int64]:
-        """When the votes with these seqs were cast, shape (seqs,).
+        """When the votes with these seqs were cast, in whole seconds, shape (seqs,).
 
         Raises:
             ValueError: if one of them was not told.
@@ -59,7 +60,16 @@ class VoteTimes:
             raise ValueError(
                 "the times of votes were not told: catch up with them (Feed.catch_up(times=True))"
             )
-        at: NDArray[np.int64] = self._at.rows[places]
+        at: NDArray[np.int64] = self._at.rows[places] // _SECOND
+        return at
+
+    def milliseconds(self, seq: NDArray[np.int64]) -> NDArray[np.int64]:
+        """When votes were cast, shape (seqs,); :data:`UNKNOWN` of those that were not told."""
+        at = np.full(len(seq), UNKNOWN, np.int64)
+        places = np.searchsorted(self._seq.rows, seq)
+        inside = np.flatnonzero(places < len(self._seq))
+        told = inside[self._seq.rows[places[inside]] == seq[inside]]
+        at[told] = self._at.rows[places[told]]
         return at
 
     def days(self) -> list[tuple[int, int]]:

@@ -68,7 +68,8 @@ def test_a_filter_leaves_what_a_study_of_nothing_else_holds(
     ]
     for options, kept in filters:
         whole, alone = people_only(rows), people_only(rows, kept)
-        whole.times.add((seq, at[seq]) for seq in sorted(at))
+        for tally in (whole, alone):
+            tally.times.add((seq, 1000 * at[seq]) for seq in sorted(at))
         is_group = "annotator" not in options and data.draw(st.booleans())
         groups = {"exclude_groups": ("expert",)} if is_group else {}
         assert numbers(whole, **options, **groups) == numbers(alone, **groups)
@@ -113,7 +114,7 @@ def test_votes_without_a_time_are_left_out_and_counted() -> None:
     tally = rows.tally()
     with pytest.raises(ValueError, match="times of votes were not told"):
         result_of(tally, "coverage", since="2026-01-01")
-    tally.times.add([(1, 0), (2, 1_790_000_000), (3, 1_790_000_000)])
+    tally.times.add([(1, 0), (2, 1_790_000_000_000), (3, 1_790_000_000_000)])
     result = result_of(tally, "coverage", since="2026-01-01")
     assert find(result.estimates, measure="votes").value == 2
     assert "1 vote left out, with no time on record" in result.assumptions

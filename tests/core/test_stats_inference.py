@@ -434,13 +434,11 @@ def test_settled_says_what_the_printed_interval_says(votes: int) -> None:
 
 @pytest.mark.parametrize("id", ["elo", "stopping"])
 def test_an_order_of_votes_is_called_what_it_is(id: str) -> None:
-    """Imported votes may carry times, by which nothing here goes."""
     rows = Rows()
     rows.vote(rows.pair("q", "a", "b"), "ann", 1)
     told = " ".join(result_of(rows.tally(), id).assumptions)
-    assert "imported and merged ones as they came in" in told
-    assert "order they were cast" not in told
-    assert "order votes were cast" not in told
+    assert "in the order in which votes were cast" in told
+    assert "a vote without a time comes after all before it in the log" in told
 
 
 def test_all_twos_at_once_are_harder_to_settle_than_one() -> None:

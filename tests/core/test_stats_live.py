@@ -139,7 +139,7 @@ def texts(rows: Rows, seed: int) -> list[tuple[Any, ...]]:
 def take(tally: Tally, votes: list[Any]) -> None:
     """Add votes, cast on one of four days; when one in five was cast is not known."""
     tally.add_votes(votes)
-    tally.times.add((row[0], row[0] % 5 * 86_400) for row in votes)
+    tally.times.add((row[0], row[0] % 5 * 86_400_000) for row in votes)
 
 
 def begun(rows: Rows) -> Tally:
@@ -273,7 +273,7 @@ def test_a_vote_costs_what_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
             rows.verdict(pair, "gpt", int(rng.integers(0, 5)), left=left)
     last = rows.votes.pop()
     tally = rows.tally()
-    tally.times.add((row[0], row[0]) for row in (*rows.votes, last))
+    tally.times.add((row[0], 1000 * row[0]) for row in (*rows.votes, last))
     tally.baselines.tell(np.arange(3000), rng.integers(1, 4, (3000, 2)).astype(np.int8))
     tally.background.set_answers(texts(rows, 1))
     quick = {each.id for each in registered() if each.follows}

@@ -98,6 +98,9 @@ def test_times_are_read_when_asked_for_and_kept_up_from_then_on(store: Store) ->
     take(store, vote("c", "one day"))
     feed.catch_up()
     assert feed.tally.times.last_seq == feed.tally.last_vote_seq
+    seqs = feed.tally.vote_seqs
+    assert feed.tally.times.milliseconds(seqs).tolist() == [1772366400500, 1772409600000, 0]
+    assert feed.tally.times.of(seqs).tolist() == [1772366400, 1772409600, 0]
     seen = {}
     for since, until in ((None, None), ("2026-03-01", None), (None, "2026-03-02")):
         (result,) = compute(feed.tally, Options(since=since, until=until), {"coverage"})

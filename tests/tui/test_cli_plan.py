@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from core.stats import Tally
+from db.feed import Feed
+from db.store import Store
 from tests.docs import ROOT
 from tui.cli import run
+from tui.live import Refresher, options_of
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -93,3 +98,56 @@ def test_settings_move_elo_and_the_alt_test(
     assert "annotators are crowd: ε = 0.1" in text
     assert said(capsys, "--db", study, "study", "set", "elo_k", "nan")[0] == 2
     assert said(capsys, "--db", study, "study", "set", "annotator_kind", "robot")[0] == 2
+
+
+def imported(
+    capsys: pytest.CaptureFixture[str], study: Path, votes: list[dict[str, object]]
+) -> str:
+    file = study.with_suffix(".jsonl")
+    file.write_text("".join(json.dumps(each) + "\n" for each in votes), encoding="utf-8")
+    assert said(capsys, "--db", str(study), "import", str(file))[0] == 0
+    return str(study)
+
+
+def test_a_file_in_any_order_gives_what_goes_by_the_order_of_votes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Whoever asks: the table, the report, and who follows the study."""
+    votes: list[dict[str, object]] = [
+        {
+            "type": "vote",
+            "id": f"v{number}",
+            "question": f"q{number // 2}",
+            "model_1": "ant",
+            "model_2": "bee" if number // 2 % 3 else "cat",
+            "turn": 1,
+            "annotator": f"p{number % 2}",
+            "choice": ("model_1", "model_1", "model_2", "tie", "model_1")[number % 5],
+            "at": f"2026-03-01T00:00:00.{number:03}Z",
+        }
+        for number in range(40)
+    ]
+    ids = {"elo", "stopping"}
+    # The first vote keeps its line, so that the models are numbered alike.
+    shuffled = [votes[0], *sorted(votes[1:], key=lambda each: str(each["id"])[::-1])]
+    told: list[object] = []
+    for name, lines in (("one", votes), ("other", shuffled)):
+        study = imported(capsys, tmp_path / f"{name}.db", lines)
+        only = [word for id in sorted(ids) for word in ("--only", id)]
+        report = said(capsys, "--db", study, "report", "-", *only)[1]
+        rows = [line for line in report.splitlines() if line.startswith("| human")]
+        with Store(Path(study)) as store:
+            refresher = Refresher(Feed(store, Tally()), partial(options_of, store), ids)
+            assert refresher.look()
+            while refresher.due:
+                refresher.advance()
+            followed = [refresher.results[id].to_json()["estimates"] for id in sorted(ids)]
+        shown = json.loads(said(capsys, "--db", study, "stats", *sorted(ids), "--json")[1])
+        assert [each["estimates"] for each in shown["statistics"]] == followed
+        assert len(rows) >= 3, report
+        told.append((followed, rows))
+    assert told[0] == told[1]
+    without = [{**each, "at": None} for each in shuffled]
+    study = imported(capsys, tmp_path / "without.db", without)
+    shown = json.loads(said(capsys, "--db", study, "stats", "elo", "--json")[1])
+    assert shown["statistics"][0]["estimates"] != told[0][0][0]  # type: ignore[index]

@@ -228,10 +228,10 @@ OF_VOTES = {
 @pytest.mark.parametrize("layout", ["jsonl", "csv", "mt_bench", "arena"])
 def test_votes_in_any_layout_come_back_as_the_same_numbers(tmp_path: Path, layout: str) -> None:
     path, output = tmp_path / "study.db", tmp_path / "votes"
-    # The others are written by question, in which order Elo is another and draws fall otherwise;
+    # The others are written by question, in which order draws fall otherwise;
     # an MT-bench file cannot say whether its first model stood left.
     is_in_order = layout in ("jsonl", "csv")
-    lost = {"mt_bench": {"elo", "position"}, "arena": {"elo"}}
+    lost = {"mt_bench": {"position"}}
     only = OF_VOTES - lost.get(layout, set())
     with Store(path, create=True) as store:
         votes = [one for one in votes_and_verdicts() if isinstance(one, Vote)]

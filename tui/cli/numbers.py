@@ -41,6 +41,7 @@ def stats_command(
 ) -> None:
     """Agreement, reliability, win rates, position bias and ranking, each with its interval."""
     from core.stats import compute
+    from core.stats.registry import needs_times
     from core.stats.tally import Tally
     from db.feed import Feed
     from db.store import Store
@@ -53,7 +54,7 @@ def stats_command(
             _follow(Refresher(feed, lambda: options_of(store, **wanted), only), as_json)
             return
         options = options_of(store, **wanted)
-        feed.catch_up(times=options.is_timed)
+        feed.catch_up(times=needs_times(options, only))
         results = compute(feed.tally, options, only or None)
     if as_json:
         show_json({"format": 1, "statistics": [result.to_json() for result in results]})
