@@ -205,11 +205,11 @@ def audits_of_judges(view: View) -> Result:
     """Share of verdicts that change, and which way, between judges that differ in one thing."""
     numbers = present_judges(view)
     known = view.tally.background.judges
-    people = item_counts(view, votes_of(view, next(iter(view.populations))))
     estimates: list[Estimate] = []
     for kind, plain, changed in audits({name: known[name] for name in numbers if name in known}):
         labels: dict[str, Label] = {"audit": kind, "judge": plain, "changed to": changed}
         both = _both(view, numbers[plain], numbers[changed], kind)
+        people = item_counts(view, votes_of(view, next(iter(view.populations))))
         estimates += _rows(view, labels, both, people)
     notes = () if estimates else (_NO_AUDIT,)
     return Result(

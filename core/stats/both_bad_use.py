@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -77,11 +78,16 @@ class _Kind:
             known: the categories that have a name.
         """
         if self.category is None:
-            mine = columns[:, self.thirds].sum(axis=1)
-            return mine, columns[:, : len(_THIRDS)].sum(axis=1) - mine
-        told = columns.sum(axis=1) * np.isin(categories, known)
+            mine = _across(columns[:, self.thirds])
+            return mine, _across(columns[:, : len(_THIRDS)]) - mine
+        told = _across(columns) * np.isin(categories, known)
         mine = told * (categories == self.category)
         return mine, told - mine
+
+
+def _across(columns: Longs) -> Longs:
+    """The sum of each row, column by column: numpy is slow to reduce rows of four."""
+    return reduce(np.add, columns.T)
 
 
 def _lengths(view: View, items: Longs) -> Longs:

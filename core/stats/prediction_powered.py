@@ -93,7 +93,7 @@ def powered_mean(
     n, more = len(outcomes), len(rest)
     groups = np.arange(n + more) if cluster is None else cluster
     known, others = groups[:n], groups[n:]
-    clusters = len(np.unique(known))
+    clusters = int(np.count_nonzero(np.bincount(known)))
     share = np.full(n, 1 / n) if weights is None else weights / weights.sum()
     alone, expected = float(share @ outcomes), float(share @ predicted)
     # A weighted mean's residuals enter squared by their share, in place of 1/n².
@@ -172,10 +172,9 @@ def _by_model(view: View, choice: Codes) -> dict[int, _Model]:
 def _clusters(model: _Model) -> Longs | None:
     """The question of each pair, voted ones first; None where all voted ones are on one."""
     known = model.question[model.voted]
-    if len(np.unique(known)) < 2:
+    if np.all(known == known[:1]):
         return None
-    every = np.concatenate([known, model.question[~model.voted]])
-    return np.unique(every, return_inverse=True)[1]
+    return np.concatenate([known, model.question[~model.voted]])
 
 
 def _rows(view: View, judge: str, name: str, model: _Model) -> list[Estimate]:

@@ -96,6 +96,7 @@ def self_enhancement(view: View) -> Result:
     """Judge − people in what each family wins against others, per judge; its own is marked."""
     people_name = next(iter(view.populations))
     people = view.counts(people_name).astype(np.int64)
+    is_voted_on = np.any([column > 0 for column in people.T], axis=0)
     families = _families(view)
     known = sorted({each for each in families if each})
     estimates: list[Estimate] = []
@@ -104,8 +105,9 @@ def self_enhancement(view: View) -> Result:
         own = family_of_judge(view, name)
         if own not in known:
             unknown.append(name)
-        words = one_each(view.outcomes(judge).choice).astype(np.int64)
-        both = np.asarray(words.any(axis=1) & people.any(axis=1))
+        choice = view.outcomes(judge).choice
+        words = one_each(choice).astype(np.int64)
+        both = (choice > 0) & is_voted_on
         for family in sorted(known, key=lambda each: (each != own, each)):
             members = np.array([each == family for each in families], np.bool_)
             found = _differences(view, members, words, people, both)

@@ -229,7 +229,7 @@ def stopping(view: View) -> Result:
             low_all, high_all = _with_mean(streams, _known(view, streams, alpha / matches))
         parts = streams.parts()
         rows = []
-        for place, (values, one) in enumerate(zip(parts, played[order][start], strict=True)):
+        for place, (values, one) in enumerate(zip(parts, played[order[start]], strict=True)):
             settled = NOT_YET
             if low[place] > 0.5 or high[place] < 0.5:
                 settled = THIS_ONE

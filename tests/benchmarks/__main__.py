@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 from collections.abc import Iterator
 
 from tests.benchmarks.measure import Row
@@ -39,6 +40,9 @@ def _rows(parts: list[str], full: bool, sizes: list[int] | None) -> Iterator[Row
 
 
 def main() -> None:
+    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        # As the command has it. No numpy is there yet: every part is imported by its turn.
+        os.environ.setdefault(variable, "1")
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join((*PARTS, *ALONE)))
     parser.add_argument(
