@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from codecs import getincrementaldecoder
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from textual import events
 from textual._xterm_parser import XTermParser
@@ -19,6 +20,18 @@ _KITTY_KEY = re.compile(
 
 _RELEASED = "3"
 """The kitty protocol's number for a key that was let go: no key press."""
+
+
+_BEGUN = re.compile(r"\x1b\[[0-?]*[ -/]*\Z")
+"""A control sequence of which the end has not come."""
+
+_REST = re.compile(r"\[[ -~]")
+"""What nobody types at once: a control sequence without the ESC that it begins with."""
+
+_ESC = "escape"
+
+_SLOWEST = 2.0
+"""Seconds within which the parts of one sequence come, over a line that stalls."""
 
 
 def _plain(sequence: str) -> str | None:
@@ -65,17 +78,39 @@ class Keyboard:
 
     A byte that is no UTF-8, such as an umlaut from a terminal set to Latin-1, is read as U+FFFD: in
     a note one sees where a letter is missing. Any other sequence without a meaning is dropped.
+
+    A line that stalls may cut a sequence in two. Textual takes the parts for keys after a tenth of
+    a second, and then a click in column 41 would be a vote: here the first part waits for the rest.
+
+    Args:
+        clock: seconds that never go back.
     """
 
-    def __init__(self, *, debug: bool = False) -> None:
+    def __init__(self, *, debug: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._parser = _Parser(debug)
         self._decode = getincrementaldecoder("utf-8")("replace").decode
+        self._clock = clock
+        self._held = ""
+        self._is_escaped = False
+        self._last = clock()
 
     def feed(self, data: bytes) -> Iterable[Message]:
         """What was sent; ``data`` is at least one byte."""
+        text, now = self._decode(data), self._clock()
+        if now - self._last > _SLOWEST:
+            self._held, self._is_escaped = "", False  # whatever broke off goes on no more
+        self._last = now
+        if self._is_escaped and _REST.match(text):
+            text = "\x1b" + text
+        text, self._held = self._held + text, ""
+        if begun := _BEGUN.search(text):
+            text, self._held = text[: begun.start()], begun.group()
+        self._is_escaped = False
         # Half a character is no text yet; no text would mean the end to the parser.
-        return self._parser.feed(text) if (text := self._decode(data)) else ()
+        return self._parser.feed(text) if text else ()
 
     def tick(self) -> Iterable[Message]:
         """What is said by nothing having come for a while."""
-        return self._parser.tick()
+        found = list(self._parser.tick())
+        self._is_escaped |= any(isinstance(one, events.Key) and one.key == _ESC for one in found)
+        return found

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from textual import events
+from textual import constants, events
 
 from tests.terminal import terminal
 from tests.tui.test_terminal import annotate, make_study
@@ -102,3 +102,42 @@ def test_a_session_outlives_whatever_its_terminal_sends(tmp_path: Path) -> None:
         seat.shows("✎ note")
         seat.send("\x11")
         assert seat.wait() == 0
+
+
+_WHOLE = [b"\x1b[<0;41;12M", b"\x1b[<0;41;12m", b"\x1b[48;24;80;400;800t", b"\x1b[1;5A", b"\x1b[A"]
+
+
+def read(parts: list[bytes], pause: float) -> list[str]:
+    """What is read of parts between which a line stalls."""
+    now = 0.0
+    keyboard = Keyboard(clock=lambda: now)
+    found = []
+    for part in parts:
+        found += list(keyboard.feed(part))
+        now += pause
+        found += list(keyboard.tick())
+    return [one.key if isinstance(one, events.Key) else type(one).__name__ for one in found]
+
+
+@pytest.mark.parametrize("whole", _WHOLE)
+def test_a_sequence_that_a_slow_line_cut_in_two_is_no_keys(
+    whole: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "ESCAPE_DELAY", 0)  # of the parser: it gives up at once
+    expected = read([whole], 1)
+    for place in range(1, len(whole)):
+        came = read([whole[:place], whole[place:]], 1)
+        # What came first looked like the key Esc.
+        assert came == (["escape"] if place == 1 else []) + expected
+        first, second, third = whole[:place], whole[place : place + 1], whole[place + 1 :]
+        if third and place > 1:
+            assert read([first, second, third], 1) == expected
+
+
+def test_a_sequence_that_broke_off_swallows_nothing_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(constants, "ESCAPE_DELAY", 0)
+    assert read([b"\x1b[<0;4", b"1"], 3) == ["1"]
+    assert read([b"\x1b", b"[", b"1"], 1) == ["escape", "left_square_bracket", "1"]
+    assert read([b"\x1b", b"[1"], 3) == ["escape", "left_square_bracket", "1"]
