@@ -363,7 +363,7 @@ def _(house: House) -> None:
         # It claims to have no size, and then a click in the middle of it.
         seat.send("\x1b[?2048;1$y\x1b[48;0;0;0;0t\x1b[48;24;80;0;0t")
         seat.send("\x1b[<0;5;5M\x1b[<0;5;5m")
-        seat.send(b"\xfc\x1b[97;1:1u\x1b[1114112u\x1b[M\xe9!!")
+        seat.send(b"\xfc\x1b[119;1:1u\x1b[1114112u\x1b[M\xe9!!")
         seat.send("?")
         seat.shows("Help")
         seat.send("\x11")
