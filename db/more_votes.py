@@ -21,10 +21,18 @@ class Asked:
     Attributes:
         wanted: votes that the pair wants beyond those it has or is about to get.
         people: active annotators who have not had the pair; with none of them nothing comes.
+        is_new: whether the pair came into the queue by it.
     """
 
     wanted: int
     people: int
+    is_new: bool = False
+
+    @property
+    def told(self) -> dict[str, object]:
+        """What the ruling keeps of it."""
+        told: dict[str, object] = {"more_votes": self.wanted}
+        return told | {"queued": True} if self.is_new else told
 
 
 def ask_more(store: Store, connection: sqlite3.Connection, place: Place) -> Asked:
@@ -57,7 +65,7 @@ def ask_more(store: Store, connection: sqlite3.Connection, place: Place) -> Aske
         "FROM assignment s WHERE s.annotator_id = a.id AND s.pair_id = ?)",
         (place.pair_id,),
     ).fetchone()
-    return Asked(more, int(people))
+    return Asked(more, int(people), not queued)
 
 
 def _queue(store: Store, connection: sqlite3.Connection, place: Place, more: int) -> None:
