@@ -238,13 +238,13 @@ class RulingQueue:
             )
         reasons = self.listed.queued(place.pair_id, place.turn)
         is_second = self.lead.wants_second(connection, place)
-        asked = ask_more(self.store, connection, place) if choice is _MORE else None
         opinions = self._desk.told(connection, place)
         shown = {
             "opinions": [one.event for one in opinions],
             "kinds": bool(self.store.settings()["ruling_shows_kind"]),
             "votes": sum(one.is_vote for one in opinions),
         }
+        asked = ask_more(self.store, connection, place) if choice is _MORE else None
         self._append(
             connection,
             place,

@@ -22,6 +22,7 @@ from core.stats import Options, Tally, compute
 from core.stats.results import Result
 from db.feed import Feed
 from db.inclusion import NO_RECORD, UNKNOWN, probabilities
+from db.more_votes import Asked
 from db.pairs import make
 from db.ruling_queue import RulingQueue
 from db.store import Store
@@ -200,13 +201,13 @@ def test_what_nobody_can_work_out_weighs_nothing_and_says_so(
     made_whole(store)
 
 
-def wishes(store: Store, pair: Pair, key: str) -> None:
+def wishes(store: Store, pair: Pair, key: str) -> Asked | None:
     """A lead has more votes asked for on a pair."""
     store.people.add(Annotator("lea", Role.LEAD), [])
     queue_of_lea = RulingQueue(store, "lea")
     name = case_name(store.seed, pair.key)
     queue_of_lea.take(f"{name}/1")
-    queue_of_lea.rule(f"{name}/1", RulingSeen.MORE_VOTES, "too few", id=key)
+    return queue_of_lea.rule(f"{name}/1", RulingSeen.MORE_VOTES, "too few", id=key)
 
 
 def test_a_wish_for_more_votes_takes_no_weights_from_what_had_votes(
@@ -222,7 +223,9 @@ def test_a_wish_for_more_votes_takes_no_weights_from_what_had_votes(
     make(store, sample=10)
     before, said = queue(store), agreement(store).assumptions
     wanted = next(pair for pair in pairs if pair not in before)
-    wishes(store, wanted, "m1")
+    asked = wishes(store, wanted, "m1")
+    assert asked is not None
+    assert asked.may_end_weights  # as below: what is said tells no judge from a person
     assert queue(store) == {**before, wanted: NO_RECORD}
     store.ingest.take(located([Vote("late", wanted, 1, "bob", Choice.TIE)]))
     assert agreement(store).assumptions == said
@@ -243,7 +246,9 @@ def test_a_wish_for_votes_on_what_had_none_leaves_its_probability_unknown(store:
     forget(store, "a fixed seed")
     make(store, sample=10)
     wanted = next(pair for pair in pairs if pair not in queue(store))
-    wishes(store, wanted, "m1")
+    asked = wishes(store, wanted, "m1")
+    assert asked is not None
+    assert asked.may_end_weights
     assert queue(store)[wanted] == UNKNOWN
 
 
