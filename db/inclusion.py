@@ -21,8 +21,14 @@ from db.texts import TURNS_OF_PAIR
 UNKNOWN = -1.0
 """Stands for the probability of a queued pair that nobody can work out."""
 
+NO_RECORD = 0.0
+"""Stands for the probability of a pair whose votes are there without any queue."""
+
 NOT_KNOWN = "unknown"
 """The method of the design that imported pairs of unknown probability are queued by."""
+
+_BY_HAND = "ruling"
+"""That of the design by which a lead's wish for more votes queues what nobody had queued."""
 
 
 class _Frame(NamedTuple):
@@ -40,8 +46,10 @@ def probabilities(
     """Each queued pair with the probability of being in the queue, ``UNKNOWN`` where none is known.
 
     A pair that was queued whole, not drawn, has 1 whatever else was drawn. Another's is unknown
-    where a draw's frame cannot be found again, where a lead queued it by hand while others were
-    drawn, where it was drawn here and elsewhere, or where the file that it came by said so.
+    where a draw's frame cannot be found again, where it has votes only because a lead asked for
+    them while others were drawn, where it was drawn here and elsewhere, or where the file that it
+    came by said so. A pair that had votes before a lead asked for more is looked at for those, and
+    counts as if nobody had asked: unless it was drawn besides, it has ``NO_RECORD``, as before.
 
     Args:
         until: the moment (ISO 8601) up to which draws count, as if none had come since.
@@ -56,21 +64,65 @@ def probabilities(
         (until,),
     ).fetchall()
     frames = _frames(connection, until)
+    by_wish = [pair for pair, _, method in queued if method in (_BY_HAND, NOT_KNOWN)]
+    had_votes = _had_votes(connection) & set(by_wish) if by_wish else set()
     is_drawn_elsewhere = any(
-        method == NOT_KNOWN or (p < 1 and method == "import") for _, p, method in queued
+        (method == NOT_KNOWN and pair not in had_votes) or (p < 1 and method == "import")
+        for pair, p, method in queued
     )
     if not frames and not is_drawn_elsewhere:
-        return [(pair, probability) for pair, probability, _ in queued]
+        return [
+            (pair, NO_RECORD if pair in had_votes else probability)
+            for pair, probability, _ in queued
+        ]
     chances: Mapping[int, float] | None = {pair: p for pair, p, _ in queued}
     if frames and is_drawn_elsewhere:
         chances = None
     elif len(frames) > 1:
         chances = _over_draws(connection, frames, {pair for pair, _, _ in queued})
+    anyway = _drawn(connection, frames) if had_votes else {}
     found = []
     for pair, recorded, method in queued:
-        chance = 1.0 if recorded == 1 else (chances or {}).get(pair, UNKNOWN)
-        found.append((pair, UNKNOWN if method in ("ruling", NOT_KNOWN) else chance))
+        chance = (chances or {}).get(pair, UNKNOWN)
+        if pair in had_votes:
+            chance = anyway.get(pair, NO_RECORD)
+        elif method in (_BY_HAND, NOT_KNOWN):
+            chance = UNKNOWN
+        elif recorded == 1:
+            chance = 1.0
+        found.append((pair, chance))
     return found
+
+
+def _had_votes(connection: sqlite3.Connection) -> set[int]:
+    """Pairs that a lead's wish for more votes brought into the queue, and that had votes then."""
+    return {
+        pair
+        for (pair,) in connection.execute(
+            "SELECT DISTINCT pair_id FROM ruling WHERE choice = 'more_votes' "
+            "AND json_extract(shown, '$.queued') AND json_extract(shown, '$.votes') > 0"
+        )
+    }
+
+
+def _drawn(connection: sqlite3.Connection, frames: list[_Frame]) -> dict[int, float]:
+    """With what probability pairs were drawn, of those that were."""
+    pairs = _with_texts(connection)
+    drawn: set[int] = set()
+    for frame in frames:
+        drawn_from = _frame_of(pairs, frame) or ()
+        places = simple_sample(frame.population, frame.size, frame.seed) if drawn_from else ()
+        drawn.update(drawn_from[place] for place in places)
+    chances = _over_draws(connection, frames, drawn)
+    return {pair: chances[pair] if chances else UNKNOWN for pair in drawn}
+
+
+def _with_texts(connection: sqlite3.Connection) -> list[tuple[int, str, str, str]]:
+    """All pairs that can be queued, in the order they came."""
+    return connection.execute(
+        "SELECT p.id, p.key, p.model_1, p.model_2 FROM pair p "
+        f"WHERE {TURNS_OF_PAIR} > 0 ORDER BY p.id"
+    ).fetchall()
 
 
 def settle_probabilities(connection: sqlite3.Connection) -> int:
@@ -84,7 +136,7 @@ def settle_probabilities(connection: sqlite3.Connection) -> int:
     found = probabilities(connection)
     connection.executemany(
         "UPDATE queue SET probability = ?2 WHERE pair_id = ?1 AND probability != ?2",
-        ((pair, probability) for pair, probability in found if probability != UNKNOWN),
+        ((pair, probability) for pair, probability in found if probability > 0),
     )
     return sum(probability == UNKNOWN for _, probability in found)
 
@@ -112,10 +164,7 @@ def _over_draws(
     connection: sqlite3.Connection, frames: Iterable[_Frame], queued: set[int]
 ) -> dict[int, float] | None:
     """The probability of every pair of any frame; None where a frame cannot be found again."""
-    pairs = connection.execute(
-        "SELECT p.id, p.key, p.model_1, p.model_2 FROM pair p "
-        f"WHERE {TURNS_OF_PAIR} > 0 ORDER BY p.id"
-    ).fetchall()
+    pairs = _with_texts(connection)
     chances: dict[int, float] = defaultdict(float)
     for (seed, population), same in groupby(frames, key=lambda frame: frame[:2]):
         # place in the shared shuffle → the largest sample that it was offered to, by pair

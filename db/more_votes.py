@@ -21,10 +21,22 @@ class Asked:
     Attributes:
         wanted: votes that the pair wants beyond those it has or is about to get.
         people: active annotators who have not had the pair; with none of them nothing comes.
+        is_new: whether the pair came into the queue by it.
+        may_end_weights: whether others were drawn besides: if nobody had voted on this one, no vote
+            can be weighed once somebody has. Which of both is not said, since it would tell that
+            all opinions on it are judges'.
     """
 
     wanted: int
     people: int
+    is_new: bool = False
+    may_end_weights: bool = False
+
+    @property
+    def told(self) -> dict[str, object]:
+        """What the ruling keeps of it."""
+        told: dict[str, object] = {"more_votes": self.wanted}
+        return told | {"queued": True} if self.is_new else told
 
 
 def ask_more(store: Store, connection: sqlite3.Connection, place: Place) -> Asked:
@@ -57,7 +69,13 @@ def ask_more(store: Store, connection: sqlite3.Connection, place: Place) -> Aske
         "FROM assignment s WHERE s.annotator_id = a.id AND s.pair_id = ?)",
         (place.pair_id,),
     ).fetchone()
-    return Asked(more, int(people))
+    return Asked(more, int(people), not queued, not queued and _has_draws(connection))
+
+
+def _has_draws(connection: sqlite3.Connection) -> bool:
+    """Whether pairs came into the queue by a draw."""
+    drawn = "SELECT EXISTS (SELECT 1 FROM queue WHERE probability < 1)"
+    return bool(connection.execute(drawn).fetchone()[0])
 
 
 def _queue(store: Store, connection: sqlite3.Connection, place: Place, more: int) -> None:

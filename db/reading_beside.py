@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from core.beside_logs import Queued, SecondOpinion, Unmasking
 from core.records import Pair
-from db.inclusion import UNKNOWN, probabilities
+from db.inclusion import probabilities
 
 _PAIR = "q.key, p.model_1, p.model_2"
 _OF = "JOIN pair p ON p.id = x.pair_id JOIN question q ON q.id = p.question_id"
@@ -33,7 +33,7 @@ def beside_in(
         values,
     ):
         chance = chances[pair_id]
-        known = None if chance == UNKNOWN else chance
+        known = chance if chance > 0 else None
         yield Queued(Pair(question, model_1, model_2), known, *rest)
     for question, model_1, model_2, *rest in connection.execute(
         f"SELECT {_PAIR}, x.turn, a.name, x.at FROM unmasking x {_OF} {_LEAD}lead_id "

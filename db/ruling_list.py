@@ -85,10 +85,19 @@ class Roll:
         """
         return self.rows(store, place, place + 1)[0].key
 
-    def in_state(self, states: Collection[State], start: int = 0) -> Iterator[int]:
-        """The places of the cases in one of these states, from one place round to it again."""
+    def in_state(
+        self, states: Collection[State], start: int = 0, *, drawn: bool | None = None
+    ) -> Iterator[int]:
+        """The places of the cases in one of these states, from one place round to it again.
+
+        Args:
+            drawn: only those of the random sample, or only the others; both where None.
+        """
         items = self._items.tolist()
+        is_drawn = self._listing.cases.is_drawn
         for place in (*range(start, len(items)), *range(min(start, len(items)))):
+            if drawn is not None and is_drawn[items[place]] != drawn:
+                continue
             if self._listing.state(items[place]) in states:
                 yield place
 
@@ -220,7 +229,8 @@ class CaseList:
         ).fetchall()
         # Who rules blind is not to know that another lead said otherwise.
         disputed = _disputed(stand, ruled) & set(self._found(seen))
-        self._listing = Listing(cases, states, counted, self._own_models, disputed)
+        since = rulings.since_sample(connection, self._lead_id)
+        self._listing = Listing(cases, states, counted, self._own_models, disputed, since)
 
     def _marks(
         self, connection: sqlite3.Connection, stand: list[Standing], ruled: list[int]

@@ -18,6 +18,7 @@ from core.adjudication.case import (
     Row,
     RulingSeen,
     Unmasked,
+    is_sample_due,
     ruled,
     ruling_as_seen,
 )
@@ -104,6 +105,11 @@ class RulingQueue:
         """How many cases wait for this lead, by reason; one that has several counts in each."""
         self.listed.refresh()
         return self.listed.counts()
+
+    def is_sample_due(self) -> bool:
+        """Whether this lead's next case, by its effect, is to be of the random sample."""
+        with self.store.read() as connection:
+            return is_sample_due(rulings.since_sample(connection, self.lead.id))
 
     def next(
         self,
@@ -232,13 +238,13 @@ class RulingQueue:
             )
         reasons = self.listed.queued(place.pair_id, place.turn)
         is_second = self.lead.wants_second(connection, place)
-        asked = ask_more(self.store, connection, place) if choice is _MORE else None
         opinions = self._desk.told(connection, place)
         shown = {
             "opinions": [one.event for one in opinions],
             "kinds": bool(self.store.settings()["ruling_shows_kind"]),
             "votes": sum(one.is_vote for one in opinions),
         }
+        asked = ask_more(self.store, connection, place) if choice is _MORE else None
         self._append(
             connection,
             place,
@@ -250,7 +256,7 @@ class RulingQueue:
             supersedes=earlier.id if earlier else None,
             queue_reason=Reason.SECOND_OPINION if is_second else reasons[0],
             queue_probability=reasons[1],
-            shown=shown | ({"more_votes": asked.wanted} if asked else {}),
+            shown=shown | (asked.told if asked else {}),
         )
         if not asked:
             connection.execute(

@@ -162,6 +162,32 @@ def _made(connection: sqlite3.Connection, ruling: Standing) -> int:
     return int(row[0]) if row else ruling.seq
 
 
+def since_sample(connection: sqlite3.Connection, lead_id: int) -> int:
+    """How many cases a lead ruled on after the last one of the random sample.
+
+    A revision is no case more, and what was taken back counts no longer.
+    """
+    ruled: dict[str, bool] = {}  # by id, in order: whether it was drawn
+    first_made: dict[str, str] = {}  # of what stands again
+    own: set[str] = set()
+    rows = connection.execute(
+        "SELECT id, stage, choice, supersedes, queue_probability IS NOT NULL, "
+        "json_extract(shown, '$.stands_again') FROM ruling WHERE lead_id = ? ORDER BY seq",
+        (lead_id,),
+    )
+    for key, stage, choice, supersedes, is_drawn, made in rows:
+        if choice is None:
+            ruled.pop(first_made.get(supersedes, supersedes), None)
+            continue
+        if made is not None:
+            first_made[key] = made
+        elif stage == RulingStage.BLIND or supersedes not in own:
+            ruled[key] = bool(is_drawn)
+        own.add(key)
+    latest = [*reversed(ruled.values())]
+    return latest.index(True) if True in latest else len(latest)
+
+
 def blind_of(connection: sqlite3.Connection, ruling: Standing) -> RulingChoice:
     """What was ruled before unmasking, where a ruling is a revision; else what it says itself."""
     row: tuple[str, str | None, str, str | None] = (

@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.adjudication.case import Case, RulingSeen, Unmasked
@@ -179,7 +179,7 @@ class Desk(Attentive):
         is_again = not self.reason.strip() and self.takes_over(seen)
         reason = self.earlier.reason if is_again else self.reason
         id = self._id_for(case.key, seen, reason, is_revision, final)
-        following = self._following(case.key)
+        following = self._following(case.key, is_served=True)
 
         def work(queue: RulingQueue) -> Ruled:
             asked = None
@@ -204,7 +204,7 @@ class Desk(Attentive):
         """Give the case back, what was typed kept, and take the next."""
         self.keep()
         case = self._present().case
-        following = self._following(case.key)
+        following = self._following(case.key, is_served=False)
         is_open = self.unmasked is None and not case.ruling
 
         def work(queue: RulingQueue) -> OnDesk | None:
@@ -312,9 +312,22 @@ class Desk(Attentive):
             self._attempt = (what, uuid.uuid4().hex)
         return self._attempt[1]
 
-    def _following(self, key: str) -> Callable[[RulingQueue], Iterator[str]]:
-        """What comes after a case: one that waits on the desk, then the list from there on."""
-        roll = self.listed_now.roll if self.listed_now is not None else None
+    def _following(self, key: str, *, is_served: bool) -> Callable[[RulingQueue], Iterator[str]]:
+        """What comes after a case: one that waits on the desk, then the list from there on.
+
+        In an order that the random sample is mixed into, the first of it comes once it is due,
+        wherever the list was entered and however rulings have moved its rows since.
+
+        Args:
+            is_served: whether the case is ruled on by then, not put aside.
+        """
+        listed_now = self.listed_now
+        roll = listed_now.roll if listed_now is not None else None
+        is_mixed = (
+            listed_now is not None
+            and listed_now.wanted.order.is_mixed
+            and not listed_now.wanted.is_turned
+        )
         if roll is not None:
             place = roll.place(self._light().store, key)
             self._place = min(self._place, len(roll)) if place is None else place
@@ -323,9 +336,17 @@ class Desk(Attentive):
         def keys(queue: RulingQueue) -> Iterator[str]:
             if waiting is not None:
                 yield waiting.key
-            if roll is not None:
-                listed = (roll.key(queue.store, at) for at in roll.in_state(WAITS, start))
-                yield from islice((one for one in listed if one not in past), _TRY)
+            if roll is None:
+                return
+            places = roll.in_state(WAITS, start)
+            if is_mixed:
+                is_due = is_served and queue.is_sample_due()
+                places = chain(
+                    roll.in_state(WAITS, 0 if is_due else start, drawn=is_due),
+                    roll.in_state(WAITS, start, drawn=not is_due),
+                )
+            listed = (roll.key(queue.store, at) for at in places)
+            yield from islice((one for one in listed if one not in past), _TRY)
 
         return keys
 

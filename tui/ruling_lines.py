@@ -31,6 +31,9 @@ SAID_RULING: Mapping[RulingSeen, str] = {
 }
 """A ruling in the words of its key."""
 
+NOT_WEIGHED = "It was not queued: if it had no votes, its new ones end design weights."
+"""Said where a pair beside a draw is sent for more votes."""
+
 SHORT_REASON: Mapping[Reason, str] = {
     Reason.SECOND_OPINION: "2nd opinion",
     Reason.HUMAN_SPLIT: "people split",

@@ -19,7 +19,15 @@ from core.text import many, one_line
 from tui.actions import READ, RULE, RULING, UNMASKED, Action
 from tui.opinion_screen import OpinionScreen
 from tui.ruling_desk import Desk, Ruled
-from tui.ruling_lines import SAID_RULING, SHORT_REASON, models, opinions_text, tally, unmasked_text
+from tui.ruling_lines import (
+    NOT_WEIGHED,
+    SAID_RULING,
+    SHORT_REASON,
+    models,
+    opinions_text,
+    tally,
+    unmasked_text,
+)
 from tui.screens import take_keys
 from tui.teaching import teach
 from tui.widgets.blank import BlankContainer
@@ -257,6 +265,8 @@ class RulingScreen(OpinionScreen, Once[None], ModalScreen[None]):
             if done.asked is not None:
                 people = many(done.asked.people, "annotator")
                 said += f"  {many(done.asked.wanted, 'vote')} wanted of {people}."
+                if done.asked.may_end_weights:
+                    said += f"  {NOT_WEIGHED}"
             said += f"  {undo} takes it back."
             if not is_revision and done.asked is None:
                 said += f"  {unmask} shows its names."

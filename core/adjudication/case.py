@@ -10,6 +10,18 @@ from enum import StrEnum
 from core.blinding import as_seen
 from core.records import Choice, RulingChoice, Seen
 
+SAMPLE_EVERY = 5
+"""Of so many cases that a lead rules on in order of their effect, one is of the random sample."""
+
+
+def is_sample_due(since: int) -> bool:
+    """Whether the next case is to be of the random sample.
+
+    Args:
+        since: how many cases this lead ruled on after the last one of it.
+    """
+    return since >= SAMPLE_EVERY - 1
+
 
 class Reason(StrEnum):
     """Why a pair and turn is in the queue, most telling first."""
@@ -60,6 +72,10 @@ class State(StrEnum):
     REFUSED = "refused"
 
 
+OPEN_TO_RULE = frozenset({State.WAITING, State.MINE})
+"""What a lead can rule on now."""
+
+
 class Order(StrEnum):
     """By what the queue is sorted.
 
@@ -78,6 +94,11 @@ class Order(StrEnum):
     SPREAD = "spread"
     RANDOM = "random"
 
+    @property
+    def is_mixed(self) -> bool:
+        """Whether the random sample stands at places of its own in it."""
+        return self in (Order.RANKING, Order.AGREEMENT)
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -91,7 +112,7 @@ class Filter:
     """
 
     reasons: frozenset[Reason] = frozenset()
-    states: frozenset[State] = frozenset({State.WAITING, State.MINE})
+    states: frozenset[State] = OPEN_TO_RULE
     category: str | None = None
     turn: int | None = None
     disputed: bool = False

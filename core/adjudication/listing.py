@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from core.adjudication.case import Filter, Order, Reason, Row, State
+from core.adjudication.case import OPEN_TO_RULE, Filter, Order, Reason, Row, State
 from core.adjudication.table import BIT, Bools, Cases, Floats, Longs, reasons_of
 
 
@@ -20,6 +20,7 @@ class Listing:
         rulings: by item, how many rulings stand.
         own_models: models that this lead may not rule on.
         disputed: items on which leads disagree, as far as this lead may know.
+        since_sample: how many cases this lead ruled on after the last one of the random sample.
     """
 
     def __init__(
@@ -29,12 +30,14 @@ class Listing:
         rulings: Mapping[int, int],
         own_models: Collection[str],
         disputed: Collection[int] = (),
+        since_sample: int = 0,
     ) -> None:
         self.cases = cases
         self._states = states
         self._rulings = rulings
         self._own_models = own_models
         self._disputed = frozenset(disputed)
+        self._since_sample = since_sample
 
     @cached_property
     def _questions(self) -> tuple[str, ...]:
@@ -59,6 +62,14 @@ class Listing:
         ruled = [item for item, state in self._states.items() if state is State.RULED]
         blank[[item for item in ruled if item < len(blank)]] = False
         return blank
+
+    @cached_property
+    def _open(self) -> Bools:
+        """Which items this lead could rule on now, in the queue or not."""
+        is_open = ~self._refused
+        closed = [item for item, state in self._states.items() if state not in OPEN_TO_RULE]
+        is_open[[item for item in closed if item < len(is_open)]] = False
+        return is_open
 
     @cached_property
     def _told(self) -> Longs:
@@ -160,10 +171,9 @@ class Listing:
 
     def _ordered(self, items: Longs, order: Order) -> Longs:
         cases = self.cases
-        if order is Order.RANKING:
-            return cases.mixed(items, cases.on_ranking)
-        if order is Order.AGREEMENT:
-            return cases.mixed(items, cases.on_agreement)
+        if order.is_mixed:
+            by = cases.on_ranking if order is Order.RANKING else cases.on_agreement
+            return cases.mixed(items, by, self._open, self._since_sample)
         return np.asarray(items[np.argsort(self._column(items, order), kind="stable")])
 
     def _column(self, items: Longs, order: Order) -> NDArray[np.int64] | Floats:

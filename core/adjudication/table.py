@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.adjudication import effect
-from core.adjudication.case import Reason
+from core.adjudication.case import SAMPLE_EVERY, Reason
 from core.records import Combined
 from core.stats.tally import BOTH_BAD, CHOICES, MODEL_2
 
@@ -27,9 +27,6 @@ Bools = NDArray[np.bool_]
 REASONS: tuple[Reason, ...] = tuple(Reason)
 BIT: Mapping[Reason, int] = {reason: 1 << place for place, reason in enumerate(REASONS)}
 """Each reason's bit in :attr:`Cases.reasons`; the most telling one has the lowest."""
-
-_SAMPLE_EVERY = 5
-"""Of so many cases in order of their effect, one is of the random sample."""
 
 
 def chances(seed: int, pairs: Longs, turns: Longs) -> Floats:
@@ -185,21 +182,38 @@ class Cases:
             total[rows[said], word[said] - 1] += 1
         return total
 
-    def mixed(self, items: Longs, by: Floats) -> Longs:
+    def mixed(self, items: Longs, by: Floats, is_open: Bools, since: int) -> Longs:
         """Items in order of an effect, largest first, the random sample mixed in.
+
+        One in five of what a lead rules on is to be of it. So the first of it stands behind as
+        many others as are still to come before it, not always at the same place: the list is made
+        anew after each ruling.
 
         The sample comes in an order of its own that knows nothing of the effect, and takes both
         kinds in step: as much of it as was ruled on is a random sample too, in which the shares
         stand to each other as they should.
+
+        Args:
+            is_open: which items this lead can rule on now; the others take no place.
+            since: how many cases this lead ruled on after the last one of the sample.
         """
         drawn = items[self.is_drawn[items]]
         drawn = drawn[np.argsort(self.chance[drawn] / self._share[drawn], kind="stable")]
         others = items[~self.is_drawn[items]]
         others = others[np.argsort(-by[others], kind="stable")]
+        between = SAMPLE_EVERY - 1
+        first = max(0, between - since)
+
+        def before(of: Longs) -> Longs:
+            """How many of these that are open stand before each."""
+            return np.asarray(np.cumsum(is_open[of]) - is_open[of])
+
+        ahead = before(others)
+        behind = np.where(ahead < first, 0, 1 + (ahead - first) // between)
         place = np.concatenate(
             [
-                np.arange(len(others)) * _SAMPLE_EVERY / (_SAMPLE_EVERY - 1.0),
-                np.arange(len(drawn)) * float(_SAMPLE_EVERY) + _SAMPLE_EVERY - 1.5,
+                ahead + behind - np.where(is_open[others], 0.0, 0.5),
+                first + before(drawn) * SAMPLE_EVERY - np.where(is_open[drawn], 0.0, 0.5),
             ]
         )
         return np.asarray(np.concatenate([others, drawn])[np.argsort(place, kind="stable")])

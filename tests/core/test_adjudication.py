@@ -133,6 +133,21 @@ def test_a_case_of_the_sample_does_not_say_whether_anybody_disputes_it() -> None
     assert not set(split) & set(rows)
 
 
+@pytest.mark.parametrize("since", range(7))
+def test_the_sample_stands_behind_as_many_as_are_still_to_come_before_it(since: int) -> None:
+    cases = planted(4, questions=200).cases({})
+    taken = set(Listing(cases, {}, {}, ()).items(Filter(), Order.RANKING)[:12])
+    states = dict.fromkeys(taken, State.TAKEN)
+    every = Filter(states=frozenset(State))
+    order = Listing(cases, states, {}, (), since_sample=since).items(every, Order.RANKING)
+    mine = [item for item in order if item not in taken]
+    first = max(0, 4 - since)
+    at = [place for place, item in enumerate(mine[:31]) if cases.is_drawn[item]]
+    assert at == list(range(first, 31, 5))
+    listing = Listing(cases, states, {}, (), since_sample=since)
+    assert listing.items(Filter(), Order.RANKING) == mine
+
+
 def test_any_beginning_of_the_mixed_order_holds_the_sample_in_its_own_proportions() -> None:
     cases = planted(4, questions=200).cases({})
     order = Listing(cases, {}, {}, ()).items(Filter(), Order.RANKING)

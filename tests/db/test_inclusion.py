@@ -13,14 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.adjudication.case import RulingSeen
+from core.blinding import case_name
 from core.formats import named
-from core.records import Choice, Pair, Vote
+from core.records import Annotator, Choice, Pair, Role, Vote
 from core.sampling import inclusion_probability
 from core.stats import Options, Tally, compute
 from core.stats.results import Result
 from db.feed import Feed
-from db.inclusion import UNKNOWN, probabilities
+from db.inclusion import NO_RECORD, UNKNOWN, probabilities
+from db.more_votes import Asked
 from db.pairs import make
+from db.ruling_queue import RulingQueue
 from db.store import Store
 from tests.core.stats_oracle import find
 from tests.studies import FILES, FakeClock, as_lines, located, questions_and_answers
@@ -195,6 +199,57 @@ def test_what_nobody_can_work_out_weighs_nothing_and_says_so(
         made_whole(there)
     assert make(store, sample=5).unknown == unknown
     made_whole(store)
+
+
+def wishes(store: Store, pair: Pair, key: str) -> Asked | None:
+    """A lead has more votes asked for on a pair."""
+    store.people.add(Annotator("lea", Role.LEAD), [])
+    queue_of_lea = RulingQueue(store, "lea")
+    name = case_name(store.seed, pair.key)
+    queue_of_lea.take(f"{name}/1")
+    return queue_of_lea.rule(f"{name}/1", RulingSeen.MORE_VOTES, "too few", id=key)
+
+
+def test_a_wish_for_more_votes_takes_no_weights_from_what_had_votes(
+    store: Store, tmp_path: Path
+) -> None:
+    """A pair that was voted on before anybody asked counts as if nobody had."""
+    make(store)
+    pairs = [*queue(store)]
+    forget(store, "a fixed seed")
+    store.ingest.take(
+        located([Vote(f"i{n}", pair, 1, "zoe", Choice.TIE) for n, pair in enumerate(pairs)])
+    )
+    make(store, sample=10)
+    before, said = queue(store), agreement(store).assumptions
+    wanted = next(pair for pair in pairs if pair not in before)
+    asked = wishes(store, wanted, "m1")
+    assert asked is not None
+    assert asked.may_end_weights  # as below: what is said tells no judge from a person
+    assert queue(store) == {**before, wanted: NO_RECORD}
+    store.ingest.take(located([Vote("late", wanted, 1, "bob", Choice.TIE)]))
+    assert agreement(store).assumptions == said
+    with moved(store, tmp_path) as there:
+        assert agreement(there).assumptions == said
+    for size in range(11, 31):  # until it is drawn, as the others are
+        make(store, sample=size)
+        others = {chance for pair, chance in queue(store).items() if pair != wanted}
+        assert others == {size / 30}
+        if queue(store)[wanted] != NO_RECORD:
+            break
+    assert queue(store)[wanted] == size / 30
+
+
+def test_a_wish_for_votes_on_what_had_none_leaves_its_probability_unknown(store: Store) -> None:
+    make(store)
+    pairs = [*queue(store)]
+    forget(store, "a fixed seed")
+    make(store, sample=10)
+    wanted = next(pair for pair in pairs if pair not in queue(store))
+    asked = wishes(store, wanted, "m1")
+    assert asked is not None
+    assert asked.may_end_weights
+    assert queue(store)[wanted] == UNKNOWN
 
 
 def made_whole(store: Store) -> None:

@@ -663,6 +663,56 @@ def test_a_list_kept_up_is_a_list_made_anew(
     same()
 
 
+def contested_and_drawn(path: Path, clock: FakeClock) -> Path:
+    """Sixty questions with a split each, three in ten of them of the random sample."""
+    make_study(
+        path, questions=60, models=MODELS, overlap=2, clock=clock,
+        ruling_sample_agreements=0, ruling_sample_conflicts=0.3,
+    )  # fmt: skip
+    records: list[object] = []
+    for number in range(1, 61):
+        records += votes_on(f"q{number}", Choice.MODEL_1, Choice.MODEL_2)
+    with Store(path, clock=clock) as store:
+        store.ingest.take(located(records), FILES)  # type: ignore[arg-type]  # they are records
+        for name in ("lea", "max"):
+            store.people.add(Annotator(name, Role.LEAD), [])
+    return path
+
+
+def drawn(study: Path) -> list[int]:
+    """Whether each ruling that stands, in order, was of the random sample."""
+    return [row[0] for row in rows(
+        study, "SELECT queue_probability IS NOT NULL FROM ruling v WHERE choice IS NOT NULL "
+        "AND NOT EXISTS (SELECT 1 FROM ruling w WHERE w.supersedes = v.id) ORDER BY seq",
+    )]  # fmt: skip
+
+
+def test_one_in_five_of_what_is_served_is_of_the_sample(tmp_path: Path, clock: FakeClock) -> None:
+    study = contested_and_drawn(tmp_path / "study.db", clock)
+    for number in range(20):
+        with Store(study, clock=clock) as store:  # as a command does: nothing is kept between
+            queue = RulingQueue(store, "lea")
+            listed = queue.cases(limit=1)[0]
+            case = opened(queue)
+            assert (case.key, number % 5 == 4) == (listed.key, listed.is_blank)
+            queue.rule(case.key, (LEFT, RIGHT, TIE)[number % 3], "so", id=f"r{number}")
+            if number % 7 == 3:  # no case more
+                queue.unmask(case.key)
+                queue.revise(case.key, TIE, "seen", id=f"v{number}")
+            if number % 7 == 6:  # neither is what is taken back and ruled again
+                assert queue.undo(id=f"u{number}") == case.key
+                assert opened(queue).key == case.key
+                queue.rule(case.key, TIE, "again", id=f"a{number}")
+    assert drawn(study) == [0, 0, 0, 0, 1] * 4
+    assert set(rows(study, "SELECT queue_probability FROM ruling WHERE choice IS NOT NULL")) == {
+        (None,), (0.3,)
+    }  # fmt: skip
+    with Store(study, clock=clock) as store:  # each lead has a count of their own
+        assert [row.is_blank for row in RulingQueue(store, "max").cases(limit=5)] == [
+            False, False, False, False, True
+        ]  # fmt: skip
+
+
 # ── the names of cases ──────────────────────────────────────────────────────
 
 

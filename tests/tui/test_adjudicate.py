@@ -178,6 +178,16 @@ async def test_undo_brings_the_case_back_with_its_reason(study: Path) -> None:
         assert "nothing to take back" in one.said
 
 
+async def test_one_in_five_of_what_the_screen_brings_is_of_the_sample(tmp_path: Path) -> None:
+    study = disputed_study(tmp_path / "drawn.db", disputes(40, ruling_sample_conflicts=0.3))
+    async with lead(study) as one:
+        await one.press("j", "j", "enter")  # from the third row on
+        for key in "12341234123412341234":
+            await one.rule(key)
+    served = "SELECT queue_probability IS NOT NULL FROM ruling ORDER BY seq"
+    assert [row[0] for row in rows(study, served)] == [0, 0, 0, 0, 1] * 4
+
+
 async def test_a_skipped_case_is_free_and_its_reason_waits(study: Path) -> None:
     async with lead(study) as one:
         await one.press("enter")

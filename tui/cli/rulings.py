@@ -339,6 +339,10 @@ def rulings_rule(queue: RulingQueue, ruling: _Ruling) -> None:
     say("ruled")
     if asked is not None:
         say(f"  {many(asked.wanted, 'more vote')} wanted; {asked.people:,} who could give one")
+        if asked.may_end_weights:
+            from tui.ruling_lines import NOT_WEIGHED
+
+            say(f"  {NOT_WEIGHED}")
 
 
 @rulings_command.command(
