@@ -132,13 +132,14 @@ def _deference(study: Study, rows: Rows) -> Compared:
 def _gold_error(study: Study, rows: Rows) -> Compared:
     most, right, drawn = _most(study), settled(study), probabilities(study)
     reason = {ruling.pair: ruling.reason for ruling in standing(study)}
+    parts = {reason[pair] == UNDISPUTED for pair in drawn if pair in right}
     for name, reasons in (
         ("all items", set(reason.values())),
         ("undisputed", {UNDISPUTED}),
         ("disputed", set(reason.values()) - {UNDISPUTED}),
     ):
         pairs = [p for p in drawn if p in most and p in right and reason[p] in reasons]
-        if pairs:
+        if pairs and (name != "all items" or len(parts) == 2):
             wrong = sum((most[pair] != right[pair]) / drawn[pair] for pair in pairs)
             yield rows.value(of=name), wrong / sum(1 / drawn[pair] for pair in pairs)
 

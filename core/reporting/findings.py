@@ -59,7 +59,8 @@ def _ranking(result: Result, people: str) -> Iterator[str]:
         )
         yield from _apart_in_a_tier([each for each in rows if each.value is not None])
     elif rows:
-        yield f"No ranking by {people} votes: {rows[0].reason}."
+        # A reason says "it" of the model that its row is about.
+        yield f"No ranking by {people} votes. Of {rows[0].labels['model']}: {rows[0].reason}."
 
 
 def _apart_in_a_tier(rows: Sequence[Estimate]) -> Iterator[str]:

@@ -226,7 +226,7 @@ def agreement(view: View) -> Result:
         ]
     notes = view.judge_notes()
     if not estimates:
-        notes = ("there are no votes and no verdicts to compare yet", *notes)
+        notes = (view.none_of("votes and no verdicts to compare"), *notes)
     return Result(
         "agreement",
         "Judge–human and human–human agreement",

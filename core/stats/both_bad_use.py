@@ -316,7 +316,7 @@ def both_bad_use(view: View) -> Result:
     if rows and not edges:
         notes.append(f"nothing by length: {NO_TEXTS}")
     if not rows:
-        notes.append("there are no votes and no verdicts yet")
+        notes.append(view.none_of("votes and no verdicts"))
     return Result(
         "both_bad_use",
         "Where both bad is said",

@@ -110,7 +110,7 @@ def confusion(view: View) -> Result:
     """How often each annotator and judge says what is true, by what is true."""
     found = gold_of(view)
     estimates = [*_annotators(view, found), *_judges(view, found)] if found.voted else []
-    notes = [] if estimates else ["there are no votes yet"]
+    notes = [] if estimates else [view.none_of("votes")]
     cast = found.kept.ballots
     voters = int(np.count_nonzero(cast.sum(axis=(1, 2))))
     if voters > _SHOWN:

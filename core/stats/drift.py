@@ -289,7 +289,7 @@ def drift(view: View) -> Result:
         *left_out(hidden),
     )
     if not tests:
-        notes = ("there are no votes and no verdicts yet",)
+        notes = (view.none_of("votes and no verdicts"),)
     return Result(
         "drift",
         "Change over time",

@@ -164,7 +164,7 @@ def elo(view: View) -> Result:
         "Ratings that each vote moves as it is cast; for a ranking with intervals see ranking.",
         ("raters", "model"),
         tuple(estimates),
-        () if estimates else ("there are no votes yet",),
+        () if estimates else (view.none_of("votes"),),
         view.assumptions(
             f"K = {chosen.k:g}, start {chosen.start:g}, scale {chosen.scale:g}, a tie gives "
             f"{chosen.tie:g} to model_1 and the rest to model_2 (settings elo_…)",

@@ -68,7 +68,7 @@ def failures(view: View) -> Result:
         "The share of a judge's calls that gave no verdict, and what went wrong.",
         ("rater", "failure"),
         tuple(estimates),
-        () if estimates else ("there are no verdicts yet",),
+        () if estimates else (view.none_of("verdicts"),),
         view.assumptions(
             "a failure is never a tie and is left out of every estimate; what it could change "
             "stands beside agreement, win rates and position",

@@ -110,6 +110,17 @@ def _times(options: Options, tally: Tally) -> list[str]:
     return said + ([f"{many(unknown, 'vote')} left out, with no time on record"] if unknown else [])
 
 
+def none_of(what: str, options: Options, tally: Tally) -> str:
+    """That there is nothing to reckon with, in words: none at all yet, or none of those chosen.
+
+    Args:
+        what: such as "votes and no verdicts".
+    """
+    has_any = tally.last_vote_seq or tally.last_verdict_seq
+    where = "under this filter" if has_any and in_words(options, tally) else "yet"
+    return f"there are no {what} {where}"
+
+
 def in_words(options: Options, tally: Tally) -> list[str]:
     """Every choice of what to look at that is not the default."""
     said = _voters(options, tally)

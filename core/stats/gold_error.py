@@ -23,6 +23,8 @@ Bools = NDArray[np.bool_]
 FEWEST = 5
 """Pairs of answers below which a sample shows no spread."""
 
+EVERY, UNDISPUTED, DISPUTED = "all items", "undisputed", "disputed"
+
 
 def drawn_share(
     labels: Mapping[str, Label], wrong: Bools, weight: Floats, pair: Longs, level: float
@@ -62,6 +64,17 @@ def _sample(view: View) -> tuple[Longs, Floats, Bools]:
     return item[kept], probability[kept], undisputed[kept]
 
 
+def _missing(told: Bools, undisputed: Bools) -> str:
+    """The part of the random sample that no ruling tells anything of; empty where both are known.
+
+    The parts are drawn each by itself, so that one says nothing of the other. A part whose rulings
+    are all on items without a label by majority is known: it has nothing to be wrong.
+    """
+    if not (told & undisputed).any():
+        return UNDISPUTED
+    return "" if (told & ~undisputed).any() else DISPUTED
+
+
 @statistic(
     "gold_error",
     "How often is the majority wrong?",
@@ -78,17 +91,25 @@ def gold_error(view: View) -> Result:
     majority, ruled = majority_on(view, items), ruled_on(view, items)
     decided = (ruled != OPEN) & (majority > 0)
     wrong = (ruled + 1) != majority
+    missing = _missing(ruled != OPEN, undisputed)
     level = view.options.level
     estimates = []
     for name, among in (
-        ("all items", np.ones(len(items), np.bool_)),
-        ("undisputed", undisputed),
-        ("disputed", ~undisputed),
+        (EVERY, np.ones(len(items), np.bool_)),
+        (UNDISPUTED, undisputed),
+        (DISPUTED, ~undisputed),
     ):
         used = decided & among
         if not used.any():
             reason = "no case of the random sample was ruled on with an outcome"
             estimates.append(Estimate({"of": name}, None, reason=reason))
+            continue
+        if missing and name == EVERY:
+            reason = (
+                f"no {missing} case of the random sample was ruled on with an outcome, so that "
+                f"the {int(used.sum())} that were do not stand for all items"
+            )
+            estimates.append(Estimate({"of": name}, None, n=int(used.sum()), reason=reason))
             continue
         pair = view.tally.item_pair[items[used]].astype(np.int64)
         weight = 1 / probability[used]

@@ -89,9 +89,9 @@ def _rows(view: View, found: Gold) -> list[Estimate]:
     ]
 
 
-def _notes(found: Gold) -> list[str]:
+def _notes(view: View, found: Gold) -> list[str]:
     if not found.voted:
-        return ["there are no votes yet"]
+        return [view.none_of("votes")]
     notes = []
     per_item = int(found.kept.ballots.sum()) / found.voted
     if per_item < _ENOUGH:
@@ -124,7 +124,7 @@ def gold_models(view: View) -> Result:
         "On items with votes that no lead has ruled on: who decides, and whether alike.",
         ("measure",),
         tuple(_rows(view, found)),
-        tuple(_notes(found)),
+        tuple(_notes(view, found)),
         view.assumptions(
             "majority: an outcome with more than half of the votes",
             f"dawid-skene: the likeliest outcome, from {rule.threshold:g} on; each annotator has "

@@ -45,6 +45,9 @@ def _kappa_row(view: View, labels: dict[str, Label], one: Longs, two: Longs) -> 
     table = np.zeros((NOT_DECIDABLE, NOT_DECIDABLE))
     np.add.at(table, (one - 1, two - 1), 1)
     n = len(one)
+    if n < view.options.min_shared:
+        reason = f"{many(n, 'item')}, {view.options.min_shared} are needed"
+        return Estimate(labels, None, n=n, unit="coefficient", reason=reason)
     value = float(_kappa(table))
     if np.isnan(value):
         reason = "both leads always ruled the same one outcome, so κ is undefined"
@@ -53,8 +56,8 @@ def _kappa_row(view: View, labels: dict[str, Label], one: Longs, two: Longs) -> 
     drawn = rng.multinomial(n, (table / n).ravel(), view.options.replicates)
     values = _kappa(drawn.reshape(-1, NOT_DECIDABLE, NOT_DECIDABLE).astype(np.float64))
     values = values[~np.isnan(values)]
-    if n < view.options.min_shared or len(values) < view.options.replicates // 2:
-        few = f"no interval: {many(n, 'item')}, {view.options.min_shared} are needed"
+    if len(values) < view.options.replicates // 2:
+        few = "no interval: most resamples have one outcome alone, of which κ is undefined"
         return Estimate(labels, value, n=n, unit="coefficient", method=few)
     low, high = percentiles(values, view.options.level)
     method = f"Cohen's κ; bootstrap over items, {len(values)} resamples"

@@ -165,7 +165,7 @@ def position_lean(view: View) -> Result:
             labels: dict[str, Label] = {"rater": beside(name, people), "measure": LOGIT}
             row = difference(view, labels, 0, name, people)
             estimates += [_labelled(row)] if row else []
-    notes = view.judge_notes() if estimates else ("there are no votes and no verdicts yet",)
+    notes = view.judge_notes() if estimates else (view.none_of("votes and no verdicts"),)
     return Result(
         "position_lean",
         "First or second: people beside judges",

@@ -65,7 +65,7 @@ def _likeness(view: View, kind: int, whole: Scale, kept: Kinds) -> list[Estimate
 def _why_not(view: View, votes: int, both_bad: int) -> str:
     """Why the rule tells nothing here; empty where it does."""
     if not votes:
-        return "there are no votes yet"
+        return view.none_of("votes")
     if view.options.acceptable_by == BY_VOTES and not both_bad:
         if view.options.merge_both_bad:
             return "both bad is counted as a tie, so no vote calls an answer poor"

@@ -246,7 +246,7 @@ def ranking(view: View) -> Result:
         if bad:
             notes.append(f"{rater}: {many(bad, 'comparison')} left out, both bad")
     if not estimates and not notes:
-        notes.append("there are no votes and no verdicts yet")
+        notes.append(view.none_of("votes and no verdicts"))
     return Result(
         "ranking",
         "Ranking",

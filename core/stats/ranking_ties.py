@@ -251,7 +251,7 @@ def ranking_ties(view: View) -> Result:
         made = partial(_bad_rows, view, rater)
         estimates += unless_changed(view, ("both bad", rater), times, made)
     if not estimates and not notes:
-        notes.append("there are no votes and no verdicts yet")
+        notes.append(view.none_of("votes and no verdicts"))
     return Result(
         "ranking_ties",
         "Ranking with ties as ties (Davidson)",
@@ -301,7 +301,7 @@ def ranking_fit(view: View) -> Result:
         if count > _SHOWN:
             notes.append(f"{rater}: the {_SHOWN} that fit worst are listed")
     if not notes:
-        notes.append("there are no votes and no verdicts yet")
+        notes.append(view.none_of("votes and no verdicts"))
     return Result(
         "ranking_fit",
         "Predicted and observed win rates",

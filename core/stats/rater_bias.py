@@ -275,7 +275,7 @@ def rater_bias(view: View) -> Result:
         *left_out(hidden),
     )
     if not tests:
-        notes = ("there are no votes and no verdicts yet",)
+        notes = (view.none_of("votes and no verdicts"),)
     return Result(
         "rater_bias",
         "Leanings of each annotator and judge",

@@ -242,7 +242,7 @@ def stopping(view: View) -> Result:
             }
             rows.append(_row(view, labels, values, (float(low[place]), float(high[place]))))
         estimates = sorted(rows, key=lambda row: (row.labels["model_1"], row.labels["model_2"]))
-    notes = ["there are no votes yet"] if not estimates else []
+    notes = [view.none_of("votes")] if not estimates else []
     if any(row.value is None for row in estimates):
         notes.append("where the win rate drifted, stop for another reason than these numbers")
     return Result(

@@ -42,7 +42,7 @@ from core.stats.observed import (
 from core.stats.outcomes import has_choice
 from core.stats.registry import statistic
 from core.stats.results import Estimate, Label, Result
-from core.stats.style_fit import FEWEST_CARRIERS, StyleFit, Trials, fit
+from core.stats.style_fit import FEWEST_CARRIERS, StyleFit, Trials, fit, is_told
 from core.stats.style_kept import NOBODY, SIDES, WIDTH, SteppedFit, Styles
 from core.stats.view import View
 from core.text import many
@@ -320,12 +320,29 @@ def unfitted(fitted: Fitted, column: int) -> str:
     if isinstance(fitted, str):
         return fitted
     if column in fitted.columns:
-        return ""
-    if column in fitted.endless:
+        return _untold(fitted, fitted.columns.index(column))
+    if column in fitted.always:
         return f"more of it ({NAMES[column]}) always won or always lost: no finite number fits"
+    if column in fitted.endless:
+        return (
+            f"no finite number fits: where {NAMES[column]} could be told apart from models and "
+            "what else the answers differ in, they together tell every choice with certainty"
+        )
     if column == 0:
         return "nobody recorded which answer stood left, or it was always the same model's"
     return f"the answers' {NAMES[column]} never differ, or only as their models or lengths do"
+
+
+def _untold(fitted: StyleFit | SteppedFit, place: int) -> str:
+    """Why a coefficient that was fitted is none to tell; empty if it is one."""
+    if not is_told(fitted.n, fitted.given):
+        return (
+            f"models, sides and style tell all but {fitted.n:,} of {fitted.given:,} choices with "
+            "certainty: too few are left to tell it by"
+        )
+    if fitted.unvaried[place]:
+        return f"no {_clusters(fitted)} moves it either way: nothing shows how far it varies"
+    return ""
 
 
 def too_few(fitted: StyleFit | SteppedFit, place: int) -> str:
@@ -369,7 +386,7 @@ def difference(
     judge, people = found.get(name, ""), found[named]
     if isinstance(judge, str) or isinstance(people, str):
         return None
-    if column not in judge.columns or column not in people.columns:
+    if unfitted(judge, column) or unfitted(people, column):
         return None
     places = judge.columns.index(column), people.columns.index(column)
     if too_few(judge, places[0]) or too_few(people, places[1]):
@@ -470,7 +487,7 @@ def _told(view: View, scale: Floats) -> list[int]:
 
 def _notes(view: View, fitted: Fits) -> tuple[str, ...]:
     if not fitted.fits:
-        return ("there are no votes and no verdicts yet",)
+        return (view.none_of("votes and no verdicts"),)
     notes = []
     if has_texts(view):
         every = list(zip(EFFECTS.items(), fitted.scales, strict=True))

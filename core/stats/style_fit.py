@@ -8,7 +8,7 @@ Angelopoulos & Chiang 2024). Sandwich by clusters: Liang & Zeger 1986.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,13 @@ _NOTHING = "nothing that differs between the answers can be told apart from the 
 _ENDLESS = "the choices follow the answers' style so closely that no finite number fits"
 
 _COLLINEAR = 1e-8
+_UNVARIED = 1e-6
+"""Clustered over model-based standard error below which no cluster moves a coefficient: with
+rounding, sums that cancel leave about 1e-8 of it."""
+
+_FEWEST_TOLD = 0.05
+"""Share of the choices that must not be certain, for those to say what a coefficient is."""
+
 FEWEST_CARRIERS = 5.0
 """Clusters that must carry a coefficient, for its residuals to show how far it varies."""
 
@@ -105,6 +112,9 @@ class StyleFit:
         pulls: what a residual of a row adds to the coefficients, by model and by covariate; scaled
             as the influence is.
         parameters: ratings, then coefficients.
+        always: those of ``endless`` that won, or lost, each time.
+        given: choices that there were, those that are predicted with certainty included.
+        unvaried: by coefficient, whether no cluster moves it; see :func:`unvaried`.
     """
 
     columns: tuple[int, ...]
@@ -119,6 +129,9 @@ class StyleFit:
     kinds: Longs | None = None
     pulls: Floats | None = None
     parameters: Floats | None = None
+    always: tuple[int, ...] = ()
+    given: int = 0
+    unvaried: tuple[bool, ...] = ()
 
     @property
     def errors(self) -> Floats:
@@ -201,6 +214,7 @@ class Anchor:
         group: by model the number of its group, see :func:`comparable`.
         lost: covariates without a finite coefficient.
         used: which of the rows that were given tell anything.
+        always: those of ``lost`` that won, or lost, each time.
     """
 
     columns: tuple[int, ...]
@@ -209,6 +223,7 @@ class Anchor:
     group: Longs
     lost: tuple[int, ...]
     used: Longs
+    always: tuple[int, ...] = ()
 
 
 def fit(trials: Trials) -> StyleFit | str:
@@ -218,13 +233,32 @@ def fit(trials: Trials) -> StyleFit | str:
         try:
             next(work)
         except StopIteration as done:
-            found: tuple[Anchor, _Problem] | str = done.value
+            fitted: tuple[Anchor, _Problem] | str = done.value
             break
-    if isinstance(found, str):
-        return found
-    anchor, problem = found
+    if isinstance(fitted, str):
+        return fitted
+    anchor, problem = fitted
     rows = trials.only(anchor.used)
-    return problem.result(rows, anchor.parameters, anchor.inverse, anchor.lost)
+    found = problem.result(rows, anchor.parameters, anchor.inverse, anchor.lost)
+    times = 1 if trials.times is None else trials.times
+    given = int((times * trials.total).sum())
+    flat = unvaried(found.errors, anchor.inverse, trials.models)
+    return replace(found, always=anchor.always, given=given, unvaried=flat)
+
+
+def unvaried(errors: Floats, inverse: Floats, models: int) -> tuple[bool, ...]:
+    """By coefficient, whether its clustered error is none beside that of the model.
+
+    It is where each cluster's choices cancel: of a rater that says the same of both orders, on the
+    side. That is no exact knowledge; residuals that are always 0 show no spread.
+    """
+    least = _UNVARIED * np.sqrt(np.diag(inverse)[models:])
+    return tuple((errors <= least).tolist())
+
+
+def is_told(n: int, given: int) -> bool:
+    """Whether enough choices are left once those predicted with certainty are out."""
+    return n >= _FEWEST_TOLD * given
 
 
 def fitting(trials: Trials) -> Generator[None, None, tuple[Anchor, _Problem] | str]:
@@ -238,6 +272,7 @@ def fitting(trials: Trials) -> Generator[None, None, tuple[Anchor, _Problem] | s
     lost: set[int] = set()
     before: tuple[int, ...] | None = None
     endless = _one_sided(trials) or _ENDLESS
+    one_way = _always(trials)
     while True:
         trials, group, kept = comparable(trials)
         used = used[kept]
@@ -249,7 +284,8 @@ def fitting(trials: Trials) -> Generator[None, None, tuple[Anchor, _Problem] | s
             return endless if before else _NOTHING
         try:
             solved = yield from problem.solving()
-            anchor = Anchor(problem.columns, *solved, group, tuple(sorted(lost)), used)
+            always = tuple(sorted(lost & one_way))
+            anchor = Anchor(problem.columns, *solved, group, tuple(sorted(lost)), used, always)
             return anchor, problem
         except _Endless as found:
             before = problem.columns
@@ -271,6 +307,14 @@ def _one_sided(trials: Trials) -> str:
         if found == total:
             return f"every choice is for the answer shown {name}, so that no finite number fits"
     return ""
+
+
+def _always(trials: Trials) -> set[int]:
+    """The covariates of which more won each time, or lost each time."""
+    lost = trials.total - trials.won
+    more = np.where(trials.x > 0, trials.won[:, None], np.where(trials.x < 0, lost[:, None], 0))
+    less = np.where(trials.x > 0, lost[:, None], np.where(trials.x < 0, trials.won[:, None], 0))
+    return set(np.flatnonzero(~more.any(axis=0) | ~less.any(axis=0)).tolist())
 
 
 def gauge_of(met: Bools, group: Longs) -> tuple[Floats, int]:

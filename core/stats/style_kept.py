@@ -24,7 +24,7 @@ from core.stats.growing import Growing
 from core.stats.nearby import gaps_on, near
 from core.stats.observed import NO_TEXTS, Observed
 from core.stats.question_counts import question_index
-from core.stats.style_fit import Anchor, Trials, fitting, gauge_of, groups, separable
+from core.stats.style_fit import Anchor, Trials, fitting, gauge_of, groups, separable, unvaried
 from core.stats.view import View
 
 Floats = NDArray[np.float64]
@@ -62,6 +62,9 @@ class SteppedFit:
     freedom: int
     count: int
     endless: tuple[int, ...]
+    always: tuple[int, ...]
+    given: int
+    unvaried: tuple[bool, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,15 +208,19 @@ class Rater:
         mine = inverse[size:]
         variance = np.einsum("cp,pq,cq->c", mine, self.meat, mine)
         unit = scale[list(columns)]
+        errors = np.sqrt(np.maximum(variance, 0)) * factor
         return SteppedFit(
             columns,
             (self.found.parameters + step)[size:] * unit,
-            np.sqrt(np.maximum(variance, 0)) * factor * unit,
+            errors * unit,
             np.diag(self.found.inverse)[size:] ** 2 / np.maximum(self.carried, 1e-300),
             self.n,
             min(self.units - ratings - len(columns), self.clusters - 1),
             self.clusters,
             self.found.lost,
+            self.found.always,
+            round(float(self.table.sum())),
+            unvaried(errors, self.found.inverse, size),
         )
 
 

@@ -22,6 +22,7 @@ from core.stats.filters import (
     check_judge,
     check_names,
     in_words,
+    none_of,
     selected_items,
     selected_votes,
     vote_filter,
@@ -85,6 +86,10 @@ class View:
         if self.selects_all:
             return every
         return every[self.selects(every)]
+
+    def none_of(self, what: str) -> str:
+        """That there are none to reckon with, in words; see :func:`core.stats.filters.none_of`."""
+        return none_of(what, self.options, self.tally)
 
     @property
     def selects_all(self) -> bool:

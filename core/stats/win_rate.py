@@ -274,7 +274,7 @@ def win_rate(view: View) -> Result:
     estimates = [row for rater in raters_in(view) for row in _rows(view, rater, slices)]
     notes = view.judge_notes()
     if not estimates:
-        notes = ("there are no votes and no verdicts yet", *notes)
+        notes = (view.none_of("votes and no verdicts"), *notes)
     return Result(
         "win_rate",
         "Win rates by category",

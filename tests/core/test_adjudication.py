@@ -351,6 +351,31 @@ def test_gold_error_weighs_by_the_probability_of_the_draw() -> None:
 
 
 @pytest.mark.parametrize(
+    ("reason", "known", "missing"),
+    [("agreement_sample", "undisputed", "disputed"), ("human_split", "disputed", "undisputed")],
+)
+def test_one_part_of_the_sample_does_not_stand_for_all_items(
+    reason: str, known: str, missing: str
+) -> None:
+    tally = study(items=40)
+    other = ({"agreement_sample", "human_split"} - {reason}).pop()
+    rulings = [row(n, n, M1, probability=0.5, reason=reason) for n in range(1, 21)]
+    # Not decidable: of that part nothing is known still.
+    rulings.append(row(21, 21, 5, probability=0.5, reason=other))
+    tally.add_rulings(rulings)
+    result = result_of(tally, "gold_error")
+    everything = find(result.estimates, of="all items")
+    assert everything.value is None
+    assert everything.low is None
+    assert f"no {missing} case of the random sample was ruled on" in everything.reason
+    assert find(result.estimates, of=known).value == 0
+    assert find(result.estimates, of=missing).value is None
+    tally.add_rulings([row(22, 22, M2, probability=0.25, reason=other)])
+    everything = find(result_of(tally, "gold_error").estimates, of="all items")
+    assert everything.value == pytest.approx(4 / (20 * 2 + 4))
+
+
+@pytest.mark.parametrize(
     ("one", "two"),
     [((0.1, 0.05, 400), (0.5, 0.05, 100)), ((0.05, 0.05, 600), (0.5, 0.25, 120))],
 )
@@ -429,6 +454,18 @@ def test_two_leads_are_compared_on_what_both_ruled_blind() -> None:
     assert kappa.value == pytest.approx((10 / 11 - expected) / (1 - expected))
     assert kappa.low is not None
     assert kappa.low <= kappa.value
+
+
+@pytest.mark.parametrize("items", [1, 9])
+def test_kappa_of_two_leads_wants_as_many_items_as_elsewhere(items: int) -> None:
+    tally = study()
+    tally.add_rulings([row(n, n, M1) for n in range(1, items + 1)])
+    tally.add_rulings([row(50 + n, n, M2, lead=99) for n in range(1, items + 1)])
+    result = result_of(tally, "leads")
+    kappa = find(result.estimates, what="kappa")
+    assert (kappa.value, kappa.n) == (None, items)
+    assert kappa.reason.endswith("10 are needed")
+    assert find(result.estimates, what="agreement").value == 0
 
 
 def test_an_ordinary_word_that_a_name_begins_with_is_no_name() -> None:

@@ -277,7 +277,7 @@ def test_findings_of_nothing_say_so_and_no_ranking_says_why() -> None:
     assert "nothing to say yet" in findings([], "human")[0]
     labels = {"raters": "human", "tier": "", "model": "m"}
     none = result(Estimate(labels, None, reason="it never lost"), id="ranking")
-    assert findings([none], "human") == ("No ranking by human votes: it never lost.",)
+    assert findings([none], "human") == ("No ranking by human votes. Of m: it never lost.",)
 
 
 def test_every_statistic_says_what_it_does_not_mean() -> None:

@@ -118,3 +118,15 @@ def test_votes_without_a_time_are_left_out_and_counted() -> None:
     result = result_of(tally, "coverage", since="2026-01-01")
     assert find(result.estimates, measure="votes").value == 2
     assert "1 vote left out, with no time on record" in result.assumptions
+
+
+@pytest.mark.parametrize("id", ["ranking", "ranking_ties", "ranking_fit", "win_rate", "elo"])
+def test_what_a_filter_leaves_out_is_not_said_to_be_missing(id: str) -> None:
+    rows = Rows()
+    rows.vote(rows.pair("q", "a", "b"), "ann", 1)
+    filtered = result_of(rows.tally(), id, turn=2)
+    assert any(note.endswith("under this filter") for note in filtered.notes), filtered.notes
+    assert not any("yet" in note for note in filtered.notes)
+    rows = Rows()
+    rows.pair("q", "a", "b")
+    assert any(note.endswith(" yet") for note in result_of(rows.tally(), id, turn=2).notes)

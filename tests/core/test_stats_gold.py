@@ -288,7 +288,7 @@ def test_only_rulings_on_cases_that_were_not_drawn_are_said_to_be_left_out() -> 
         (pairs[1], 1, BLIND, 1, None, 0),
     )
     result = result_of(tally, "gold_error")
-    assert find(result.estimates, of="all items").n == 1
+    assert find(result.estimates, of="disputed").n == 1
     assert result.notes[0] == "1 ruling on cases that were not drawn left out"
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from core.stats import Tally, compute
 from core.stats.background import COUNTED
 from core.stats.options import Options
 from core.stats.registry import registered
-from core.stats.style import full_fit
+from core.stats.style import full_fit, unfitted
 from core.stats.style_fit import Anchor, StyleFit, Trials, fit, fitting
 from core.stats.style_kept import Rater, shared_error
 from core.stats.style_kept import Rows as Choices
@@ -394,6 +396,84 @@ def texts(questions: int) -> list[tuple[object, ...]]:
         for question in range(questions)
         for place, name in enumerate("abcd")
     ]
+
+
+def longer_judge(with_texts: bool, equal: int) -> Tally:
+    """A judge for the longer answer, the same in both orders, and people of all minds.
+
+    Of answers that are as long as each other some are chosen by the models' names.
+
+    Args:
+        equal: questions, of 60, whose answers are as long as each other.
+    """
+    rng, rows = np.random.default_rng(7), Rows()
+    size = rng.integers(1, 900, (60, 4))
+    size[:equal] = 100
+    answers = [
+        (
+            f"q{question}",
+            name,
+            1,
+            5 * int(size[question, place]),
+            int(size[question, place]),
+            0,
+            0,
+            0,
+        )
+        for question in range(60)
+        for place, name in enumerate("abcd")
+    ]
+    for question in range(60):
+        for one, two in combinations(range(4), 2):
+            pair = rows.pair(f"q{question}", "abcd"[one], "abcd"[two])
+            gap = int(size[question, one] - size[question, two])
+            first = gap > 0 or (not gap and (question + one + two) % 2 == 0)
+            for left in (1, 2):
+                rows.vote(pair, f"ann{left}", int(rng.integers(1, 3)), left=left)
+                rows.verdict(pair, "longer", 1 if first else 2, left=left)
+    tally = rows.tally()
+    if with_texts:
+        tally.background.set_answers(answers)
+    return tally
+
+
+@pytest.mark.parametrize("with_texts", [True, False])
+def test_what_no_choice_moves_is_not_known_exactly(with_texts: bool) -> None:
+    """Both orders say the same, so that each question's choices cancel on the side."""
+    rows = result_of(longer_judge(with_texts, equal=30), "position_lean").estimates
+    odds = find(rows, rater="longer", measure="log-odds")
+    assert (odds.value, odds.low, odds.high) == (None, None, None)
+    assert re.search(r"no (pair|question) moves it either way", odds.reason)
+    assert "longer − human" not in {row.labels["rater"] for row in rows}
+    people = find(rows, rater="human", measure="log-odds")
+    assert people.low < people.high
+
+
+def test_choices_that_are_nearly_all_certain_leave_nothing_to_tell() -> None:
+    tally = longer_judge(True, equal=2)
+    rows = result_of(tally, "style").estimates
+    mine = {str(row.labels["effect"]): row for row in rows if row.labels["rater"] == "longer"}
+    assert "always won or always lost" in mine["length"].reason
+    lean = find(result_of(tally, "position_lean").estimates, rater="longer", measure="log-odds")
+    assert re.search(r"all but \d+ of 720 choices with certainty", lean.reason)
+
+
+def test_a_side_that_won_as_often_as_it_lost_is_not_said_to_win_always() -> None:
+    data = trials(5)
+    rng = np.random.default_rng(1)
+    side = rng.choice((-1.0, 1.0), len(data.one))
+    # Neither tells a choice by itself: the two together tell each.
+    more = side * rng.choice((0.5, 2.0), len(side)) * np.where(rng.random(len(side)) < 0.5, -1, 1)
+    won = np.where(side + more > 0, data.total, 0)
+    found = fit(replace(data, won=won, x=np.column_stack([side, more, data.x])))
+    assert found == "the choices follow the answers' style so closely that no finite number fits"
+    some = data.cluster < 40
+    x = np.column_stack([np.where(some, side, 0), np.where(some, more, 0), data.x])
+    kept = fitted(replace(data, won=np.where(some, won, data.won), x=x))
+    assert kept.endless == (0, 1)
+    assert kept.always == ()
+    assert "always" not in unfitted(kept, 0)
+    assert "left could be told apart from models" in unfitted(kept, 0)
 
 
 def told_now(tally: Tally) -> list[dict[str, object]]:
