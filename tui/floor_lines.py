@@ -24,6 +24,7 @@ _GAP = "  "
 _NAME = 12
 _BAR = 20
 _CHOSEN = ("A", "B", "tie", "both bad")
+_SIDES = ("left", "right", "tie", "both_bad")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +196,19 @@ _HIDDEN = (
 )
 
 
+_FIRST = (
+    "Of each pair one vote, that on its first turn: stretches, repeats, the others and "
+    "the warnings go by these."
+)
+_UNDER = " " * 12
+
+
 def person_text(floor: Floor, person: OnFloor, votes: Sequence[LastVote], width: int) -> str:
     """What one person's numbers are made of: warnings, counts, last votes."""
+    done = f"{many(person.pairs, 'pair')} done on all turns"
+    gone = sum(not vote.stands for vote in votes)
+    last = f"Last {many(len(votes), 'vote')}, the newest first"
+    last += f", {gone:,} of them changed or taken back" if gone else ""
     lines = [
         " · ".join(
             part
@@ -209,26 +221,33 @@ def person_text(floor: Floor, person: OnFloor, votes: Sequence[LastVote], width:
             )
             if part
         ),
-        f"{many(person.pairs, 'pair')} done, {many(person.votes, 'vote')} ({person.today:,} today)"
-        f", {person.open:,} open, {person.skipped:,} put aside, {person.cannot_judge:,} × cannot "
-        f"judge, {many(person.flags, 'flag')}",
+        *wrap(
+            f"{done}, {many(person.votes, 'vote')} ({person.today:,} today), {person.open:,} open, "
+            f"{person.skipped:,} put aside, {person.cannot_judge:,} × cannot judge, "
+            f"{many(person.flags, 'flag')}",
+            width,
+        ),
         "",
     ]
     for warned in person.warnings:
         lines += wrap(f"⚠ {warning_words(warned)}", width, subsequent_indent="  ")
     if not person.warnings:
         lines.append("Nothing to look at stands out beyond chance.")
-    lines += ["", *_counted(person), "", f"Last {many(len(votes), 'vote')}, the newest first", ""]
+    lines += ["", *_counted(person, width), "", last, ""]
     if any(vote.question is None for vote in votes):
         lines += [*wrap(_HIDDEN, width), ""]
     lines += [_vote_line(vote, width) for vote in votes]
     return "\n".join(lines)
 
 
-def _counted(person: OnFloor) -> Iterator[str]:
+def _counted(person: OnFloor, width: int) -> Iterator[str]:
     counts = person.counts
-    said = " · ".join(f"{name} {n:,}" for name, n in zip(_CHOSEN, counts.seen, strict=True))
-    yield f"chosen      {said}"
+    unknown = person.votes - sum(counts.every)
+    yield f"chosen      {_shares(counts.every)}" + f" · not recorded {unknown:,}" * bool(unknown)
+    if counts.every != counts.seen:
+        # The votes on one pair depend on each other.
+        yield f"first turn  {_shares(counts.seen)}"
+        yield from wrap(_FIRST, width, initial_indent=_UNDER, subsequent_indent=_UNDER)
     if counts.longest:
         of = _CHOSEN[counts.longest_of - 1]
         yield f"stretches   {counts.runs:,}, the longest {counts.longest:,} × {of}"
@@ -242,6 +261,10 @@ def _counted(person: OnFloor) -> Iterator[str]:
     if counts.agreed.items:
         share = counts.agreed.share / counts.agreed.items
         yield f"the others  {share:.0%} agreement on {many(counts.agreed.items, 'pair')}"
+
+
+def _shares(cast: Sequence[int]) -> str:
+    return " · ".join(f"{name} {n:,}" for name, n in zip(_CHOSEN, cast, strict=True))
 
 
 def _vote_line(vote: LastVote, width: int) -> str:
@@ -316,7 +339,8 @@ def person_json(floor: Floor, person: OnFloor) -> dict[str, Any]:
         "flags": person.flags,
         "last_seen": person.last_seen or None,
         "seconds_per_pair": counts.pace,
-        "chosen": dict(zip(("left", "right", "tie", "both_bad"), counts.seen, strict=True)),
+        "chosen": dict(zip(_SIDES, counts.seen, strict=True)),
+        "chosen_on_all_turns": dict(zip(_SIDES, counts.every, strict=True)),
         "words_per_minute": counts.speed,
         "repeats": {"n": counts.repeats, "same": counts.same},
         "agreement": {"n": agreed.items, "share": agreed.share / max(agreed.items, 1)}

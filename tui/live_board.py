@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,15 @@ class Board:
     choices: Mapping[str, Sequence[str]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A number whose items are to be handed to ``tell``."""
+
+    labels: Mapping[str, Label]
+    told: Collection[tuple[int, int]]
+    tell: Callable[[Behind | Exception], None]
+
+
 @dataclass(slots=True)
 class _Wanted:
     """What the lead looks at; changed by the screen, read by the thread."""
@@ -58,7 +67,7 @@ class _Wanted:
     chosen: Mapping[str, Any] = field(default_factory=dict)
     first: tuple[str, ...] = ()
     is_cancelled: bool = False
-    opened: tuple[Mapping[str, Label], Callable[[Behind | Exception], None]] | None = None
+    opened: _Opened | None = None
     version: int = 0
 
 
@@ -109,10 +118,19 @@ class LiveBoard(Following["Board"]):
         with self._lock:
             self._wanted.is_cancelled = True
 
-    def open(self, labels: Mapping[str, Label], tell: Callable[[Behind | Exception], None]) -> None:
-        """Have the items behind a number handed to ``tell``, in this thread."""
+    def open(
+        self,
+        labels: Mapping[str, Label],
+        told: Collection[tuple[int, int]],
+        tell: Callable[[Behind | Exception], None],
+    ) -> None:
+        """Have the items behind a number handed to ``tell``, in this thread.
+
+        Args:
+            told: the items, as (pair_id, turn), whose agreement may be told.
+        """
         with self._lock:
-            self._wanted.opened = labels, tell
+            self._wanted.opened = _Opened(labels, told, tell)
         self._woken.set()
 
     def end(self) -> None:
@@ -250,11 +268,11 @@ class LiveBoard(Following["Board"]):
             opened, self._wanted.opened = self._wanted.opened, None
         if opened is None:
             return
-        labels, tell = opened
+        tell = opened.tell
         try:
             if refresher.view is None:
                 raise UsageError("there are no numbers with these filters", "Choose others.")
-            tell(behind(refresher.view, labels))
+            tell(behind(refresher.view, opened.labels, told=opened.told))
         except TiebreakError as error:
             tell(error)
 

@@ -50,8 +50,9 @@ class NumberScreen(Once[None]):
     ) -> None:
         super().__init__()
         # A list of one model's pairs, or of what one person or judge said, tells what a case
-        # would not; whether the number itself names somebody is known with its items.
-        self._tells = bool(_TELLING & {*chosen})
+        # would not, and so does one of those alone on which both raters prefer a model. Whether
+        # the number itself names somebody is known with its items.
+        self._tells = bool(_TELLING & {*chosen}) or estimate.labels.get("setup") == "S2"
         self._result = result
         self._estimate = estimate
         self._live = live
@@ -70,7 +71,16 @@ class NumberScreen(Once[None]):
         return self.query_one(SpotList)
 
     def on_mount(self) -> None:
-        self._live.open(self._estimate.labels, self._tell)
+        self._look_up()
+
+    def _look_up(self) -> None:
+        """Ask for the items, with what may be told of them by now."""
+        self._live.open(self._estimate.labels, self._seen(), self._tell)
+
+    def _seen(self) -> frozenset[tuple[int, int]]:
+        """The items on which this lead rules blind no more."""
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        return seen_names(app.store, app.who.annotator)
 
     def _tell(self, behind: Behind | Exception) -> None:
         self.post_message(self.BehindFound(behind))
@@ -139,8 +149,7 @@ class NumberScreen(Once[None]):
         rows = [head(f"{many(found.total, 'item')} behind it")]
         if found.constraints:
             rows += told("in common: " + "; ".join(found.constraints), width)
-        app: TiebreakApp = self.app  # type: ignore[assignment]
-        seen = seen_names(app.store, app.who.annotator)
+        seen = self._seen()
         if self._tells and found.items:
             rows += told(
                 "this list tells who wrote or said what: what you read from it and rule on later "
@@ -148,7 +157,9 @@ class NumberScreen(Once[None]):
                 width,
             )
         if any((item.pair_id, item.turn) not in seen for item in found.items):
-            rows += told("what was voted is not said where you may still rule blind", width)
+            rows += told(
+                "what was voted is not said where you may still rule blind, nor who agrees", width
+            )
         if found.total > len(found.items):
             rows.append(quiet(f"the first {len(found.items):,}"))
         for item in found.items:
@@ -193,11 +204,11 @@ class NumberScreen(Once[None]):
             text = _texts(app, int(named["pair"]), int(named["turn"]))
         except TiebreakError as error:
             text = f"{error.message}. {error.hint}."
-        self.app.push_screen(Reader("The pair, unnamed", text), lambda _: self._show())
+        self.app.push_screen(Reader("The pair, unnamed", text), lambda _: self._look_up())
 
 
 def _line(item: ItemBehind, is_seen: bool) -> str:
-    """One item; how its votes fell only where this lead rules blind no more."""
+    """One item; what was said of it only where this lead rules blind no more."""
     votes = [f"wins {item.wins[0]}–{item.wins[1]}"]
     votes += [f"tie {item.ties}"] if item.ties else []
     votes += [f"both bad {item.both_bad}"] if item.both_bad else []
@@ -205,7 +216,7 @@ def _line(item: ItemBehind, is_seen: bool) -> str:
         votes = [many(sum(item.wins) + item.ties + item.both_bad, "vote")]
     turn = f"turn {item.turn}" if item.turn else "whole"
     words = [one_line(item.question, 24), turn, item.category, ", ".join(votes)]
-    if item.agreement is not None:
+    if item.agreement is not None and is_seen:
         agreed = {0.0: "they differ", 1.0: "they agree"}
         words.append(agreed.get(item.agreement, f"{item.agreement:.0%} agree"))
     return "  ".join(filter(None, words))

@@ -16,7 +16,7 @@ from textual.widgets import Static
 from core.adjudication.case import Case, RulingSeen
 from core.errors import TiebreakError
 from core.text import many, one_line
-from tui.actions import READ, RULE, RULING, UNMASKED, Action
+from tui.actions import READ, RULE, RULING, UNMASKED, Action, key_name
 from tui.opinion_screen import OpinionScreen
 from tui.ruling_desk import Desk, Ruled
 from tui.ruling_lines import (
@@ -47,6 +47,9 @@ BESIDE_FROM = 150
 _RULES = "Esc saves the ruling with this reason; without one nothing is ruled"
 _KEEPS = "Esc keeps the reason and goes back; it is saved with your ruling"
 _ASKS = "Esc asks; empty asks nothing"
+
+_EITHER = {action.id: action for action in (*RULING, *UNMASKED)}
+"""What keys do on a case, blind or with its names."""
 
 _NOTHING_ASKED: Mapping[str, Sequence[str]] = {"criteria": [], "confidence": [], "tags": []}
 """What the help tells annotators of, and leads are not asked."""
@@ -83,7 +86,7 @@ class RulingScreen(OpinionScreen, Once[None], ModalScreen[None]):
         self._bookmark: Bookmark | None = None  # where the case that waits is read
 
     def compose(self) -> ComposeResult:
-        self._table = take_keys(self, self._actions)
+        self._take_keys()
         yield Static(classes="status", id="status", markup=False)
         with BlankContainer(id="case"):
             yield ReadingPanes(self._key)
@@ -96,6 +99,19 @@ class RulingScreen(OpinionScreen, Once[None], ModalScreen[None]):
     @property
     def _actions(self) -> Sequence[Action]:
         return RULING if self.desk.unmasked is None else UNMASKED
+
+    def _take_keys(self) -> None:
+        """Take the keys of this case; one that does nothing on it now says why."""
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        self._table = take_keys(self, self._actions)
+        here = {action.id for action in self._table}
+        others = [action for id, action in _EITHER.items() if id not in here]
+        idle = [(spec.key, f"not_from_here('{spec.id}')") for spec in app.offered()]
+        for action in app.preferences.keymap.table(others):
+            idle += [(key, f"not_yet('{action.id}')") for key in action.keys]
+        for key, do in idle:
+            if key not in self._bindings.key_to_bindings:
+                self._bindings.bind(key, do, show=False)
 
     def _outcomes(self) -> list[Action]:
         return [action for action in self._table if action.group == RULE]
@@ -148,9 +164,9 @@ class RulingScreen(OpinionScreen, Once[None], ModalScreen[None]):
 
     def _offer(self) -> None:
         """Give the keys what they do on this case: names may be shown by now."""
-        table = take_keys(self, self._actions)
-        if table != self._table:
-            self._table = table
+        before = self._table
+        self._take_keys()
+        if before != self._table:
             self.query_one("#keys", KeyBar).offer(*self._footers())
             self.query_one("#outcomes", KeyBar).offer(self._outcomes())
 
@@ -416,6 +432,36 @@ class RulingScreen(OpinionScreen, Once[None], ModalScreen[None]):
         if case is None or unmasked is None or not self._is_free():
             return
         teach(self, self.desk, case.key, self.say, partial(self._refuse, "Not taught"))
+
+    def action_not_from_here(self, name: str) -> None:
+        """Say how another screen, or the list, is reached."""
+        app: TiebreakApp = self.app  # type: ignore[assignment]
+        key = next(key_name(spec.key) for spec in app.offered() if spec.id == name)
+        back = self._key("history")
+        way = f"{back} goes back to the list"
+        if name != "adjudicate":
+            way = f"{key} works from the list: {back} goes there"
+        self.say(f"{way}, and what you typed is kept.")
+
+    def action_not_yet(self, id: str) -> None:
+        """Say why a key does nothing on this case as it is shown now, and which does."""
+        self.say(self._why_not(id))
+
+    def _why_not(self, id: str) -> str:
+        if self.desk.unmasked is not None:
+            if id == "rule.more_votes":
+                return "No more votes from here: names are shown, and those are ruled on blind."
+            return "The names are shown already."
+        key, unmask = self._key(id), self._key("rule.unmask")
+        what = "teaches" if id == "rule.teach" else "marks as final"
+        if self.desk.case is not None and self.desk.case.ruling:
+            return f"{key} {what} once names are shown: {unmask} shows them."
+        if self.desk.last:
+            return (
+                f"{key} {what} once names are shown: {unmask} shows those of your last case, "
+                f"then {key}."
+            )
+        return f"{key} {what} once you have ruled, and {unmask} has shown the names."
 
     def action_close(self) -> None:
         """Go back to the list; what is not ruled on goes back to the others."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,8 +53,8 @@ class Behind:
     """All of them.
 
     Attributes:
-        items: the first of them: where agreement is known, the least agreed first, then by
-            question.
+        items: the first of them: those whose agreement may be told and is known first, the least
+            agreed before the others; then by question.
         total: how many there are.
         constraints: in words, what they have in common.
         names: the models, judges, panels and people that the number is of.
@@ -66,12 +66,20 @@ class Behind:
     names: frozenset[str] = frozenset()
 
 
-def behind(view: View, labels: Mapping[str, Label], most: int = 500) -> Behind:
+def behind(
+    view: View,
+    labels: Mapping[str, Label],
+    most: int = 500,
+    *,
+    told: Collection[tuple[int, int]] | None = None,
+) -> Behind:
     """The items that a number with these labels rests on.
 
     Args:
         labels: of an estimate; those that name no turn, category, model or rater restrict nothing.
         most: how many items to give.
+        told: the items, as (pair_id, turn), whose agreement may be told; None for all. That of the
+            others is left out, and neither their place nor whether they are given goes by it.
     """
     keep, words = _common(view, labels)
     raters = [str(labels[name]) for name in labels if name in RATERS and labels[name] != ""]
@@ -89,6 +97,11 @@ def behind(view: View, labels: Mapping[str, Label], most: int = 500) -> Behind:
         keep &= ~np.isnan(share)
         words.append("both can be compared")
     rows = np.flatnonzero(keep)
+    if told is not None:
+        pair_ids = view.tally.pair_ids(view.items[rows]).tolist()
+        items_of = zip(pair_ids, view.turn[rows].tolist(), strict=True)
+        is_told = np.fromiter((each in told for each in items_of), np.bool_, len(rows))
+        share[rows[~is_told]] = np.nan
     order = np.lexsort((view.turn[rows], view.pair[rows], np.nan_to_num(share[rows], nan=2.0)))
     chosen = rows[order[:most]]
     items = tuple(_items(view, chosen, share))

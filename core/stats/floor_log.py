@@ -82,6 +82,7 @@ class Counts:
 
     Attributes:
         seen: first-turn votes by what was cast: left, right, tie, both bad.
+        every: votes of all turns, likewise.
         runs: how many stretches of one and the same choice the sequence of these has.
         longest: the longest such stretch, in pairs.
         longest_of: what it is of (1–4); 0 where there is none.
@@ -103,6 +104,7 @@ class Counts:
     same: int = 0
     pace: float | None = None
     agreed: Agreed = field(default_factory=Agreed)
+    every: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -275,6 +277,7 @@ class FloorLog:
 
     def _counted(self, person: _Person) -> Counts:
         sequence: list[int] = []
+        every: Counter[int] = Counter()
         speeds: list[float] = []
         paces: list[float] = []
         repeats = same = 0
@@ -282,6 +285,7 @@ class FloorLog:
             standing = {turn: said for turn, said in unit.items() if _is_vote(said.choice)}
             if not standing:
                 continue
+            every.update(said.seen for said in standing.values())
             first = standing.get(0) or standing.get(FIRST_TURN)
             if first is not None and first.seen:
                 sequence.append(first.seen)
@@ -316,6 +320,7 @@ class FloorLog:
             same,
             median(recent) if len(recent) >= _LEAST_FOR_PACE else None,
             person.agreed,
+            (every[1], every[2], every[3], every[4]),
         )
 
     def _shown(self, pair: int, turns: dict[int, _Said]) -> int:

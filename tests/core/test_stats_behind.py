@@ -75,6 +75,25 @@ def test_labels_restrict_to_turn_category_and_models() -> None:
     assert pairs(rater="nobody here") == {one, two}
 
 
+def test_what_may_not_be_told_is_neither_said_nor_told_by_its_place() -> None:
+    rows = Rows()
+    pairs = [rows.pair(f"q{number}", "a", "b") for number in range(6)]
+    for number, pair in enumerate(pairs):
+        rows.vote(pair, "ann", 1)
+        rows.vote(pair, "bob", 1 if number % 2 else 2)
+    view = View(rows.tally(), Options())
+    labels = {"rater_1": "ann", "rater_2": "bob"}
+    everything = behind(view, labels)
+    asked = [(item.question, item.agreement) for item in everything.items]
+    assert asked == [("q0", 0), ("q2", 0), ("q4", 0), ("q1", 1), ("q3", 1), ("q5", 1)]
+    told = {(item.pair_id, item.turn) for item in everything.items if item.question in ("q3", "q4")}
+    found = behind(view, labels, 4, told=told)
+    assert [(item.question, item.agreement) for item in found.items] == [
+        ("q4", 0), ("q3", 1), ("q0", None), ("q1", None),
+    ]  # fmt: skip
+    assert found.total == 6
+
+
 def test_only_so_many_are_listed_and_all_are_counted() -> None:
     rows = Rows()
     for number in range(7):

@@ -23,6 +23,7 @@ from tui.adjudicate_screen import AdjudicateScreen
 from tui.app import TiebreakApp, Who
 from tui.ruling_lines import elo
 from tui.ruling_screen import RulingScreen
+from tui.screens.lead import LeadScreen
 from tui.teaching import Teaching
 from tui.widgets.note import NoteModal
 from tui.widgets.reader import Reader
@@ -462,6 +463,36 @@ async def test_a_ruling_teaches_from_the_case_and_from_the_list(study: Path) -> 
     with Store(study) as store:
         (kept,) = store.lessons.all()
         assert (kept.lesson.use, kept.lesson.why) == (LessonUse.PRACTICE, "Equally good.")
+
+
+async def test_a_key_of_no_use_on_a_case_says_why_and_which_is(study: Path) -> None:
+    async with lead(study) as one:
+        await one.press("enter", "8")
+        assert one.said == "8 teaches once you have ruled, and 7 has shown the names."
+        for key in ("f3", "f4", "f5"):
+            await one.press(key)
+            assert one.said.startswith(f"{key.upper()} works from the list: h goes there")
+        await one.press("f6")
+        assert one.said.startswith("h goes back to the list")
+        await one.rule("3")
+        ruled = one.list.desk.last
+        await one.press("9")
+        assert one.said.startswith("9 marks as final once names are shown")
+        await one.press("7", "7")
+        assert one.said == "The names are shown already."
+        await one.press("6")
+        assert one.said.startswith("No more votes from here")
+        await one.rule("4", "after all")
+        assert one.said.startswith("✓ Revised")
+        await one.press("8")
+        assert one.said.endswith("7 shows those of your last case, then 8.")
+        await one.press("7", "8", "p")
+        assert "practice lesson now" in one.said
+        assert one.list.desk.case is not None
+        assert one.list.desk.case.key == ruled
+        await one.press("s", "h")
+        await one.pilot.press("f3")
+        await comes(one.pilot, lambda: isinstance(one.app.screen, LeadScreen))
 
 
 async def test_a_key_at_once_after_the_screen_changed_asks_again(tmp_path: Path) -> None:

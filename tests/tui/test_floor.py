@@ -236,6 +236,32 @@ def test_the_floor_as_json(tiebreak: Any) -> None:
     assert ann["last_votes"][0]["seen"] == "left"
 
 
+def test_what_somebody_chose_fits_the_votes_below_it(tiebreak: Any, tmp_path: Path) -> None:
+    path = make_study(tmp_path / "turns.db", questions=4, turns=2)
+    with Store(path) as store:
+        ann = store.annotator("ann")
+        for number in range(3):
+            served = serve(store, ann)
+            vote(store, ann, served, Seen.LEFT, turn=1)
+            vote(store, ann, served, Seen.RIGHT, turn=2, id=f"second-{number}")
+        vote(store, ann, serve(store, ann), Seen.LEFT, turn=1)
+        store.voting.undo(ann, "local:ann", "u1")
+        vote(store, ann, serve(store, ann), Seen.TIE, turn=1, id="anew")
+    said = tiebreak("--db", path, "floor", "ann").out
+    for wanted in (
+        "3 pairs done on all turns, 7 votes",
+        "chosen      A 3 · B 3 · tie 1 · both bad 0",
+        "first turn  A 3 · B 0 · tie 1 · both bad 0",
+        "Of each pair one vote, that on its first turn",
+        "Last 8 votes, the newest first, 1 of them changed or taken back",
+    ):
+        assert wanted in said
+    assert said.count("B is better") == 3
+    person = tiebreak("--db", path, "floor", "ann", "--json").json
+    assert person["chosen"] == {"left": 3, "right": 0, "tie": 1, "both_bad": 0}
+    assert person["chosen_on_all_turns"] == {"left": 3, "right": 3, "tie": 1, "both_bad": 0}
+
+
 def test_one_person_and_nobody(tiebreak: Any) -> None:
     assert "Nothing to look at" in tiebreak("floor", "bob").out
     nobody = tiebreak("floor", "zoe")

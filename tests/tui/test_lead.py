@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -382,9 +383,15 @@ async def test_a_pair_read_behind_what_a_judge_said_counts_as_unmasked(tmp_path:
                 break
             await pilot.press("j")
         await pilot.press("enter")
-        assert "strict said something" in await opened(pilot, "kept as ruled after unmasking")
+        text = await opened(pilot, "kept as ruled after unmasking")
+        assert "strict said something" in text
+        assert text.count("2 votes") == 3
+        assert not re.search("they (differ|agree)|% agree", text)
         await pilot.press("tab", "enter")
         await reads(pilot)
+        await pilot.press("escape")
+        text = await opened(pilot, "50% agree")
+        assert len(re.findall("they (?:differ|agree)|% agree", text)) == 1
         ((name,),) = app.store.connection.execute(
             "SELECT a.name FROM unmasking u JOIN annotator a ON a.id = u.lead_id"
         ).fetchall()
