@@ -43,7 +43,7 @@ class ValueList(NamedList, inherit_bindings=False):
         """The chosen line was clicked."""
 
 
-class FilterScreen(Once[Mapping[str, Any] | None], ModalScreen[Mapping[str, Any] | None]):
+class FilterScreen(ModalScreen[Mapping[str, Any] | None], Once[Mapping[str, Any] | None]):
     """Shows every dimension with what is chosen; hands back the options, or None."""
 
     DEFAULT_CSS = """
@@ -128,7 +128,7 @@ class FilterScreen(Once[Mapping[str, Any] | None], ModalScreen[Mapping[str, Any]
         self.dismiss(as_options(self._values))
 
 
-class ValueScreen(Once[str | None], ModalScreen[str | None]):
+class ValueScreen(ModalScreen[str | None], Once[str | None]):
     """One dimension's values; what is typed narrows them, or is the value where there are none."""
 
     DEFAULT_CSS = """

@@ -55,7 +55,7 @@ _NOTHING_ASKED: Mapping[str, Sequence[str]] = {"criteria": [], "confidence": [],
 """What the help tells annotators of, and leads are not asked."""
 
 
-class RulingScreen(OpinionScreen, Once[None], ModalScreen[None]):
+class RulingScreen(OpinionScreen, ModalScreen[None], Once[None]):
     """Shows what is on a :class:`Desk`, which has a case on it; closes to the list of cases."""
 
     DEFAULT_CSS = """

@@ -28,7 +28,7 @@ _SAID = {
 }
 
 
-class Teaching(Once[LessonUse | None], ModalScreen[LessonUse | None]):
+class Teaching(ModalScreen[LessonUse | None], Once[LessonUse | None]):
     """Asks what a ruling is to teach; closes with the use, or with None."""
 
     DEFAULT_CSS = """

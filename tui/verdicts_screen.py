@@ -38,7 +38,7 @@ class VerdictList(NamedList, inherit_bindings=False):
         """The chosen verdict was clicked."""
 
 
-class VerdictsScreen(Once[None], ModalScreen[None]):
+class VerdictsScreen(ModalScreen[None], Once[None]):
     """Lists the standing verdicts of one class, the newest first.
 
     Args:

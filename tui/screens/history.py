@@ -34,7 +34,7 @@ _SEARCH_AFTER = 0.15
 """Seconds without a key after which what is typed is searched for."""
 
 
-class HistoryScreen(Once[Past | None], ModalScreen[Past | None]):
+class HistoryScreen(ModalScreen[Past | None], Once[Past | None]):
     """Lists an annotator's own votes; closes with the one to be reopened, or with None.
 
     Votes are looked through in a thread, on a connection of its own: nothing here waits for it.

@@ -13,7 +13,7 @@ from tui.widgets.key_bar import KeyBar
 from tui.widgets.once import Once
 
 
-class Confirm(Once[bool], ModalScreen[bool]):
+class Confirm(ModalScreen[bool], Once[bool]):
     """Asks; closes with whether the answer was yes."""
 
     DEFAULT_CSS = """

@@ -23,7 +23,7 @@ _KEYS = "Esc keeps the note and goes back"
 _BEFORE = "Your reason before (Ctrl+T takes it again):"
 
 
-class NoteModal(Once[None], ModalScreen[None]):
+class NoteModal(ModalScreen[None], Once[None]):
     """Lets an annotator write; Esc keeps what is there and goes back.
 
     Args:

@@ -10,7 +10,8 @@ class Once(Screen[ScreenResultType]):
     """A screen whose second key to close it closes nothing else.
 
     Two keys may come in one read: Textual would have the second close what lies beneath, and end
-    the app where nothing does.
+    the app where nothing does. Where it is a modal screen too, that base stands first: Textual
+    takes the styles of the first alone, and what lies beneath would not be seen.
     """
 
     def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:

@@ -10,7 +10,7 @@ from textual.widgets import Static
 from tui.widgets.once import Once
 
 
-class Paused(Once[None], ModalScreen[None]):
+class Paused(ModalScreen[None], Once[None]):
     """Hides the pair; any key or click goes back to it."""
 
     DEFAULT_CSS = """

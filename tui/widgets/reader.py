@@ -15,7 +15,7 @@ from tui.widgets.key_bar import KeyBar
 from tui.widgets.once import Once
 
 
-class Reader(Once[None], ModalScreen[None]):
+class Reader(ModalScreen[None], Once[None]):
     """Shows a text over the whole screen, and leaves what is below where it was.
 
     Args:
