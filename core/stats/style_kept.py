@@ -363,6 +363,8 @@ class Styles:
         return f"full fit at vote {self.vote:,}{stepped}"
 
     def _step(self, view: View, changed: Longs, said: Mapping[str, Columns]) -> bool:
+        if not said:
+            return True  # nobody whose choices could have changed
         table = view.tally.pair_table
         questions = np.unique(table[view.tally.item_pair[changed], 3]).astype(np.int64)
         pairs = question_index(view.tally).of_all(questions)
