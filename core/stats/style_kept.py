@@ -18,12 +18,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from core.stats.by_question import near_questions
 from core.stats.collapsed import Columns
 from core.stats.gold_line import FURTHEST, STEPPED, Making
 from core.stats.growing import Growing
-from core.stats.nearby import gaps_on, near
+from core.stats.nearby import gaps_on
 from core.stats.observed import NO_TEXTS, Observed
-from core.stats.question_counts import question_index
 from core.stats.style_fit import Anchor, Trials, fitting, gauge_of, groups, separable, unvaried
 from core.stats.view import View
 
@@ -367,11 +367,9 @@ class Styles:
             return True  # nobody whose choices could have changed
         table = view.tally.pair_table
         questions = np.unique(table[view.tally.item_pair[changed], 3]).astype(np.int64)
-        pairs = question_index(view.tally).of_all(questions)
-        here = near(view, pairs)
-        _, place = np.unique(table[pairs, 3], return_inverse=True)
-        order = np.argsort(place[here.pair], kind="stable")
-        items, cluster = here.items[order], place[here.pair][order]
+        here = near_questions(view, questions)
+        order = np.argsort(here.pair, kind="stable")
+        items, cluster = here.items[order], here.pair[order]
         self._counts.grow_to(len(view.tally.item_turn))
         before = self._counts.rows[items]
         after = np.concatenate([each.rows(items) for each in said.values()], axis=1)
